@@ -1,0 +1,79 @@
+// The typed client's interface: what the node agent and the CLI call. client.ts implements it over a Unix socket.
+
+import type { Diagnostic } from "../api/diagnostic.ts";
+import type { KindName } from "../api/registry.ts";
+import type { RawResource } from "../store/store.ts";
+import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
+
+/** A list and the revision it was read at; a watch from there misses nothing. */
+export interface RawList {
+  readonly items: readonly RawResource[];
+  readonly resourceVersion: string;
+}
+
+export interface ListRequest {
+  /** Default: all namespaces. */
+  readonly namespace?: string | undefined;
+  readonly labelSelector?: string | undefined;
+  /** metadata.name, metadata.namespace, spec.nodeName, status.phase; "=" and "!=". */
+  readonly fieldSelector?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Names one object for the client; `namespace` defaults to "default" for namespaced kinds. */
+export interface ObjectRef {
+  readonly kind: KindName;
+  readonly namespace?: string | undefined;
+  readonly name: string;
+}
+
+/** A write's answer: the object as stored, and the warnings that came with it. */
+export interface WriteReply {
+  readonly object: RawResource;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * One step of a watch. "sync" comes first and after every relist: the whole current state (what is not in it is gone).
+ * "down" says the connection was lost; the watch goes on by itself and a later event says it is up again.
+ */
+export type ClientWatchEvent =
+  | { readonly type: "sync"; readonly items: readonly RawResource[]; readonly resourceVersion: string }
+  | { readonly type: "added" | "modified" | "deleted"; readonly object: RawResource }
+  | { readonly type: "down"; readonly reason: string };
+
+export interface DeleteRequest {
+  readonly gracePeriodSeconds?: number | undefined;
+  readonly propagationPolicy?: "Background" | "Foreground" | "Orphan" | undefined;
+  readonly uid?: string | undefined;
+}
+
+/** Errors of all calls: NotFound, Conflict, Unavailable (socket gone), RefusedResource (422), MeshError otherwise. */
+export interface ApiClient {
+  get(ref: ObjectRef): Promise<RawResource>;
+  list(kind: KindName, request?: ListRequest): Promise<RawList>;
+  /** Lists, then follows; resumes and relists by itself until the signal aborts. */
+  watch(kind: KindName, request?: ListRequest): AsyncGenerator<ClientWatchEvent, void, undefined>;
+  create(raw: RawResource): Promise<WriteReply>;
+  /** PUT: replaces all but status. */
+  update(raw: RawResource): Promise<WriteReply>;
+  updateStatus(raw: RawResource): Promise<WriteReply>;
+  /** JSON merge patch (RFC 7386) of the object. */
+  patch(ref: ObjectRef, patch: unknown): Promise<WriteReply>;
+  /** JSON merge patch of the status subresource; the patch is the whole object's shape: `{status: {…}}`. */
+  patchStatus(ref: ObjectRef, patch: unknown): Promise<WriteReply>;
+  /** Create or replace in one request, keeping what the server filled in (clusterIP, uid, …). */
+  apply(raw: RawResource): Promise<WriteReply & { readonly created: boolean; readonly changed: boolean }>;
+  delete(ref: ObjectRef, request?: DeleteRequest): Promise<void>;
+  status(): Promise<MeshStatus>;
+  proxies(): Promise<ProxyList>;
+  diagnostics(): Promise<DiagnosticList>;
+  waitAcknowledged(revision: number, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<AcknowledgedReply>;
+  /** Ends keep-alive connections; running watches end too. */
+  close(): void;
+}
+
+/** Diagnostics of a 422, thrown by the client with code "invalid" (see client.ts). */
+export interface WithDiagnostics {
+  readonly diagnostics: readonly Diagnostic[];
+}

@@ -1,0 +1,157 @@
+// The HTTP API's types, shared by server, client, CLI and console: Kubernetes' bodies, and Lateen's own routes under /lateen/v1.
+// Types and zod schemas of what we parse; no I/O.
+
+import { z } from "zod";
+import type { Diagnostic } from "../api/diagnostic.ts";
+
+/** metav1.Status: the body of every error, and of a delete that is done. */
+export interface KubeStatus {
+  readonly kind: "Status";
+  readonly apiVersion: "v1";
+  readonly metadata: Readonly<Record<string, never>>;
+  readonly status: "Success" | "Failure";
+  readonly message: string;
+  /** Kubernetes' word: NotFound, AlreadyExists, Conflict, Invalid, BadRequest, Expired, … */
+  readonly reason?: string;
+  readonly code: number;
+  readonly details?: KubeStatusDetails;
+}
+
+export interface KubeStatusDetails {
+  readonly name?: string;
+  readonly kind?: string;
+  readonly group?: string;
+  readonly causes?: readonly KubeCause[];
+  /** Lateen's addition: what metav1.StatusCause has no room for (code, fix, severity). */
+  readonly diagnostics?: readonly Diagnostic[];
+}
+
+export interface KubeCause {
+  readonly reason: string;
+  /** "message Fix: fix (code)". */
+  readonly message: string;
+  readonly field: string;
+}
+
+/** One line of a watch. BOOKMARK carries only a resourceVersion; ERROR carries a KubeStatus (410: list again). */
+export interface WatchLine {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  readonly object: unknown;
+}
+
+/** One proxy (an Envoy) as the control plane sees it. */
+export interface ProxyStatus {
+  /** "<pod>.<namespace>", as in Istio's node id. */
+  readonly id: string;
+  readonly pod: string;
+  readonly namespace: string;
+  readonly type: "sidecar" | "gateway";
+  readonly connected: boolean;
+  /** The store's revision whose configuration it acknowledged last. */
+  readonly acknowledgedRevision: number;
+  /** Its newest state is acknowledged: nothing outstanding. */
+  readonly synced: boolean;
+  /** Resources it refused, each with Envoy's reason; it keeps their last good version. */
+  readonly rejected: readonly RejectedResource[];
+}
+
+export interface RejectedResource {
+  /** Envoy's short type: "CDS", "EDS", "LDS", "RDS", "SDS", "RTDS", "ECDS". */
+  readonly type: string;
+  readonly name: string;
+  readonly reason: string;
+  /** The user's objects it was made from, for example "VirtualService default/web". */
+  readonly sources: readonly string[];
+}
+
+export interface PodSummary {
+  readonly namespace: string;
+  readonly name: string;
+  readonly phase: string;
+  readonly ready: boolean;
+  readonly ip: string;
+  readonly restarts: number;
+}
+
+/** GET /lateen/v1/status. */
+export interface MeshStatus {
+  readonly mesh: string;
+  readonly revision: number;
+  readonly startedAt: string;
+  readonly pods: readonly PodSummary[];
+  readonly proxies: ProxyCounts;
+  /** Diagnostics by severity. */
+  readonly diagnostics: { readonly errors: number; readonly warnings: number };
+}
+
+export interface ProxyCounts {
+  readonly total: number;
+  readonly connected: number;
+  readonly synced: number;
+}
+
+/** GET /lateen/v1/proxies. */
+export interface ProxyList {
+  readonly revision: number;
+  readonly proxies: readonly ProxyStatus[];
+}
+
+/** GET /lateen/v1/diagnostics: what the analysis of all objects together found, and resources that proxies refused. */
+export interface DiagnosticList {
+  readonly revision: number;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** GET /lateen/v1/acknowledged?revision=R&timeoutMs=T: answers when every affected proxy acknowledged, or at the time-out. */
+export interface AcknowledgedReply {
+  readonly revision: number;
+  /** True when nobody is waited for any more. */
+  readonly acknowledged: boolean;
+  /** Proxies that the change concerns, and how many of them have it. */
+  readonly total: number;
+  readonly done: number;
+  /** Ids of the proxies that have not answered. */
+  readonly waitingFor: readonly string[];
+  /** Proxies that refused part of it. */
+  readonly rejected: readonly { readonly proxy: string; readonly resource: RejectedResource }[];
+}
+
+/** What the control plane tells about itself; app implements it, server.ts serves it. */
+export interface MeshView {
+  status(): MeshStatus;
+  proxies(): ProxyList;
+  diagnostics(): DiagnosticList;
+  /** Resolves as AcknowledgedReply says; never rejects on time-out. */
+  waitAcknowledged(revision: number, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<AcknowledgedReply>;
+}
+
+/** Query of /lateen/v1/acknowledged; 10 s is how long `apply` waits before it names who is missing (architecture §3). */
+export const acknowledgedQuerySchema = z.object({
+  revision: z.coerce.number().int().min(0),
+  timeoutMs: z.coerce.number().int().min(0).max(600_000).default(10_000),
+});
+
+/** Body or query of a delete: metav1.DeleteOptions, the part we act on; unknown fields are ignored as Kubernetes does. */
+export const deleteOptionsSchema = z.object({
+  gracePeriodSeconds: z.coerce.number().int().min(0).optional(),
+  propagationPolicy: z.enum(["Background", "Foreground", "Orphan"]).optional(),
+  preconditions: z.object({ uid: z.string().optional(), resourceVersion: z.string().optional() }).optional(),
+});
+
+/** Query of list and watch: metav1.ListOptions; `limit` and `continue` are accepted, the answer is always whole. */
+export const listQuerySchema = z.object({
+  labelSelector: z.string().optional(),
+  fieldSelector: z.string().optional(),
+  watch: z
+    .enum(["1", "true", "0", "false", ""])
+    .optional()
+    .transform((text) => text === "1" || text === "true"),
+  allowWatchBookmarks: z
+    .enum(["1", "true", "0", "false", ""])
+    .optional()
+    .transform((text) => text === "1" || text === "true"),
+  resourceVersion: z.string().optional(),
+  timeoutSeconds: z.coerce.number().int().min(0).optional(),
+});
+
+export type ListQuery = z.output<typeof listQuerySchema>;
