@@ -43,6 +43,8 @@ export interface CompositeResource {
 export interface ResourcePart {
   /** The virtual host's name, unique in the composite. */
   readonly name: string;
+  /** The virtual host's domains, sorted; no domain may stand in two parts of one composite (Envoy would refuse all of it). */
+  readonly domains: readonly string[];
   readonly version: string;
   /** Tag, length and message: ready for concatenation. */
   readonly bytes: Uint8Array;
