@@ -1,0 +1,167 @@
+// The model's words: what the mesh consists of, as relations between API objects, which travel by reference.
+// Made by meshOf (mesh-of.ts) from a snapshot; read by translate and by the status commands.
+
+import type { DestinationRule } from "../api/networking/destination-rule.ts";
+import type { Gateway } from "../api/networking/gateway.ts";
+import type { ServiceEntry } from "../api/networking/service-entry.ts";
+import type { HttpRetry, VirtualService } from "../api/networking/virtual-service.ts";
+import type { DurationMs } from "../lib/duration.ts";
+import { durationMs } from "../lib/duration.ts";
+import type { CurrentSplit, SettledWeights } from "./weights.ts";
+
+/** MeshConfig, the part we act on; Istio's names and defaults (pkg/config/mesh/mesh.go) unless a comment says otherwise. */
+export interface MeshSettings {
+  readonly rootNamespace: string;
+  /** Suffix of service names; also Istio's proxy domain. */
+  readonly clusterDomain: string;
+  readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
+  /** Retries of routes without `retries`; attempts 0 switches them off. */
+  readonly defaultHttpRetryPolicy: HttpRetry;
+  readonly connectTimeout: DurationMs;
+  /**
+   * How long an undeclared protocol is waited for before a connection counts as plain TCP. Istio: 0, for ever, so its server-first
+   * protocols hang on undeclared ports; we wait one second.
+   */
+  readonly protocolDetectionTimeout: DurationMs;
+  /** File of the access log, "" for none. Istio: ""; we log to stdout, because `lateen logs` shows it. */
+  readonly accessLogFile: string;
+  /** Text format; "" for Istio's default one. */
+  readonly accessLogFormat: string;
+  /** Proxies in front of the gateways whose X-Forwarded-For entries are trusted (gatewayTopology.numTrustedProxies). */
+  readonly numTrustedProxies: number;
+}
+
+/** Settings without any MeshConfig. */
+export const defaultMeshSettings: MeshSettings = {
+  rootNamespace: "istio-system",
+  clusterDomain: "cluster.local",
+  outboundTrafficPolicy: "ALLOW_ANY",
+  defaultHttpRetryPolicy: { attempts: 2, retryOn: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes" },
+  connectTimeout: durationMs(10_000),
+  protocolDetectionTimeout: durationMs(1000),
+  accessLogFile: "/dev/stdout",
+  accessLogFormat: "",
+  numTrustedProxies: 0,
+};
+
+/** What a port speaks; "detect" is an undeclared port (Istio: unsupported → sniffed), "udp" is never captured. */
+export type PortProtocol = "http" | "http2" | "grpc" | "grpc-web" | "https" | "tls" | "tcp" | "detect" | "udp";
+
+export interface ServicePort {
+  readonly number: number;
+  readonly name: string;
+  readonly protocol: PortProtocol;
+  /** Port of the application: a number, or the name of a container port. */
+  readonly targetPort: number | string;
+}
+
+/** Where the addresses of a service come from. */
+export type Resolution =
+  /** Endpoints known to the mesh: pods, inline endpoints, or names that the control plane resolved. */
+  | "endpoints"
+  /** The address the client connected to (ServiceEntry resolution NONE). */
+  | "original-dst";
+
+/** Who may see an object (exportTo): everybody, or the namespaces named. */
+export type Visibility = "all" | ReadonlySet<string>;
+
+/** One host of a Service or ServiceEntry. Endpoints are not part of it (see Mesh.endpoints), so it is stable while pods come and go. */
+export interface MeshService {
+  /** "<namespace>/<hostname>". */
+  readonly id: string;
+  /** FQDN, or a wildcard of a ServiceEntry. */
+  readonly hostname: string;
+  readonly namespace: string;
+  /** Name of the object it comes from. */
+  readonly name: string;
+  readonly kind: "Service" | "ServiceEntry";
+  /** "Service shop/web". */
+  readonly source: string;
+  /** Outside the mesh (MESH_EXTERNAL). */
+  readonly external: boolean;
+  /** A Service without a virtual address: clients connect to its pods. */
+  readonly headless: boolean;
+  readonly resolution: Resolution;
+  /** Virtual addresses (or CIDR ranges of a ServiceEntry); empty when headless. */
+  readonly vips: readonly string[];
+  readonly ports: readonly ServicePort[];
+  readonly exportTo: Visibility;
+  /** RFC 3339; the older of two objects that claim a host wins. */
+  readonly createdAt: string;
+}
+
+/** A workload as endpoint metadata and telemetry name it. */
+export interface Workload {
+  /** Name of the controller (Deployment), or of the pod. */
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly pod?: string;
+}
+
+/** One address behind a service. */
+export interface Endpoint {
+  readonly address: string;
+  /** Port of the endpoint by service port number. */
+  readonly ports: Readonly<Record<number, number>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Relative load-balancing weight ≥ 1. */
+  readonly weight: number;
+  readonly workload?: Workload;
+  /** The DNS name the address was resolved from. */
+  readonly hostname?: string;
+}
+
+export interface InboundPort {
+  /** Port of the application. */
+  readonly port: number;
+  /** The service port it belongs to; the oldest service wins. */
+  readonly servicePort: ServicePort;
+  readonly service: MeshService;
+}
+
+/** One Envoy: the sidecar of a pod, or a gateway. */
+export interface Proxy {
+  /** "<pod>.<namespace>", as in Istio's node id. */
+  readonly id: string;
+  readonly kind: "sidecar" | "gateway";
+  readonly podName: string;
+  readonly podUid: string;
+  readonly namespace: string;
+  /** Empty until the pod has one; such a proxy gets no configuration yet. */
+  readonly address: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly serviceAccount: string;
+  readonly workload: Workload;
+  /** Sorted by port. */
+  readonly inbound: readonly InboundPort[];
+}
+
+/** DestinationRules of one host as one client sees them: merged subsets, the first rule's traffic policy. */
+export interface DestinationPolicy {
+  readonly rules: readonly DestinationRule[];
+  readonly trafficPolicy: DestinationRule["spec"]["trafficPolicy"];
+  readonly subsets: readonly DestinationRule["spec"]["subsets"][number][];
+}
+
+/** Everything translate needs, made from one snapshot; parts that did not change are the same objects as before. */
+export interface Mesh {
+  readonly settings: MeshSettings;
+  /** By id, sorted. */
+  readonly services: ReadonlyMap<string, MeshService>;
+  /** By service id; only ready endpoints, sorted by address. */
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  /** By id, sorted. */
+  readonly proxies: ReadonlyMap<string, Proxy>;
+  /** Oldest first, delegates merged. */
+  readonly virtualServices: readonly VirtualService[];
+  /** Oldest first. */
+  readonly destinationRules: readonly DestinationRule[];
+  /** Oldest first. */
+  readonly gateways: readonly Gateway[];
+  readonly serviceEntries: readonly ServiceEntry[];
+  /** All splits by runtime key prefix. */
+  readonly splits: ReadonlyMap<string, CurrentSplit>;
+  /** What the routes carry. */
+  readonly settled: SettledWeights;
+}
