@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, s
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ENVOY_ENTRIES } from "./envoy-entries.mjs";
-import { closureOf, descriptorsIn, missingImports } from "./lib-descriptors.mjs";
+import { closureOf, descriptorsIn, missingImports } from "./setup/descriptors.mjs";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 // js+dts: the generated .ts would hold enums, which type stripping refuses.
@@ -19,7 +19,7 @@ const WELL_KNOWN = "google/protobuf/";
 export function genStamp(envoyPath, root = ROOT) {
   const binary = statSync(envoyPath);
   const plugin = JSON.parse(readFileSync(join(root, "node_modules/@bufbuild/protoc-gen-es/package.json"), "utf8"));
-  const generator = ["gen-envoy.mjs", "lib-descriptors.mjs"].map((name) => readFileSync(join(root, "scripts", name), "utf8"));
+  const generator = ["gen-envoy.mjs", "setup/descriptors.mjs"].map((name) => readFileSync(join(root, "scripts", name), "utf8"));
   const input = [envoyPath, binary.size, binary.mtimeMs, plugin.version, PLUGIN_OPTIONS, ENVOY_ENTRIES, generator];
   return createHash("sha256").update(JSON.stringify(input)).digest("hex");
 }
@@ -30,13 +30,27 @@ export function isGenFresh(envoyPath, root = ROOT) {
   return existsSync(stamp) && readFileSync(stamp, "utf8") === genStamp(envoyPath, root);
 }
 
+/**
+ * Fills in each field's JSON name. Some descriptors in the binary come without (protoc strips them where the default holds), and the
+ * plugin would name those fields "" in the JSON types.
+ */
+function withJsonNames(file) {
+  const fill = (message) => {
+    for (const field of message.field)
+      field.jsonName ||= field.name.replaceAll(/_+(.)/g, (_, next) => next.toUpperCase()).replaceAll("_", "");
+    message.nestedType.forEach(fill);
+  };
+  file.messageType.forEach(fill);
+  return file;
+}
+
 /** Runs protoc-gen-es over the descriptors: {path: text}. Throws with the plugin's own message. */
 async function generate(descriptors, root) {
   const { create, fromBinary, toBinary } = await import("@bufbuild/protobuf");
   const wkt = await import("@bufbuild/protobuf/wkt");
   const request = create(wkt.CodeGeneratorRequestSchema, {
     parameter: PLUGIN_OPTIONS,
-    protoFile: descriptors.map(({ bytes }) => fromBinary(wkt.FileDescriptorProtoSchema, bytes)),
+    protoFile: descriptors.map(({ bytes }) => withJsonNames(fromBinary(wkt.FileDescriptorProtoSchema, bytes))),
     fileToGenerate: descriptors.map(({ name }) => name).filter((name) => !name.startsWith(WELL_KNOWN)),
   });
   const plugin = join(root, "node_modules/@bufbuild/protoc-gen-es/bin/protoc-gen-es");
