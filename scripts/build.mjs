@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 import { rolldown } from "rolldown";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -37,12 +38,18 @@ const bundle = await rolldown({
     if (level === "warn" && log.code !== "EVAL" && log.code !== "CIRCULAR_DEPENDENCY") warnings.push(log.message);
   },
 });
-const { output } = await bundle.generate({
-  format: "esm",
-  entryFileNames: "[name].js",
-  chunkFileNames: "chunks/[name]-[hash].js",
-});
-await bundle.close();
+async function generate() {
+  try {
+    return (await bundle.generate({ format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" })).output;
+  } catch (error) {
+    process.stderr.write(`${stripVTControlCharacters(error.message)}\n`);
+    process.exit(1);
+  } finally {
+    await bundle.close();
+  }
+}
+
+const output = await generate();
 
 // Chunks before entries, so that an entry never names a chunk that is not there.
 const chunks = output.filter(({ type }) => type === "chunk");

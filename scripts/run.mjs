@@ -61,7 +61,7 @@ const COMMANDS = {
   bench: { needs: "run", run: (args) => startNode24([inRoot("test/bench/main.ts"), ...args]) },
   check: { needs: "check", run: check },
   build: { needs: "build", run: async () => 0 },
-  vitest: { needs: "run", run: (args) => startNode24([VITEST, ...args], { cwd: ROOT }) },
+  vitest: { needs: "vitest", run: (args) => startNode24([VITEST, ...args], { cwd: ROOT }) },
 };
 
 async function main([what, ...args]) {

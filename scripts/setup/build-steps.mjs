@@ -9,8 +9,8 @@ import { envoyOf, node24Of, ROOT } from "./locate.mjs";
 /** Stops with what a program of ours printed. */
 function failureOfScript(name, output) {
   if (["disk", "permission"].includes(failureKindOf(output))) return failureOf({ tool: name, what: "its files", where: ROOT, output });
-  const message = `${name} failed: ${errorLineOf(output)}.`;
-  return new SetupFailure({ kind: "build", message, fix: `See the message; run npm run build to try again.`, exitCode: EXIT.software });
+  const fix = "Correct what the lines above say, then run it again.";
+  return new SetupFailure({ kind: "build", message: `${name} failed.`, fix, exitCode: EXIT.software, details: output });
 }
 
 async function isGenFresh() {

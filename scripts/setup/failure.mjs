@@ -3,10 +3,11 @@
 /** Exit codes of the set-up, after sysexits.h. */
 export const EXIT = { data: 65, unavailable: 69, software: 70, cannotCreate: 73, config: 78 };
 
-/** A set-up step that cannot go on: `message` says what is wrong, `fix` what to do, `exitCode` is one of EXIT. */
+/** A set-up step that cannot go on: `message` says what is wrong, `fix` what to do, `exitCode` is one of EXIT, `details` a tool's own report. */
 export class SetupFailure extends Error {
-  constructor({ kind, message, fix, exitCode = EXIT.unavailable }) {
+  constructor({ kind, message, fix, exitCode = EXIT.unavailable, details = "" }) {
     super(message);
+    this.details = details;
     this.name = "SetupFailure";
     this.kind = kind;
     this.fix = fix;
@@ -86,7 +87,9 @@ export function failureOf({ tool, what, where, output }) {
     `{tool} failed while it fetched {what}: ${errorLineOf(output)}.`,
     "See the lines above, then run it again.",
   ];
-  return new SetupFailure({ kind, message: fill(message), fix: fill(fix), exitCode: EXIT_CODES[kind] ?? EXIT.unavailable });
+  // A failure we know needs no more words; of an unknown one the end of the output is all there is.
+  const details = kind === "unknown" ? output.trim().split("\n").slice(-20).join("\n") : "";
+  return new SetupFailure({ kind, message: fill(message), fix: fill(fix), exitCode: EXIT_CODES[kind] ?? EXIT.unavailable, details });
 }
 
 /** The failure that an exception of Node's file system means; other exceptions come back unchanged. */
@@ -97,7 +100,8 @@ export function failureOfException(error, where) {
   return failureOf({ tool: "The set-up", what: "its files", where: error.path ?? where, output: code });
 }
 
-/** Two lines for a person: what is wrong, what to do. */
+/** For a person: the tool's report if the sentence cannot stand for it, then what is wrong, then what to do. */
 export function failureText(failure) {
-  return `lateen: ${failure.message}\n  fix: ${failure.fix}\n`;
+  const details = failure.details.trim();
+  return `${details === "" ? "" : `${details}\n`}lateen: ${failure.message}\n  fix: ${failure.fix}\n`;
 }
