@@ -1,0 +1,34 @@
+// Exchange rates from a remote API outside the mesh, over TLS that this program speaks itself. Nothing is cached and each request
+// opens a connection, so cutting the remote API shows at once: 502 and the reason.
+// RATES_CA_FILE: a PEM file of the authority to trust besides the usual ones; it may appear after this program has started.
+import { existsSync, readFileSync } from "node:fs";
+import https from "node:https";
+import { CallError, getJson, passedOn, serve, thisHop } from "../lib/service.mjs";
+
+const REMOTE_URL = process.env.REMOTE_URL ?? "https://api.rates.example/latest";
+const CA_FILE = process.env.RATES_CA_FILE;
+const TIMEOUT_MS = Number(process.env.REMOTE_TIMEOUT_MS ?? 2000);
+
+let trust = { ca: undefined, agent: new https.Agent() };
+
+// Kept while the file's text stays the same: an agent remembers TLS sessions, which makes the next handshakes cheap.
+function trusted() {
+  if (CA_FILE === undefined || !existsSync(CA_FILE)) return trust;
+  const ca = readFileSync(CA_FILE, "utf8");
+  if (ca !== trust.ca) trust = { ca, agent: new https.Agent({ ca }) };
+  return trust;
+}
+
+async function euro(request) {
+  const latest = await getJson("remote rates API", REMOTE_URL, {
+    request: https.request,
+    ...trusted(),
+    timeoutMs: TIMEOUT_MS,
+    headers: passedOn(request.headers),
+  });
+  const rate = latest.rates?.EUR;
+  if (typeof rate !== "number") throw new CallError("remote rates API: no rate for EUR in its answer");
+  return { currency: "EUR", base: latest.base, rate, hops: [thisHop("rates")] };
+}
+
+serve("rates", { "GET /EUR": euro });
