@@ -34,6 +34,11 @@ export const objectMetaSchema = z.object({
 
 export type ObjectMeta = z.infer<typeof objectMetaSchema>;
 
+/** ObjectMeta of a namespaced kind: the namespace is always there. */
+export const namespacedMetaSchema = objectMetaSchema.extend({ namespace: z.string().default("default") });
+
+export type NamespacedMeta = z.infer<typeof namespacedMetaSchema>;
+
 /** What every kind has; the body beside it (spec, data, status …) is the kind's own. */
 export interface Resource {
   readonly apiVersion: string;

@@ -1,0 +1,155 @@
+// Kubernetes' kinds as declared to the registry: names, columns, and which fields nothing acts on yet.
+
+import { defineKind } from "../kind.ts";
+import { configMapSchema } from "./config-map.ts";
+import { deploymentSchema } from "./deployment.ts";
+import { endpointSliceSchema } from "./endpoint-slice.ts";
+import { namespaceSchema } from "./namespace.ts";
+import { podSchema } from "./pod.ts";
+import { podNotYet, podTemplateNotYet } from "./pod-not-yet.ts";
+import { replicaSetSchema } from "./replica-set.ts";
+import { secretSchema } from "./secret.ts";
+import { serviceSchema } from "./service.ts";
+import { serviceAccountSchema } from "./service-account.ts";
+
+const core = { group: "", versions: ["v1"] } as const;
+const apps = { group: "apps", versions: ["v1"] } as const;
+
+export const kubernetesKinds = {
+  Namespace: defineKind({
+    ...core,
+    kind: "Namespace",
+    plural: "namespaces",
+    singular: "namespace",
+    shortNames: ["ns"],
+    namespaced: false,
+    schema: namespaceSchema,
+    check: () => [],
+    columns: [{ name: "Status", path: "status.phase" }],
+    notYet: [],
+  }),
+  Pod: defineKind({
+    ...core,
+    kind: "Pod",
+    plural: "pods",
+    singular: "pod",
+    shortNames: ["po"],
+    namespaced: true,
+    schema: podSchema,
+    check: () => [],
+    columns: [
+      { name: "Status", path: "status.phase" },
+      { name: "IP", path: "status.podIP" },
+    ],
+    notYet: podNotYet,
+  }),
+  Deployment: defineKind({
+    ...apps,
+    kind: "Deployment",
+    plural: "deployments",
+    singular: "deployment",
+    shortNames: ["deploy"],
+    namespaced: true,
+    schema: deploymentSchema,
+    check: () => [],
+    columns: [
+      { name: "Ready", path: "status.readyReplicas" },
+      { name: "Up-to-date", path: "status.updatedReplicas" },
+      { name: "Available", path: "status.availableReplicas" },
+    ],
+    notYet: podTemplateNotYet,
+  }),
+  ReplicaSet: defineKind({
+    ...apps,
+    kind: "ReplicaSet",
+    plural: "replicasets",
+    singular: "replicaset",
+    shortNames: ["rs"],
+    namespaced: true,
+    schema: replicaSetSchema,
+    check: () => [],
+    columns: [
+      { name: "Desired", path: "spec.replicas" },
+      { name: "Ready", path: "status.readyReplicas" },
+    ],
+    notYet: podTemplateNotYet,
+  }),
+  Service: defineKind({
+    ...core,
+    kind: "Service",
+    plural: "services",
+    singular: "service",
+    shortNames: ["svc"],
+    namespaced: true,
+    schema: serviceSchema,
+    check: () => [],
+    columns: [
+      { name: "Type", path: "spec.type" },
+      { name: "Cluster-IP", path: "spec.clusterIP" },
+    ],
+    notYet: [
+      "spec.type=ExternalName",
+      "spec.externalName",
+      "spec.externalIPs",
+      "spec.externalTrafficPolicy!=Cluster",
+      "spec.internalTrafficPolicy!=Cluster",
+      "spec.ipFamilyPolicy!=SingleStack",
+      "spec.loadBalancerClass",
+      "spec.loadBalancerIP",
+      "spec.loadBalancerSourceRanges",
+      "spec.sessionAffinity!=None",
+      "spec.sessionAffinityConfig",
+      "spec.trafficDistribution",
+      "spec.ports[].nodePort",
+    ],
+  }),
+  EndpointSlice: defineKind({
+    group: "discovery.k8s.io",
+    versions: ["v1"],
+    kind: "EndpointSlice",
+    plural: "endpointslices",
+    singular: "endpointslice",
+    shortNames: [],
+    namespaced: true,
+    schema: endpointSliceSchema,
+    check: () => [],
+    columns: [{ name: "AddressType", path: "addressType" }],
+    notYet: ["endpoints[].hints"],
+  }),
+  ConfigMap: defineKind({
+    ...core,
+    kind: "ConfigMap",
+    plural: "configmaps",
+    singular: "configmap",
+    shortNames: ["cm"],
+    namespaced: true,
+    schema: configMapSchema,
+    check: () => [],
+    columns: [],
+    notYet: [],
+  }),
+  Secret: defineKind({
+    ...core,
+    kind: "Secret",
+    plural: "secrets",
+    singular: "secret",
+    shortNames: [],
+    namespaced: true,
+    schema: secretSchema,
+    check: () => [],
+    columns: [{ name: "Type", path: "type" }],
+    notYet: [],
+  }),
+  ServiceAccount: defineKind({
+    ...core,
+    kind: "ServiceAccount",
+    plural: "serviceaccounts",
+    singular: "serviceaccount",
+    shortNames: ["sa"],
+    namespaced: true,
+    schema: serviceAccountSchema,
+    check: () => [],
+    columns: [],
+    notYet: ["imagePullSecrets", "secrets"],
+  }),
+};

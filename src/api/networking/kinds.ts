@@ -1,0 +1,130 @@
+// Istio's networking kinds as declared to the registry: names, versions, columns, and which fields nothing acts on yet.
+
+import { defineKind } from "../kind.ts";
+import { destinationRuleSchema } from "./destination-rule.ts";
+import { gatewaySchema } from "./gateway.ts";
+import { serviceEntrySchema } from "./service-entry.ts";
+import { virtualServiceSchema } from "./virtual-service.ts";
+
+const group = "networking.istio.io";
+/** What Istio 1.31 ships: v1 stored, the older ones accepted with the same fields. */
+const versions = ["v1", "v1beta1", "v1alpha3"] as const;
+
+const trafficPolicyNotYet = [
+  "tls",
+  "tunnel",
+  "proxyProtocol",
+  "retryBudget",
+  "loadBalancer.localityLbSetting",
+  "loadBalancer.zoneAwareLbSetting",
+  "loadBalancer.warmup",
+  "loadBalancer.warmupDurationSecs",
+  "outlierDetection.outlierDetectionHttpErrorCodes",
+] as const;
+
+export const networkingKinds = {
+  VirtualService: defineKind({
+    group,
+    versions,
+    kind: "VirtualService",
+    plural: "virtualservices",
+    singular: "virtualservice",
+    shortNames: ["vs"],
+    namespaced: true,
+    schema: virtualServiceSchema,
+    check: () => [],
+    columns: [
+      { name: "Gateways", path: "spec.gateways" },
+      { name: "Hosts", path: "spec.hosts" },
+    ],
+    notYet: [
+      "spec.exportTo",
+      "spec.http[].delegate",
+      "spec.http[].corsPolicy",
+      "spec.http[].redirect.prefixRewrite",
+      "spec.http[].match[].statPrefix",
+      "spec.http[].fault.delay.exponentialDelay",
+      "spec.http[].fault.abort.http2Error",
+      "spec.http[].retries.retryRemoteLocalities",
+    ],
+  }),
+  DestinationRule: defineKind({
+    group,
+    versions,
+    kind: "DestinationRule",
+    plural: "destinationrules",
+    singular: "destinationrule",
+    shortNames: ["dr"],
+    namespaced: true,
+    schema: destinationRuleSchema,
+    check: () => [],
+    columns: [{ name: "Host", path: "spec.host" }],
+    notYet: [
+      "spec.exportTo",
+      "spec.workloadSelector",
+      ...[
+        "spec.trafficPolicy",
+        "spec.trafficPolicy.portLevelSettings[]",
+        "spec.subsets[].trafficPolicy",
+        "spec.subsets[].trafficPolicy.portLevelSettings[]",
+      ].flatMap((at) => trafficPolicyNotYet.map((field) => `${at}.${field}`)),
+    ],
+  }),
+  Gateway: defineKind({
+    group,
+    versions,
+    kind: "Gateway",
+    plural: "gateways",
+    singular: "gateway",
+    shortNames: ["gw"],
+    namespaced: true,
+    schema: gatewaySchema,
+    check: () => [],
+    columns: [],
+    notYet: [
+      "spec.servers[].bind",
+      "spec.servers[].defaultEndpoint",
+      "spec.servers[].port.targetPort",
+      "spec.servers[].tls.mode!=PASSTHROUGH",
+      "spec.servers[].tls.serverCertificate",
+      "spec.servers[].tls.privateKey",
+      "spec.servers[].tls.caCertificates",
+      "spec.servers[].tls.caCrl",
+      "spec.servers[].tls.credentialName",
+      "spec.servers[].tls.credentialNames",
+      "spec.servers[].tls.caCertCredentialName",
+      "spec.servers[].tls.tlsCertificates",
+      "spec.servers[].tls.subjectAltNames",
+      "spec.servers[].tls.verifyCertificateSpki",
+      "spec.servers[].tls.verifyCertificateHash",
+      "spec.servers[].tls.minProtocolVersion",
+      "spec.servers[].tls.maxProtocolVersion",
+      "spec.servers[].tls.cipherSuites",
+      "spec.servers[].tls.insecureSkipVerify",
+    ],
+  }),
+  ServiceEntry: defineKind({
+    group,
+    versions,
+    kind: "ServiceEntry",
+    plural: "serviceentries",
+    singular: "serviceentry",
+    shortNames: ["se"],
+    namespaced: true,
+    schema: serviceEntrySchema,
+    check: () => [],
+    columns: [
+      { name: "Hosts", path: "spec.hosts" },
+      { name: "Location", path: "spec.location" },
+      { name: "Resolution", path: "spec.resolution" },
+    ],
+    notYet: [
+      "spec.exportTo",
+      "spec.subjectAltNames",
+      "spec.resolution=DYNAMIC_DNS",
+      "spec.endpoints[].network",
+      "spec.endpoints[].locality",
+      "spec.endpoints[].serviceAccount",
+    ],
+  }),
+};
