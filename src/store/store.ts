@@ -18,20 +18,20 @@ export interface RawResource extends JsonObject {
 
 /** metadata as JSON; the store fills in what an API server fills in. */
 export interface RawMeta extends JsonObject {
-  readonly name?: string;
-  readonly generateName?: string;
-  readonly namespace?: string;
-  readonly uid?: string;
+  readonly name?: string | undefined;
+  readonly generateName?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly uid?: string | undefined;
   /** Empty or absent on a write means: no matter which version is there. */
-  readonly resourceVersion?: string;
-  readonly generation?: number;
-  readonly creationTimestamp?: string;
-  readonly deletionTimestamp?: string;
-  readonly deletionGracePeriodSeconds?: number;
-  readonly labels?: { readonly [label: string]: string };
-  readonly annotations?: { readonly [annotation: string]: string };
-  readonly ownerReferences?: readonly OwnerReference[];
-  readonly finalizers?: readonly string[];
+  readonly resourceVersion?: string | undefined;
+  readonly generation?: number | undefined;
+  readonly creationTimestamp?: string | undefined;
+  readonly deletionTimestamp?: string | undefined;
+  readonly deletionGracePeriodSeconds?: number | undefined;
+  readonly labels?: { readonly [label: string]: string } | undefined;
+  readonly annotations?: { readonly [annotation: string]: string } | undefined;
+  readonly ownerReferences?: readonly OwnerReference[] | undefined;
+  readonly finalizers?: readonly string[] | undefined;
 }
 
 /** OwnerReference of metav1. */
