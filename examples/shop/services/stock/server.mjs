@@ -1,5 +1,6 @@
 // Stock levels from a database that speaks PostgreSQL's protocol over TCP. Makes its table and rows when they are absent.
 // Connection settings are PostgreSQL's usual environment: PGHOST (default db), PGPORT, PGUSER, PGPASSWORD, PGDATABASE.
+import { setTimeout as sleep } from "node:timers/promises";
 import { CallError, serve, thisHop } from "../lib/service.mjs";
 
 const ROWS = [
@@ -16,9 +17,11 @@ const SCHEMA = `
   INSERT INTO stock VALUES ${ROWS.map(([name, price, count]) => `('${name}', ${price}, ${count})`).join(", ")} ON CONFLICT DO NOTHING`;
 const LEVELS = `SELECT name, price_usd_cents AS "priceUsdCents", in_stock AS "inStock" FROM stock ORDER BY name`;
 
-let prepared;
+const RETRY_MS = 200;
+const WAIT_MS = 3000;
+const UNDEFINED_TABLE = "42P01";
 
-// The driver is loaded after the server listens, so that the pod is up at once.
+// The driver is loaded while the server already listens, so that the pod is up at once.
 async function connect() {
   const { default: pg } = await import("pg");
   const pool = new pg.Pool({
@@ -34,35 +37,42 @@ async function connect() {
   return pool;
 }
 
-const connected = connect();
-
-/** Makes the table once; tried again by the next request while the database isn't ready. */
-function prepare() {
-  prepared ??= connected
-    .then((pool) => pool.query(SCHEMA))
-    .catch((error) => {
-      prepared = undefined;
-      throw error;
-    });
-  return prepared;
+/** Makes the table; tries until the database is ready. `lastProblem` says why it isn't. */
+async function prepare(pool) {
+  for (;;) {
+    try {
+      await pool.query(SCHEMA);
+      return;
+    } catch (error) {
+      lastProblem = error.message || error.code;
+      await sleep(RETRY_MS);
+    }
+  }
 }
 
+let lastProblem = "not connected yet";
+const connected = connect();
+let prepared = connected.then(prepare);
+
+/** Rows of `text`; waits a little for a database that is still starting, then 503 with the reason. */
 async function query(text) {
+  const pool = await connected;
+  await Promise.race([prepared, sleep(WAIT_MS, undefined, { ref: false }).then(notReady)]);
   try {
-    await prepare();
-    const pool = await connected;
     return (await pool.query(text)).rows;
   } catch (error) {
+    // An in-memory database that was restarted is empty again.
+    if (error.code === UNDEFINED_TABLE) prepared = prepare(pool);
     throw new CallError(`database: ${error.message || error.code}`, 503);
   }
 }
 
+function notReady() {
+  throw new CallError(`database: not ready: ${lastProblem}`, 503);
+}
+
 serve(
   "stock",
-  {
-    "GET /levels": async () => ({ levels: await query(LEVELS), hops: [thisHop("stock")] }),
-    // Not ready before the table is there; /healthz says only that the process lives.
-    "GET /ready": async () => ({ ready: (await query("SELECT 1")).length === 1 }),
-  },
+  { "GET /levels": async () => ({ levels: await query(LEVELS), hops: [thisHop("stock")] }) },
   { onClose: async () => (await connected).end() },
 );
