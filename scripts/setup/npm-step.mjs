@@ -8,9 +8,14 @@ import { node24Of, nodePackageOf, ROOT } from "./locate.mjs";
 
 const STAMP = join(ROOT, "node_modules/.lateen-stamp");
 const LOCK = join(ROOT, "package-lock.json");
+// npm's own record of what it installed.
+const RECORD = join(ROOT, "node_modules/.package-lock.json");
 const POLL_MS = 1_000;
+// Not "npm ci": it refuses a lock file that lacks an optional package for another platform, which a registry mirror may not have.
+// --no-save leaves the lock file as it is; isInstalled then holds the result to it.
 const NPM_ARGS = [
-  "ci",
+  "install",
+  "--no-save",
   "--ignore-scripts",
   "--include=dev",
   "--include=optional",
@@ -31,21 +36,21 @@ export function isInstalled(lock, installed) {
   const known = installed.packages ?? {};
   const wanted = Object.entries(lock.packages).filter(([path]) => path !== "");
   const names = new Set(wanted.map(([path]) => path));
+  const isExpected = ([path, { optional }]) => names.has(path) || optional === true;
   const isWanted = ([path, { optional, version, integrity }]) => {
     const found = known[path];
     if (found === undefined) return optional === true;
     return found.version === version && found.integrity === integrity;
   };
-  return wanted.every(isWanted) && Object.keys(known).every((path) => names.has(path));
+  return wanted.every(isWanted) && Object.entries(known).every(isExpected);
 }
 
 function isFresh() {
   const text = readFileSync(LOCK, "utf8");
   const hash = lockHash(text);
   if (existsSync(STAMP) && readFileSync(STAMP, "utf8") === hash) return node24Of() !== undefined;
-  const record = join(ROOT, "node_modules/.package-lock.json");
   // Someone ran npm install himself: accept what it made instead of installing everything again.
-  if (!existsSync(record) || !isInstalled(JSON.parse(text), JSON.parse(readFileSync(record, "utf8")))) return false;
+  if (!existsSync(RECORD) || !isInstalled(JSON.parse(text), JSON.parse(readFileSync(RECORD, "utf8")))) return false;
   try {
     writeFileSync(STAMP, hash);
   } catch {
@@ -89,13 +94,16 @@ async function run(step) {
   const folders = Object.entries(JSON.parse(lockText).packages)
     .filter(([path, { optional }]) => path !== "" && optional !== true)
     .map(([path]) => join(ROOT, path, "package.json"));
+  const target = { tool: "npm", what: "the npm packages", where: ROOT };
   const [program, first] = npmCommand();
   const timer = setInterval(
     () => step.update(`${folders.filter((path) => existsSync(path)).length} of ${folders.length} packages`),
     POLL_MS,
   );
   const result = await runCommand(program, [...first, ...NPM_ARGS], { cwd: ROOT }).finally(() => clearInterval(timer));
-  if (!result.ok) throw failureOf({ tool: "npm", what: "the npm packages", where: ROOT, output: result.output });
+  if (!result.ok) throw failureOf({ ...target, output: result.output });
+  if (!isInstalled(JSON.parse(lockText), JSON.parse(readFileSync(RECORD, "utf8"))))
+    throw failureOf({ ...target, output: "npm error code EUSAGE" });
   const version = await checkNode24();
   writeFileSync(STAMP, lockHash(lockText));
   return `${folders.length} packages, Node ${version}`;
