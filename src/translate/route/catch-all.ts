@@ -1,0 +1,25 @@
+// What a sidecar does with requests for hosts nobody declared → the virtual host "*", named as Istio names it.
+
+import type { RouteActionJson, VirtualHostJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
+import { defined } from "../../envoy/defined.ts";
+import { allowAnyVirtualHostName, blockAllVirtualHostName, passthroughClusterName } from "../../envoy/names.ts";
+import type { RouteTable } from "../../model/routes.ts";
+import { anyRequest } from "./match.ts";
+import type { RouteSettings } from "./settings.ts";
+
+/** ALLOW_ANY: on to where the connection was going; no timeout and no retry, for we know nothing of that server. */
+const passthrough: RouteActionJson = { cluster: passthroughClusterName, timeout: "0s", maxGrpcTimeout: "0s" };
+
+/** The virtual host for unknown hosts; undefined where Envoy's own 404 is the answer (gateways). */
+export function catchAllVirtualHost(unknownHosts: RouteTable["unknownHosts"], settings: RouteSettings): VirtualHostJson | undefined {
+  if (unknownHosts === "not-found") return undefined;
+  const allow = unknownHosts === "passthrough";
+  const name = allow ? allowAnyVirtualHostName : blockAllVirtualHostName;
+  const action = allow ? { route: passthrough } : { directResponse: { status: 502 } };
+  return defined<VirtualHostJson>({
+    name,
+    domains: ["*"],
+    routes: [{ name, match: anyRequest, ...action }],
+    includeRequestAttemptCount: settings.includeRequestAttemptCount ? true : undefined,
+  });
+}

@@ -1,0 +1,96 @@
+// A RouteTable → Envoy's RouteConfiguration, as encoded virtual hosts behind a head. Each virtual host is encoded once for all
+// proxies that see it alike, and stays the same object as long as its RouteHost does.
+
+import type { VirtualHostJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
+import type { RouteConfigurationJson } from "#envoy/envoy/config/route/v3/route_pb.js";
+import { resourceName } from "../../api/resource.ts";
+import type { EncodedResource, ResourcePart } from "../../envoy/config.ts";
+import type { EncodeCache } from "../../envoy/encode-cache.ts";
+import { sameItems } from "../../model/memo.ts";
+import type { RouteClient, RouteHost, RouteTable } from "../../model/routes.ts";
+import { catchAllVirtualHost } from "./catch-all.ts";
+import { clustersOf } from "./clusters-of.ts";
+import { maxDirectResponseBodyBytes } from "./direct-response.ts";
+import type { RouteSettings } from "./settings.ts";
+import { variantOf, virtualHost } from "./virtual-host.ts";
+
+/** Everything of a route configuration but its name and its virtual hosts. */
+export const routeConfigurationHead = {
+  // A cluster that is not there yet must give 503 for its requests, not a NACK for all hosts.
+  validateClusters: false,
+  maxDirectResponseBodySizeBytes: maxDirectResponseBodyBytes,
+  ignorePortInHostMatching: true,
+} as const satisfies Omit<RouteConfigurationJson, "name" | "virtualHosts">;
+
+/** The whole message as JSON: for goldens, simulations and people; proxies get `RouteEncoder`'s. */
+export function routeConfiguration(table: RouteTable, client: RouteClient, settings: RouteSettings): RouteConfigurationJson {
+  const hosts = sortedHosts(table).flatMap((host) => virtualHost(host, client, settings) ?? []);
+  const catchAll = catchAllVirtualHost(table.unknownHosts, settings);
+  return { name: table.name, ...routeConfigurationHead, virtualHosts: catchAll === undefined ? hosts : [...hosts, catchAll] };
+}
+
+/** Encodes route tables under one set of mesh-wide settings; remembers by identity of RouteHosts, so keep one per mesh configuration. */
+export class RouteEncoder {
+  readonly #cache: EncodeCache;
+  readonly #settings: RouteSettings;
+  /** Per host and variant; null is a host that does not exist for such clients. */
+  readonly #parts = new WeakMap<RouteHost, Map<string, ResourcePart | null>>();
+  /** By first part: the last few configurations that begin with it. */
+  readonly #configurations = new WeakMap<ResourcePart, EncodedResource[]>();
+
+  constructor(cache: EncodeCache, settings: RouteSettings) {
+    this.#cache = cache;
+    this.#settings = settings;
+  }
+
+  /** The route configuration that this client gets for the table. */
+  routeConfiguration(table: RouteTable, client: RouteClient): EncodedResource {
+    const hosts = sortedHosts(table).flatMap((host) => this.#part(host, client) ?? []);
+    const catchAll = catchAllVirtualHost(table.unknownHosts, this.#settings);
+    return this.#compose(table.name, catchAll === undefined ? hosts : [...hosts, this.#encode(catchAll, [])]);
+  }
+
+  #part(host: RouteHost, client: RouteClient): ResourcePart | undefined {
+    const variant = variantOf(host, client);
+    const variants = this.#parts.get(host) ?? new Map<string, ResourcePart | null>();
+    const known = variants.get(variant);
+    if (known !== undefined) return known ?? undefined;
+    const json = virtualHost(host, client, this.#settings);
+    const part = json === undefined ? undefined : this.#encode(json, sourcesOf(host));
+    variants.set(variant, part ?? null);
+    this.#parts.set(host, variants);
+    return part;
+  }
+
+  #encode(json: VirtualHostJson, sources: readonly string[]): ResourcePart {
+    return this.#cache.part(json, { references: clustersOf(json).map((name) => ({ type: "cds", name })), sources });
+  }
+
+  /** Comparing a thousand references costs microseconds; hashing them all per proxy would cost milliseconds. */
+  #compose(name: string, parts: readonly ResourcePart[]): EncodedResource {
+    const first = parts[0];
+    const known = first === undefined ? [] : (this.#configurations.get(first) ?? []);
+    const same = known.find((resource) => resource.name === name && sameItems(resource.composite?.parts ?? [], parts));
+    if (same !== undefined) return same;
+    const made = this.#cache.routes({ name, head: routeConfigurationHead, parts });
+    if (first !== undefined) this.#configurations.set(first, [made, ...known].slice(0, keptConfigurations));
+    return made;
+  }
+}
+
+/** Enough for the client variants of one table; what falls out is found again by content. */
+const keptConfigurations = 8;
+
+const sortedTables = new WeakMap<readonly RouteHost[], readonly RouteHost[]>();
+
+function sortedHosts({ hosts }: RouteTable): readonly RouteHost[] {
+  const known = sortedTables.get(hosts);
+  if (known !== undefined) return known;
+  const sorted = [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1));
+  sortedTables.set(hosts, sorted);
+  return sorted;
+}
+
+function sourcesOf(host: RouteHost): string[] {
+  return host.rules.map(({ virtualService }) => resourceName(virtualService));
+}

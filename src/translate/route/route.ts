@@ -1,0 +1,133 @@
+// One http route of a VirtualService with one of its match blocks → Envoy's Route; and the route of a service without VirtualService.
+
+import type { RouteActionJson, RouteJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
+import type { HttpMatchRequest, HttpRoute } from "../../api/networking/virtual-service.ts";
+import { defined } from "../../envoy/defined.ts";
+import { defaultRouteName, parseOutboundClusterName } from "../../envoy/names.ts";
+import { protoDuration } from "../../lib/duration.ts";
+import type { RouteRule, RouteTarget } from "../../model/routes.ts";
+import { corsFilterName, corsPolicy } from "./cors.ts";
+import { directResponse } from "./direct-response.ts";
+import { faultFilterName, httpFault } from "./fault.ts";
+import { hashPolicy } from "./hash-policy.ts";
+import { authorityOf, headerFields } from "./headers.ts";
+import { anyRequest, routeMatch } from "./match.ts";
+import { requestMirrorPolicies } from "./mirror.ts";
+import { redirectAction } from "./redirect.ts";
+import { retryPolicy } from "./retry.ts";
+import { pathRewrite } from "./rewrite.ts";
+import type { RouteSettings } from "./settings.ts";
+import { weightedCluster } from "./weighted-cluster.ts";
+
+/** Timeouts are off unless a VirtualService sets one (Istio); Envoy's own default would be 15 s. */
+const noTimeout = "0s";
+
+/** Where and under which settings a route is built. */
+export interface RouteContext {
+  /** The listener's port. */
+  readonly port: number;
+  readonly settings: RouteSettings;
+}
+
+/** The route for one match block (undefined: the route has none); undefined when the rule leads nowhere. */
+export function route(rule: RouteRule, match: HttpMatchRequest | undefined, context: RouteContext): RouteJson | undefined {
+  const http = rule.route;
+  const action = actionOf(rule, context);
+  if (action === undefined) return undefined;
+  const requestMatch = routeMatch(match);
+  return defined<RouteJson>({
+    name: routeName(http, match),
+    match: requestMatch,
+    ...action,
+    // With one destination its header operations come after the route's, as with several.
+    ...headerFields(http.headers, http.route.length === 1 ? http.route[0]?.headers : undefined),
+    statPrefix: match?.statPrefix || undefined,
+    typedPerFilterConfig: perFilterConfig(http),
+    decorator: { operation: operationName(rule, pathPattern(requestMatch), context.port) },
+    metadata: { filterMetadata: { istio: { config: configPath(rule) } } },
+  });
+}
+
+/** The route of a host that no VirtualService claims: everything to the service itself, with the default retry policy. */
+export function defaultRoute(target: RouteTarget, settings: RouteSettings): RouteJson {
+  const cluster = parseOutboundClusterName(target.cluster);
+  return defined<RouteJson>({
+    name: defaultRouteName,
+    match: anyRequest,
+    route: defined<RouteActionJson>({
+      cluster: target.cluster,
+      timeout: noTimeout,
+      maxGrpcTimeout: noTimeout,
+      retryPolicy: retryPolicy(settings.defaultRetries, { consistentHash: false }),
+      hashPolicy: hashPolicies([target]),
+    }),
+    decorator: cluster === undefined ? undefined : { operation: `${cluster.host}:${cluster.port}/*` },
+  });
+}
+
+function actionOf(rule: RouteRule, context: RouteContext): RouteJson | undefined {
+  const { redirect, directResponse: response } = rule.route;
+  if (redirect !== undefined) return { redirect: redirectAction(redirect, context.port) };
+  if (response !== undefined) return { directResponse: directResponse(response) };
+  return rule.targets.length === 0 ? undefined : { route: routeAction(rule, context.settings) };
+}
+
+function routeAction(rule: RouteRule, settings: RouteSettings): RouteActionJson {
+  const { route: http, targets } = rule;
+  const timeout = http.timeout === undefined ? noTimeout : protoDuration(http.timeout);
+  const mirrors = requestMirrorPolicies(rule);
+  const single = targets.length === 1 ? targets[0] : undefined;
+  return defined<RouteActionJson>({
+    cluster: single?.cluster,
+    weightedClusters: single === undefined ? weightedCluster(rule) : undefined,
+    ...pathRewrite(http.rewrite),
+    hostRewriteLiteral: hostRewrite(http),
+    timeout,
+    // Deprecated, but its successor max_stream_duration answers 408 without response flag UT; Istio keeps to it for the same reason.
+    maxGrpcTimeout: timeout,
+    retryPolicy: retryPolicy(http.retries ?? settings.defaultRetries, { consistentHash: single?.consistentHash !== undefined }),
+    requestMirrorPolicies: mirrors.length === 0 ? undefined : mirrors,
+    hashPolicy: hashPolicies(targets),
+  });
+}
+
+/** The Host header for the upstream; several destinations carry their own in the weighted cluster. */
+function hostRewrite(http: HttpRoute): string | undefined {
+  const single = http.route.length === 1 ? http.route[0] : undefined;
+  return http.rewrite?.authority || authorityOf(http.headers) || authorityOf(single?.headers);
+}
+
+function hashPolicies(targets: readonly RouteTarget[]): RouteActionJson["hashPolicy"] {
+  const policies = targets.flatMap(({ consistentHash }) => (consistentHash === undefined ? [] : (hashPolicy(consistentHash) ?? [])));
+  return policies.length === 0 ? undefined : policies;
+}
+
+/** Istio's names: the route's, with the match's behind a dot; a route of a VirtualService without name has none. */
+function routeName(http: HttpRoute, match: HttpMatchRequest | undefined): string | undefined {
+  return match?.name ? `${http.name ?? ""}.${match.name}` : http.name;
+}
+
+function perFilterConfig(http: HttpRoute): RouteJson["typedPerFilterConfig"] {
+  const configs = [
+    [corsFilterName, corsPolicy(http.corsPolicy)],
+    [faultFilterName, httpFault(http.fault)],
+  ] as const;
+  const present = configs.flatMap(([name, config]) => (config === undefined ? [] : [[name, config] as const]));
+  return present.length === 0 ? undefined : Object.fromEntries(present);
+}
+
+/** The span name, as Istio writes it: host:port/path of the one destination, else of the VirtualService. */
+function operationName(rule: RouteRule, path: string, port: number): string {
+  const single = rule.targets.length === 1 ? rule.targets[0] : undefined;
+  const cluster = single === undefined ? undefined : parseOutboundClusterName(single.cluster);
+  return cluster === undefined ? `${rule.virtualService.metadata.name}:${port}${path}` : `${cluster.host}:${cluster.port}${path}`;
+}
+
+function pathPattern(match: ReturnType<typeof routeMatch>): string {
+  return match.path ?? match.safeRegex?.regex ?? `${match.prefix ?? "/"}*`;
+}
+
+/** Istio's path of the object a route came from, which its tools show. */
+function configPath({ virtualService: { metadata } }: RouteRule): string {
+  return `/apis/networking.istio.io/v1/namespaces/${metadata.namespace}/virtual-service/${metadata.name}`;
+}
