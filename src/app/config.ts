@@ -1,0 +1,131 @@
+// The only reader of environment and of where things live: one documented, validated object per process.
+// Parts get their slice of it in their constructors.
+
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { basename, delimiter, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { UserError } from "../lib/errors.ts";
+import type { LogLevel } from "../lib/log.ts";
+
+/** Unix socket paths end at 107 bytes (sun_path of unix(7) less the final zero); our longest file name below the run directory takes 50. */
+const maxRunDirBytes = 57;
+
+export interface MeshConfig {
+  /** The mesh's name: `--mesh`, `LATEEN_MESH`, or the current folder's name. */
+  readonly mesh: string;
+  /** Everything of a running mesh: sockets, store, logs, pod files; it goes with the mesh. */
+  readonly runDir: string;
+  readonly logLevel: LogLevel;
+}
+
+export interface Environment {
+  readonly [name: string]: string | undefined;
+}
+
+/** A mesh name from any text: lower case letters, digits and hyphens, at most 24 characters. */
+export function meshNameOf(text: string): string {
+  const name = text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-+|-+$/g, "")
+    .slice(0, 24)
+    .replace(/-+$/, "");
+  return name === "" ? "mesh" : name;
+}
+
+/**
+ * Reads the configuration every command needs.
+ *
+ * @throws UserError when the mesh name is not one or the runtime directory's path is too long for Unix sockets.
+ */
+export function readMeshConfig(env: Environment, flags: { readonly mesh?: string | undefined; readonly cwd: string }): MeshConfig {
+  const given = flags.mesh ?? env["LATEEN_MESH"];
+  if (given !== undefined && given !== meshNameOf(given)) {
+    throw new UserError(`"${given}" is not a mesh name`, {
+      fix: `use lower case letters, digits and hyphens, at most 24 characters: ${meshNameOf(given)}`,
+    });
+  }
+  const mesh = given ?? meshNameOf(basename(flags.cwd));
+  const runDir = join(runtimeRoot(env), mesh);
+  if (Buffer.byteLength(runDir) > maxRunDirBytes) {
+    throw new UserError(`the runtime directory ${runDir} is longer than ${maxRunDirBytes} bytes, too long for Unix sockets in it`, {
+      fix: "set XDG_RUNTIME_DIR to a shorter path, or give a shorter --mesh name",
+    });
+  }
+  return { mesh, runDir, logLevel: logLevelOf(env["LATEEN_LOG"]) };
+}
+
+/** Where all meshes of this user live: `$XDG_RUNTIME_DIR/lateen`, or `lateen-<uid>` in the temporary directory. */
+export function runtimeRoot(env: Environment): string {
+  const runtime = env["XDG_RUNTIME_DIR"];
+  if (runtime !== undefined && runtime !== "" && isWritableDirectory(runtime)) return join(runtime, "lateen");
+  return join(tmpdir(), `lateen-${process.getuid?.() ?? 0}`);
+}
+
+function isWritableDirectory(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function logLevelOf(text: string | undefined): LogLevel {
+  if (text === undefined || text === "") return "info";
+  if (text === "debug" || text === "info" || text === "warn" || text === "error") return text;
+  throw new UserError(`LATEEN_LOG=${text} is not a log level`, { fix: "use debug, info, warn or error" });
+}
+
+/**
+ * Finds the Envoy binary: `$ENVOY_PATH`, then `PATH`, then the cache that set-up fills.
+ *
+ * @throws UserError that says what to do when there is none.
+ */
+export function envoyPathOf(env: Environment): string {
+  const named = env["ENVOY_PATH"];
+  if (named !== undefined && named !== "") {
+    if (isExecutable(named)) return resolve(named);
+    throw new UserError(`ENVOY_PATH names ${named}, which is not an executable file`, {
+      fix: "unset ENVOY_PATH, or point it at an Envoy 1.40 binary",
+    });
+  }
+  const cache = env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  const candidates = [
+    join(cache, "lateen", "envoy-1.40.0", "envoy", "_bin", "envoy"),
+    ...(env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "envoy")),
+  ];
+  const found = candidates.find(isExecutable);
+  if (found !== undefined) return found;
+  throw new UserError("there is no Envoy binary on this machine", { fix: "run `npm run setup`, or set ENVOY_PATH to an Envoy 1.40 binary" });
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** How to start this program again for another role: the Node binary and the arguments before the role's own. */
+export function selfCommand(): readonly [string, ...string[]] {
+  const script = process.argv[1] ?? fileURLToPath(import.meta.url);
+  return [process.execPath, ...process.execArgv, existsSync(script) ? resolve(script) : script];
+}
+
+/** The names inside a mesh's runtime directory; every socket's path is made here. */
+export const runFiles = {
+  lock: (runDir: string) => join(runDir, "supervisor.json"),
+  apiSocket: (runDir: string) => join(runDir, "api.sock"),
+  store: (runDir: string) => join(runDir, "store.db"),
+  xdsDir: (runDir: string) => join(runDir, "xds"),
+  xdsSocket: (runDir: string, podUid: string) => join(runDir, "xds", `${podUid}.sock`),
+  podDir: (runDir: string, podUid: string) => join(runDir, "pods", podUid),
+  logsDir: (runDir: string) => join(runDir, "logs"),
+  processLog: (runDir: string, role: string) => join(runDir, "logs", `${role}.log`),
+  /** Beside the runtime directory, which containers cannot see. */
+  sharedDir: (runDir: string) => `${runDir}.shared`,
+} as const;

@@ -1,0 +1,67 @@
+// A CLI command is an object in a table: noun and verb, its arguments and options, and what to run, loaded only when asked for.
+
+import type { MeshConfig } from "../app/config.ts";
+import type { Terminal } from "./output.ts";
+
+/** Exit codes every command keeps to (sysexits.h where it has one). */
+export const exitCode = {
+  ok: 0,
+  failed: 1,
+  usage: 64,
+  badInput: 65,
+  unreachable: 69,
+  findings: 79,
+  timedOut: 124,
+  interrupted: 130,
+} as const;
+
+export interface CommandContext {
+  readonly config: MeshConfig;
+  readonly terminal: Terminal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Aborted by Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
+
+export interface CommandInput {
+  readonly args: readonly string[];
+  readonly options: OptionValues;
+}
+
+export type RunCommand = (input: CommandInput, context: CommandContext) => Promise<number>;
+
+export interface CommandOption {
+  /** commander's notation: "-f, --filename <path...>". */
+  readonly flags: string;
+  readonly description: string;
+  readonly default?: string;
+}
+
+export interface Command {
+  /** "apply", or "proxy list" for a verb under a noun. */
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly summary: string;
+  /** commander's notation: "<kind>", "[name]", "[names...]". */
+  readonly args?: readonly { readonly name: string; readonly description: string }[];
+  readonly options?: readonly CommandOption[];
+  readonly examples?: readonly string[];
+  /** Imported when the command runs, so that `--help` stays quick. */
+  readonly load: () => Promise<RunCommand>;
+}
+
+/** Reads an option that takes one text. */
+export function textOption(options: OptionValues, name: string): string | undefined {
+  const value = options[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Reads an option that may be given several times. */
+export function listOption(options: OptionValues, name: string): readonly string[] {
+  const value = options[name];
+  if (Array.isArray(value)) return value;
+  return typeof value === "string" ? [value] : [];
+}

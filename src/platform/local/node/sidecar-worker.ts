@@ -1,0 +1,87 @@
+// A pod's Envoy: started, watched, and started again at once when it dies; ready once it has its first configuration.
+
+import type { Logger } from "../../../lib/log.ts";
+import type { PodSandbox, Sidecar } from "../sandbox.ts";
+import { restartDelayMs } from "./pod-status.ts";
+
+export interface SidecarWorkerOptions {
+  readonly sandbox: PodSandbox;
+  readonly plan: { readonly bootstrap: Readonly<Record<string, unknown>>; readonly adminPath: string };
+  readonly logFile: string;
+  readonly onChange: () => void;
+  readonly logger: Logger;
+}
+
+/** After this long a restart counts as the first again. */
+const healthyMs = 10_000;
+const readyTimeoutMs = 60_000;
+const stopGraceMs = 1000;
+
+export class SidecarWorker {
+  readonly #options: SidecarWorkerOptions;
+  #sidecar: Sidecar | undefined;
+  #isReady = false;
+  #stopping = false;
+  #restarts = 0;
+  #startedAt = 0;
+  #firstReady = Promise.withResolvers<void>();
+
+  constructor(options: SidecarWorkerOptions) {
+    this.#options = options;
+  }
+
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  async start(): Promise<void> {
+    const { sandbox, plan, logFile } = this.#options;
+    this.#startedAt = performance.now();
+    const sidecar = await sandbox.startSidecar({ ...plan, logFile, onExit: ({ exitCode }) => this.#onExit(exitCode) });
+    this.#sidecar = sidecar;
+    void this.#watchReady(sidecar);
+  }
+
+  /** Settles when Envoy is ready for the first time, or after the time given: the application then starts all the same. */
+  async ready(timeoutMs: number): Promise<void> {
+    const timeout = Promise.withResolvers<void>();
+    const timer = setTimeout(timeout.resolve, timeoutMs);
+    await Promise.race([this.#firstReady.promise, timeout.promise]);
+    clearTimeout(timer);
+  }
+
+  /** Lets whoever waits for the first readiness go on. */
+  giveUpWaiting(): void {
+    this.#firstReady.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#firstReady.resolve();
+    await this.#sidecar?.stop({ graceMs: stopGraceMs });
+  }
+
+  async #watchReady(sidecar: Sidecar): Promise<void> {
+    try {
+      await sidecar.ready({ timeoutMs: readyTimeoutMs });
+      this.#isReady = true;
+      this.#firstReady.resolve();
+      this.#options.onChange();
+    } catch (error) {
+      if (!this.#stopping) this.#options.logger.warn("proxy is not ready", { error: String(error) });
+    }
+  }
+
+  #onExit(exitCode: number): void {
+    this.#isReady = false;
+    this.#options.onChange();
+    if (this.#stopping) return;
+    if (performance.now() - this.#startedAt > healthyMs) this.#restarts = 0;
+    const delay = restartDelayMs(this.#restarts);
+    this.#restarts += 1;
+    this.#options.logger.warn("proxy ended and is started again", { exitCode, delayMs: delay });
+    setTimeout(() => {
+      if (!this.#stopping) void this.start().catch((error: unknown) => this.#options.logger.error("proxy start failed", { error: String(error) }));
+    }, delay);
+  }
+}

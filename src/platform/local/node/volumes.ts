@@ -1,0 +1,88 @@
+// A pod's volumes as files of the host: ConfigMaps and Secrets written out, empty folders made.
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join, normalize } from "node:path";
+import type { ConfigMap } from "../../../api/kubernetes/config-map.ts";
+import type { Container, Pod, Volume as PodVolume } from "../../../api/kubernetes/pod.ts";
+import { UserError } from "../../../lib/errors.ts";
+import type { Volume } from "../sandbox.ts";
+import { type PodSources, secretTexts } from "./environment.ts";
+
+/**
+ * Makes every volume of the pod under `<podDir>/volumes` and returns the host folder of each by name.
+ *
+ * @throws UserError when a ConfigMap or Secret that is not optional does not exist.
+ */
+export async function makeVolumes(pod: Pod, podDir: string, sources: PodSources): Promise<ReadonlyMap<string, string>> {
+  const folders = new Map<string, string>();
+  for (const volume of pod.spec.volumes) folders.set(volume.name, await makeVolume(volume, join(podDir, "volumes"), sources));
+  return folders;
+}
+
+/** The mounts of one container, subPath resolved. */
+export function mountsOf(container: Container, folders: ReadonlyMap<string, string>): readonly Volume[] {
+  return container.volumeMounts.map((mount) => {
+    const folder = folders.get(mount.name);
+    if (folder === undefined) {
+      throw new UserError(`volumeMount "${mount.name}" of container ${container.name} names no volume of the pod`, {
+        fix: `declare it under spec.volumes; there are ${[...folders.keys()].join(", ") || "none"}`,
+      });
+    }
+    const hostPath = mount.subPath === undefined ? folder : inside(folder, mount.subPath);
+    return { hostPath, mountPath: mount.mountPath, readOnly: mount.readOnly === true };
+  });
+}
+
+async function makeVolume(volume: PodVolume, root: string, sources: PodSources): Promise<string> {
+  const folder = join(root, volume.name);
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  for (const [name, content] of contentsOf(volume, sources)) {
+    const file = inside(folder, name);
+    await mkdir(join(file, ".."), { recursive: true });
+    await writeFile(file, content, { mode: volume.secret === undefined ? 0o644 : 0o600 });
+  }
+  return folder;
+}
+
+function contentsOf(volume: PodVolume, sources: PodSources): readonly (readonly [string, string | Uint8Array])[] {
+  if (volume.configMap !== undefined) {
+    const { name, optional, items } = volume.configMap;
+    const found = sources.configMap(name ?? "");
+    if (found === undefined && optional !== true) throw missing(volume.name, "ConfigMap", name);
+    return selected(found === undefined ? {} : configMapFiles(found), items);
+  }
+  if (volume.secret !== undefined) {
+    const { secretName, optional, items } = volume.secret;
+    const found = sources.secret(secretName ?? "");
+    if (found === undefined && optional !== true) throw missing(volume.name, "Secret", secretName);
+    return selected(found === undefined ? {} : secretTexts(found), items);
+  }
+  return [];
+}
+
+function configMapFiles(configMap: ConfigMap): Readonly<Record<string, string | Uint8Array>> {
+  const binary = Object.entries(configMap.binaryData ?? {}).map(([key, value]) => [key, Buffer.from(value, "base64")] as const);
+  return Object.fromEntries<string | Uint8Array>([...Object.entries(configMap.data ?? {}), ...binary]);
+}
+
+function selected(
+  files: Readonly<Record<string, string | Uint8Array>>,
+  items: readonly { readonly key: string; readonly path: string }[],
+): readonly (readonly [string, string | Uint8Array])[] {
+  if (items.length === 0) return Object.entries(files);
+  return items.flatMap(({ key, path }) => {
+    const content = files[key];
+    return content === undefined ? [] : [[path, content] as const];
+  });
+}
+
+function missing(volume: string, kind: string, name: string | undefined): UserError {
+  return new UserError(`volume ${volume} needs ${kind} "${name ?? ""}", which does not exist`, {
+    fix: `apply the ${kind} in the pod's namespace; the pod starts then`,
+  });
+}
+
+/** A path below the folder; `..` never leads out of it. */
+function inside(folder: string, path: string): string {
+  return join(folder, normalize(`/${path}`));
+}
