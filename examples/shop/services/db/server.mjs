@@ -9,6 +9,9 @@ import { PGlite } from "@electric-sql/pglite";
 const SNAPSHOT_DIR = process.env.SNAPSHOT_DIR ?? path.join(import.meta.dirname, ".cache");
 const MAX_CONNECTIONS = 64;
 
+/** Small files and buffers: the shop has four rows, and all of it lies in memory. */
+const SMALL = { initDbStartParams: ["--wal-segsize=1"], postgresqlconf: ["shared_buffers=4MB"] };
+
 function snapshotFile() {
   const entry = createRequire(import.meta.url).resolve("@electric-sql/pglite");
   const { version } = JSON.parse(readFileSync(path.join(path.dirname(entry), "../package.json"), "utf8"));
@@ -40,8 +43,8 @@ async function writeSnapshot(db, file) {
 async function openDatabase() {
   const file = snapshotFile();
   const image = readSnapshot(file);
-  if (image !== undefined) return PGlite.create({ loadDataDir: image });
-  const db = await PGlite.create();
+  if (image !== undefined) return PGlite.create({ ...SMALL, loadDataDir: image });
+  const db = await PGlite.create(SMALL);
   await writeSnapshot(db, file);
   return db;
 }
