@@ -47,6 +47,9 @@ export function selfSigned(dnsName, now = Date.now()) {
 }
 
 function pem(bytes) {
-  const lines = bytes.toString("base64").match(/.{1,64}/g).join("\n");
+  const lines = bytes
+    .toString("base64")
+    .match(/.{1,64}/g)
+    .join("\n");
   return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
 }

@@ -2,9 +2,9 @@
 // they pass on, what a visitor sees when the remote API is gone, and a graceful end.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -67,13 +67,18 @@ async function shopOf(web: Program, headers: Record<string, string> = {}) {
   return { shop: answerSchema.parse(await response.json()), hops: response.headers.get("x-shop-hops") };
 }
 
+function portOf(server: net.Server): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("not a TCP server");
+  return address.port;
+}
+
 /** An HTTP server that answers as `answer` says and remembers the requests it saw. */
 async function stub(answer: http.RequestListener): Promise<{ server: http.Server; url: string }> {
   const server = http.createServer(answer);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return { server, url: `http://127.0.0.1:${port}` };
+  return { server, url: `http://127.0.0.1:${portOf(server)}` };
 }
 
 afterAll(async () => {
@@ -88,20 +93,14 @@ describe("the whole shop", () => {
   let stock: Program;
 
   beforeAll(async () => {
-    // Everything that can start early does: rates before the authority's file exists, stock before its database.
-    const dbFirst = start("services/db/server.mjs", { HOST: "127.0.0.1" });
-    remote = await start("remote/server.mjs", { RATES_NAME: "localhost", RATES_CA_FILE: path.join(folder, "other.pem") });
-    await stop(remote.process, "SIGTERM");
-    rates = await start("services/rates/server.mjs", {
-      REMOTE_URL: `https://localhost:${remote.port}/latest`,
-      RATES_CA_FILE: caFile,
-    });
-    remote = await start("remote/server.mjs", {
-      PORT: String(remote.port),
-      RATES_NAME: "localhost",
-      RATES_CA_FILE: caFile,
-    });
-    const db = await dbFirst;
+    const authority = path.join(folder, "authority.pem");
+    const dbStarts = start("services/db/server.mjs", { HOST: "127.0.0.1" });
+    remote = await start("remote/server.mjs", { RATES_NAME: "localhost", RATES_CA_FILE: authority });
+    rates = await start("services/rates/server.mjs", { REMOTE_URL: `https://localhost:${remote.port}/latest`, RATES_CA_FILE: caFile });
+    // rates may be up, and asked, before the file of its authority is there.
+    expect((await fetch(`${rates.url}/EUR`)).status).toBe(502);
+    copyFileSync(authority, caFile);
+    const db = await dbStarts;
     stock = await start("services/stock/server.mjs", { PGHOST: "127.0.0.1", PGPORT: String(db.port), PGPASSWORD: "x" });
     const catalog = await start("services/catalog/server.mjs", {
       VERSION: "v2",
@@ -198,21 +197,50 @@ test("SIGTERM: finishes the request it holds, accepts no new one, exits with 0",
   const upstreamAnswer = await held.promise;
   const exit = once(web.process, "exit");
   web.process.kill("SIGTERM");
-  await expect.poll(() => fetch(`${web.url}/healthz`).then(() => "accepts", () => "refuses"), { timeout: 10_000 }).toBe("refuses");
+  await expect
+    .poll(
+      () =>
+        fetch(`${web.url}/healthz`).then(
+          () => "accepts",
+          () => "refuses",
+        ),
+      { timeout: 10_000 },
+    )
+    .toBe("refuses");
   upstreamAnswer.end(JSON.stringify({ products: [], rate: null, notes: [], hops: [] }));
   expect((await pending).status).toBe(200);
   expect(await exit).toEqual([0, null]);
   upstream.server.close();
 });
 
-test("stock waits for a database that starts late", async () => {
-  const reserved = await stub((_request, response) => response.end());
-  const { port } = new URL(reserved.url);
-  reserved.server.close();
-  const stock = await start("services/stock/server.mjs", { PGHOST: "127.0.0.1", PGPORT: port, PGPASSWORD: "x" });
-  const early = fetch(`${stock.url}/levels`);
-  await start("services/db/server.mjs", { HOST: "127.0.0.1", PORT: port });
-  await early;
-  await expect.poll(async () => (await fetch(`${stock.url}/levels`)).status, { timeout: START_DEADLINE_MS }).toBe(200);
-  expect(existsSync(folder)).toBe(true);
-}, START_DEADLINE_MS);
+test(
+  "stock waits for a database that starts late",
+  async () => {
+    // Like a sidecar: accepts connections before there is a database, and closes them.
+    let dbPort: number | undefined;
+    const sockets = new Set<net.Socket>();
+    const sidecar = net.createServer((client) => {
+      sockets.add(client);
+      client.on("error", () => client.destroy());
+      if (dbPort === undefined) {
+        client.end();
+        return;
+      }
+      const db = net.connect(dbPort, "127.0.0.1");
+      db.on("error", () => client.destroy());
+      client.pipe(db).pipe(client);
+    });
+    sidecar.listen(0, "127.0.0.1");
+    await once(sidecar, "listening");
+    const stock = await start("services/stock/server.mjs", { PGHOST: "127.0.0.1", PGPORT: String(portOf(sidecar)), PGPASSWORD: "x" });
+    const early = await fetch(`${stock.url}/levels`);
+    expect(early.status).toBe(503);
+    expect(await early.json()).toEqual({ error: expect.stringMatching(/^database: not ready: /) });
+    const db = await start("services/db/server.mjs", { HOST: "127.0.0.1" });
+    dbPort = db.port;
+    await expect.poll(async () => (await fetch(`${stock.url}/levels`)).status, { timeout: START_DEADLINE_MS }).toBe(200);
+    for (const socket of sockets) socket.destroy();
+    sidecar.close();
+  },
+  START_DEADLINE_MS,
+);
