@@ -1,10 +1,17 @@
 // JSON values: copies that share nothing, deep freezing, equality and RFC 7386 merge patches. Pure.
 
-import type { JsonObject } from "./store.ts";
+import type { JsonObject, RawResource } from "./store.ts";
 
 /** True for an object that is neither array nor null. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** True for an object that has apiVersion, kind and metadata. */
+export function isRawResource(value: unknown): value is RawResource {
+  return (
+    isJsonObject(value) && typeof value["apiVersion"] === "string" && typeof value["kind"] === "string" && isJsonObject(value["metadata"])
+  );
 }
 
 /** Freezes plain objects and arrays all the way down and returns the same value; class instances are left as they are. */

@@ -25,7 +25,13 @@ export function timestamp(epochMs: number): string {
 
 /** The object to store for a create: server's fields stamped, status reset. */
 export function createdObject(raw: RawResource, stamp: Stamp): RawResource {
-  const metadata = withoutFields(raw.metadata, ["deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "selfLink", "generateName"]);
+  const metadata = withoutFields(raw.metadata, [
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "managedFields",
+    "selfLink",
+    "generateName",
+  ]);
   const { uid, now, name, namespace } = stamp;
   const generateName = raw.metadata.generateName;
   const stamped = { ...metadata, generateName, name, namespace, uid, generation: 1, creationTimestamp: now };
@@ -65,7 +71,8 @@ export function endingObject(
 ): RawResource {
   const before = current.metadata;
   const first = before.deletionTimestamp === undefined;
-  const deletionTimestamp = first || graceSeconds !== undefined ? timestamp(epochMs + (graceSeconds ?? 0) * 1000) : before.deletionTimestamp;
+  const deletionTimestamp =
+    first || graceSeconds !== undefined ? timestamp(epochMs + (graceSeconds ?? 0) * 1000) : before.deletionTimestamp;
   const generation = (before.generation ?? 0) + (first ? 1 : 0);
   const metadata = { ...before, generation, deletionTimestamp, deletionGracePeriodSeconds: graceSeconds, finalizers };
   const status = current.kind === "Namespace" ? { ...asObject(current["status"]), phase: "Terminating" } : current["status"];
@@ -104,7 +111,8 @@ function carriedOver(current: RawResource, next: RawResource): RawResource {
   const spec = next["spec"];
   const before = current["spec"];
   if (!isJsonObject(spec) || !isJsonObject(before)) return next;
-  if (next.kind === "Service" && spec["type"] !== "ExternalName") return { ...next, spec: { ...pick(before, ["clusterIP", "clusterIPs"]), ...spec } };
+  if (next.kind === "Service" && spec["type"] !== "ExternalName")
+    return { ...next, spec: { ...pick(before, ["clusterIP", "clusterIPs"]), ...spec } };
   if (next.kind === "Pod") return { ...next, spec: { ...pick(before, ["nodeName"]), ...spec } };
   return next;
 }

@@ -83,7 +83,7 @@ export class MemoryStore implements contract.Store {
   }
 
   create(input: contract.RawResource): contract.WriteResult {
-    const raw = jsonCopy(input);
+    const raw = this.#normalised(input);
     const key = this.#keyOf(raw);
     if (key === undefined) return this.#unknownKind(raw);
     const uid = this.#options.newUid();
@@ -98,13 +98,13 @@ export class MemoryStore implements contract.Store {
   }
 
   update(input: contract.RawResource): contract.WriteResult {
-    const raw = jsonCopy(input);
+    const raw = this.#normalised(input);
     const current = this.#currentOf(raw);
     return current === undefined ? this.#unknownKind(raw) : this.#replace(current, lifecycle.updatedObject(current.raw, raw));
   }
 
   updateStatus(input: contract.RawResource): contract.WriteResult {
-    const raw = jsonCopy(input);
+    const raw = this.#normalised(input);
     const current = this.#currentOf(raw);
     return current === undefined ? this.#unknownKind(raw) : this.#replace(current, lifecycle.statusObject(current.raw, raw));
   }
@@ -148,8 +148,15 @@ export class MemoryStore implements contract.Store {
   #restore(raw: contract.RawResource): void {
     const kind = this.#options.parser.kindOf(raw)?.kind;
     const { value, diagnostics } = this.#options.parser.parse(raw);
-    if (kind === undefined || value === undefined) this.#unreadable.push({ raw, diagnostics });
-    else this.#tables.apply({ stored: storedOf({ kind, raw, value, revision: Number(raw.metadata.resourceVersion) }), previous: undefined });
+    if (kind === undefined || value === undefined || hasError(diagnostics)) this.#unreadable.push({ raw, diagnostics });
+    else
+      this.#tables.apply({ stored: storedOf({ kind, raw, value, revision: Number(raw.metadata.resourceVersion) }), previous: undefined });
+  }
+
+  /** A copy that shares nothing with the caller's object, holds only what JSON can hold, and is in the version we store. */
+  #normalised(input: contract.RawResource): contract.RawResource {
+    const copy = jsonCopy(input);
+    return { ...copy, apiVersion: this.#options.parser.kindOf(copy)?.apiVersion ?? copy.apiVersion };
   }
 
   #keyOf(raw: contract.RawResource): { kind: KindName; namespace: string | undefined } | undefined {
@@ -185,7 +192,7 @@ export class MemoryStore implements contract.Store {
     const revision = this.#revision + 1;
     const raw = lifecycle.atRevision(unversioned, revision);
     const { value, diagnostics } = this.#options.parser.parse(raw);
-    if (value === undefined) return { accepted: false, diagnostics };
+    if (value === undefined || hasError(diagnostics)) return { accepted: false, diagnostics };
     const stored = storedOf({ kind, raw, value, revision });
     this.#options.journal?.write({ key: stored, body: JSON.stringify(raw), revision });
     this.#commit({ stored, previous }, previous === undefined ? "ADDED" : "MODIFIED");
@@ -214,7 +221,6 @@ export class MemoryStore implements contract.Store {
   }
 }
 
-/** A copy that shares nothing with the caller's object and holds only what JSON can hold. */
 function jsonCopy(raw: contract.RawResource): contract.RawResource {
   const copy: contract.RawResource = JSON.parse(JSON.stringify(raw));
   return isJsonObject(copy.metadata) ? copy : { ...copy, metadata: {} };
@@ -248,6 +254,10 @@ function finalizersAfter(current: contract.Stored, { propagationPolicy }: contra
 function isOver(raw: contract.RawResource): boolean {
   const { deletionTimestamp, finalizers = [], deletionGracePeriodSeconds = 0 } = raw.metadata;
   return deletionTimestamp !== undefined && finalizers.length === 0 && deletionGracePeriodSeconds === 0 && raw.kind !== "Namespace";
+}
+
+function hasError(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some(({ severity }) => severity === "error");
 }
 
 function describe(key: contract.ObjectKey): string {

@@ -11,7 +11,7 @@ export interface Parsed {
 }
 
 export interface Parser {
-  /** The kind of an object and whether it lives in a namespace; undefined for kinds we don't know. */
-  readonly kindOf: (raw: RawResource) => { readonly kind: KindName; readonly namespaced: boolean } | undefined;
+  /** The kind of an object, whether it lives in a namespace, and the apiVersion it is stored under; undefined for kinds we don't know. */
+  readonly kindOf: (raw: RawResource) => { readonly kind: KindName; readonly namespaced: boolean; readonly apiVersion: string } | undefined;
   readonly parse: (raw: RawResource) => Parsed;
 }

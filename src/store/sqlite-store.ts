@@ -4,7 +4,7 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { Unavailable } from "../lib/errors.ts";
-import { isJsonObject } from "./json.ts";
+import { isRawResource } from "./json.ts";
 import { type Journal, type JournalChange, MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
 import type { RawResource } from "./store.ts";
 
@@ -105,11 +105,6 @@ function parseBody(body: unknown): RawResource {
   const raw: unknown = JSON.parse(String(body));
   if (!isRawResource(raw)) throw new Error(`a row holds no resource: ${String(body).slice(0, 80)}`);
   return raw;
-}
-
-/** True for an object that has apiVersion, kind and metadata. */
-export function isRawResource(value: unknown): value is RawResource {
-  return isJsonObject(value) && typeof value["apiVersion"] === "string" && typeof value["kind"] === "string" && isJsonObject(value["metadata"]);
 }
 
 function unavailable(path: string, cause: unknown): Unavailable {

@@ -27,7 +27,12 @@ export class Tables {
 
   /** Tables that exist, by kind. */
   kinds(): readonly KindName[] {
-    return Object.values(this.#byKind).flatMap((table) => table.all().slice(0, 1).map((stored) => stored.kind));
+    return Object.values(this.#byKind).flatMap((table) =>
+      table
+        .all()
+        .slice(0, 1)
+        .map((stored) => stored.kind),
+    );
   }
 
   apply({ stored, previous }: Change): void {
