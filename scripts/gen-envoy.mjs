@@ -3,7 +3,20 @@
 // Usage: node scripts/gen-envoy.mjs <envoy binary>. Does nothing when gen/ is already made from the same input.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ENVOY_ENTRIES } from "./envoy-entries.mjs";
@@ -12,15 +25,33 @@ import { closureOf, descriptorsIn, missingImports } from "./setup/descriptors.mj
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 // js+dts: the generated .ts would hold enums, which type stripping refuses.
 const PLUGIN_OPTIONS = "target=js+dts,json_types=true,import_extension=js";
+const BLOCKS = 64;
+const BLOCK_BYTES = 4096;
 // protobuf-es ships these.
 const WELL_KNOWN = "google/protobuf/";
 
-/** What gen/ depends on, as one hash; the binary counts by path, size and time, because hashing 100 MB costs too much at each start. */
+/** Names a large file by its size and 64 blocks spread over it: a hash of all 100 MB costs too much at each start. */
+function fileIdentity(path) {
+  const { size } = statSync(path);
+  const hash = createHash("sha256").update(String(size));
+  const block = Buffer.alloc(BLOCK_BYTES);
+  const file = openSync(path, "r");
+  try {
+    for (let index = 0; index < BLOCKS; index += 1) {
+      const read = readSync(file, block, 0, BLOCK_BYTES, Math.floor((index * size) / BLOCKS));
+      hash.update(block.subarray(0, read));
+    }
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest("hex");
+}
+
+/** What gen/ depends on, as one hash: the binary wherever it lies, the plugin, the entry list and the generator itself. */
 export function genStamp(envoyPath, root = ROOT) {
-  const binary = statSync(envoyPath);
   const plugin = JSON.parse(readFileSync(join(root, "node_modules/@bufbuild/protoc-gen-es/package.json"), "utf8"));
   const generator = ["gen-envoy.mjs", "setup/descriptors.mjs"].map((name) => readFileSync(join(root, "scripts", name), "utf8"));
-  const input = [envoyPath, binary.size, binary.mtimeMs, plugin.version, PLUGIN_OPTIONS, ENVOY_ENTRIES, generator];
+  const input = [fileIdentity(envoyPath), plugin.version, PLUGIN_OPTIONS, ENVOY_ENTRIES, generator];
   return createHash("sha256").update(JSON.stringify(input)).digest("hex");
 }
 
@@ -76,6 +107,8 @@ function replaceGen(files, stamp, root) {
       writeFileSync(path, file.content);
     }
     writeFileSync(join(temporary, ".stamp"), stamp);
+    // mkdtemp makes a private folder; others may use this checkout too.
+    chmodSync(temporary, 0o777 & ~process.umask());
     const old = `${temporary}.old`;
     for (let attempt = 0; ; attempt += 1) {
       try {

@@ -21,12 +21,12 @@ export const STEPS = {
   build: [npmStep, envoyStep, genStep, buildStep],
 };
 
-/** The steps that are not fresh. A step counts as not fresh when one before it is not, for it may depend on it. */
-async function staleSteps(steps) {
-  for (const [index, step] of steps.entries()) {
-    if (!(await step.isFresh())) return steps.slice(index);
+/** The first step that is not fresh, or undefined; the steps after it may depend on it, so they are not asked. */
+async function firstStale(steps) {
+  for (const step of steps) {
+    if (!(await step.isFresh())) return step;
   }
-  return [];
+  return undefined;
 }
 
 async function runSteps(steps) {
@@ -46,10 +46,13 @@ async function runSteps(steps) {
 export async function setUp(purpose) {
   checkPlatform();
   const steps = STEPS[purpose];
-  const stale = await staleSteps(steps);
-  if (stale.length > 0) await withLock(() => runSteps(steps));
+  // What a user has of his own needs no lock, so that he can also use a checkout that he may not write to.
+  const own = steps.filter((step) => !step.writesCheckout);
+  const isStale = (await firstStale(steps)) !== undefined;
+  if (isStale && npmStep.isFresh()) await runSteps(own);
+  if (isStale && (await firstStale(steps)) !== undefined) await withLock(() => runSteps(steps));
   if (steps.includes(toolsStep)) await namespaceCheck.check();
-  return stale.length > 0;
+  return isStale;
 }
 
 async function withLock(action) {
@@ -59,7 +62,7 @@ async function withLock(action) {
       process.stderr.write("… waiting for another set-up of this checkout\n"),
     );
   } catch (error) {
-    throw failureOfException(error, ROOT);
+    throw failureOfException({ code: error.code }, ROOT);
   }
   try {
     await action();

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { runCommand } from "./command.mjs";
-import { EXIT, errorLineOf, failureKindOf, failureOf, SetupFailure } from "./failure.mjs";
+import { EXIT, failureKindOf, failureOf, SetupFailure } from "./failure.mjs";
 import { envoyOf, node24Of, ROOT } from "./locate.mjs";
 
 /** Stops with what a program of ours printed. */
@@ -65,8 +65,8 @@ async function runBuild() {
   return output.trim().split("\n").at(-1) ?? "";
 }
 
-/** The step that generates gen/: {id, title, isFresh, run}. */
-export const genStep = { id: "gen", title: "Envoy's API types", isFresh: isGenFresh, run: runGen };
+/** The step that generates gen/: {id, title, isFresh, run, writesCheckout}. */
+export const genStep = { id: "gen", title: "Envoy's API types", isFresh: isGenFresh, run: runGen, writesCheckout: true };
 
-/** The step that bundles dist/: {id, title, isFresh, run}. */
-export const buildStep = { id: "build", title: "build", isFresh: isBuildFresh, run: runBuild };
+/** The step that bundles dist/: {id, title, isFresh, run, writesCheckout}. */
+export const buildStep = { id: "build", title: "build", isFresh: isBuildFresh, run: runBuild, writesCheckout: true };

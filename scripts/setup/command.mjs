@@ -32,7 +32,10 @@ export function isProgram(path) {
   }
 }
 
-/** Runs a program: {ok, status, output}; a program that cannot start gives status undefined and the reason as output. */
+/**
+ * Runs a program: {ok, status, output}; a program that cannot start gives status undefined and the reason as output.
+ * onText(text, stop) sees all output as it comes and may stop the program.
+ */
 export function runCommand(program, args, { env = process.env, cwd, onText } = {}) {
   return new Promise((resolve) => {
     const child = spawn(program, args, { cwd, env: { ...env, PATH: searchPath(env) }, stdio: ["ignore", "pipe", "pipe"] });
@@ -40,7 +43,7 @@ export function runCommand(program, args, { env = process.env, cwd, onText } = {
     const keep = (chunk) => {
       const text = chunk.toString();
       output = (output + text).slice(-MAX_OUTPUT_CHARACTERS);
-      onText?.(text);
+      onText?.(text, () => child.kill());
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);

@@ -21,10 +21,12 @@ const NPM_ARGS = [
   "--include=optional",
   "--no-audit",
   "--no-fund",
-  // A dead network is found after seconds; npm's own pauses add up to a minute.
+  // Each request with its result, so that a dead network shows at once: npm's own retries add up to minutes.
+  "--loglevel=http",
   "--fetch-retry-mintimeout=1000",
   "--fetch-retry-maxtimeout=5000",
 ];
+const GIVE_UP_AFTER_FAILURES = 6;
 
 /** Hash of the lock file: what the stamp in node_modules must say. */
 export function lockHash(text) {
@@ -68,6 +70,17 @@ function npmCommand() {
   throw new SetupFailure({ kind: "npm", message: "npm is not on PATH.", fix: "Install Node 20 or newer together with npm." });
 }
 
+/** Watches npm's log and stops it when requests fail and none has worked. Returns the watcher for runCommand. */
+export function deadNetworkWatch() {
+  let failures = 0;
+  let successes = 0;
+  return (text, stop) => {
+    failures += text.match(/ attempt \d+ failed with /g)?.length ?? 0;
+    successes += text.match(/ http fetch \S+ [23]\d\d /g)?.length ?? 0;
+    if (successes === 0 && failures >= GIVE_UP_AFTER_FAILURES) stop();
+  };
+}
+
 async function checkNode24() {
   const name = nodePackageOf();
   const node = node24Of();
@@ -100,7 +113,9 @@ async function run(step) {
     () => step.update(`${folders.filter((path) => existsSync(path)).length} of ${folders.length} packages`),
     POLL_MS,
   );
-  const result = await runCommand(program, [...first, ...NPM_ARGS], { cwd: ROOT }).finally(() => clearInterval(timer));
+  const result = await runCommand(program, [...first, ...NPM_ARGS], { cwd: ROOT, onText: deadNetworkWatch() }).finally(() =>
+    clearInterval(timer),
+  );
   if (!result.ok) throw failureOf({ ...target, output: result.output });
   if (!isInstalled(JSON.parse(lockText), JSON.parse(readFileSync(RECORD, "utf8"))))
     throw failureOf({ ...target, output: "npm error code EUSAGE" });
@@ -125,5 +140,5 @@ export function checkPlatform({ platform = process.platform, arch = process.arch
   }
 }
 
-/** The step: {id, title, isFresh, run}. */
-export const npmStep = { id: "npm", title: "npm packages and Node 24", isFresh, run };
+/** The step: {id, title, isFresh, run, writesCheckout}. */
+export const npmStep = { id: "npm", title: "npm packages and Node 24", isFresh, run, writesCheckout: true };

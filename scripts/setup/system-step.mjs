@@ -57,7 +57,7 @@ function probeCommand() {
 /** The failure that the probe's output means: namespaces, the proc mount, or nftables. */
 export function namespaceFailureOf({ output, root }) {
   const line = output.trim().split("\n")[0] || "no message";
-  if (/^unshare:.*proc/.test(line) || /mount.*proc/.test(line)) {
+  if (/^unshare: mount .*proc/.test(line)) {
     const message = `This ${root ? "system" : "user"} may make namespaces but not mount /proc in them (${line}).`;
     return new SetupFailure({
       kind: "proc",
