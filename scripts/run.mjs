@@ -42,10 +42,20 @@ async function vitest(args, { label, suite }) {
   return startNode24([VITEST, "run", ...reporters, ...args], { cwd: ROOT });
 }
 
+/** Builds dist/; a failure is reported and its code returned, because the tests of other parts are still worth running. */
+async function build() {
+  try {
+    await setUp("build");
+    return 0;
+  } catch (error) {
+    return reportFailure(error);
+  }
+}
+
 /** Static checks, the tests as this user, and when that is root the same tests as an ordinary user. All run; the first failure counts. */
 async function test(args, suite) {
   const isRoot = process.getuid?.() === 0;
-  const codes = [];
+  const codes = [await build()];
   const prefix = suite === "slow" ? "slow-" : "";
   // In the ordinary user's copy the same files would be checked a second time.
   if (suite === "fast" && process.env.LATEEN_TEST_COPY === undefined) codes.push(await check([]));
@@ -56,8 +66,8 @@ async function test(args, suite) {
 
 const COMMANDS = {
   lateen: { needs: "run", run: lateen },
-  test: { needs: "run", run: (args) => test(args, "fast") },
-  "test:slow": { needs: "run", run: (args) => test(args, "slow") },
+  test: { needs: "vitest", run: (args) => test(args, "fast") },
+  "test:slow": { needs: "vitest", run: (args) => test(args, "slow") },
   bench: { needs: "run", run: (args) => startNode24([inRoot("test/bench/main.ts"), ...args]) },
   check: { needs: "check", run: check },
   build: { needs: "build", run: async () => 0 },
