@@ -17,8 +17,11 @@ if (CA_FILE !== undefined) {
   renameSync(`${CA_FILE}.new`, CA_FILE); // whoever reads it sees all or nothing
 }
 
+const server = https.createServer({ cert: certificate, key });
+server.maxRequestsPerSocket = 20; // as public APIs do; the client then meets the network's present state
+
 serve(
   "remote",
   { "GET /latest": () => ({ base: "USD", at: new Date().toISOString(), rates: RATES }) },
-  { server: https.createServer({ cert: certificate, key }), port: process.env.PORT ?? 443 },
+  { server, port: process.env.PORT ?? 443 },
 );

@@ -1,6 +1,7 @@
 // A real PostgreSQL for the demo, in memory: PGlite (PostgreSQL compiled to WebAssembly) behind PostgreSQL's protocol on PORT (default 5432).
 // initdb takes seconds, so the first start keeps an image of the fresh data folder in SNAPSHOT_DIR, and later starts load that.
 // `node server.mjs --prepare` only makes the image.
+import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -20,7 +21,9 @@ function snapshotFile() {
 
 function readSnapshot(file) {
   try {
-    return new Blob([readFileSync(file)]);
+    const bytes = readFileSync(file);
+    // PGlite takes what isn't a tar for a gzip, and dies of it.
+    return bytes.toString("latin1", 257, 262) === "ustar" ? new Blob([bytes]) : undefined;
   } catch {
     return undefined;
   }
@@ -28,7 +31,7 @@ function readSnapshot(file) {
 
 // Written under another name first: two first starts at once, or a kill in the middle, leave no half image.
 async function writeSnapshot(db, file) {
-  const temporary = `${file}.${process.pid}`;
+  const temporary = `${file}.${randomUUID()}`;
   try {
     const image = await db.dumpDataDir("none");
     mkdirSync(path.dirname(file), { recursive: true });
@@ -43,11 +46,18 @@ async function writeSnapshot(db, file) {
 async function openDatabase() {
   const file = snapshotFile();
   const image = readSnapshot(file);
-  if (image !== undefined) return PGlite.create({ ...SMALL, loadDataDir: image });
+  try {
+    if (image !== undefined) return await PGlite.create({ ...SMALL, loadDataDir: image });
+  } catch (error) {
+    console.error(`the kept image of the fresh database is of no use, making a new one: ${error.message}`);
+  }
   const db = await PGlite.create(SMALL);
   await writeSnapshot(db, file);
   return db;
 }
+
+// From the first moment on: the first process of a container has no default action for SIGTERM, and nothing here needs saving.
+process.once("SIGTERM", () => process.exit(0));
 
 const db = await openDatabase();
 if (process.argv.includes("--prepare")) {
@@ -63,7 +73,3 @@ const server = new PGLiteSocketServer({
 });
 server.addEventListener("listening", (event) => console.log(`db listening on ${event.detail.port}`));
 await server.start();
-process.once("SIGTERM", async () => {
-  await server.stop();
-  process.exit(0);
-});
