@@ -85,9 +85,8 @@ export class ContainerWorker {
   #startProbes(): void {
     const { startupProbe } = this.#options.spec;
     if (startupProbe === undefined) return this.#onStarted();
-    this.#run(startupProbe, (healthy) => {
+    this.#run("startup", startupProbe, (healthy) => {
       if (healthy) this.#onStarted();
-      else this.#kill("the startup probe failed");
     });
   }
 
@@ -96,19 +95,22 @@ export class ContainerWorker {
     this.#stopProbes();
     this.#started = true;
     if (readinessProbe === undefined) this.#setReady(true);
-    else this.#run(readinessProbe, (healthy) => this.#setReady(healthy));
-    if (livenessProbe !== undefined) {
-      this.#run(livenessProbe, (healthy) => {
-        if (!healthy) this.#kill("the liveness probe failed");
-      });
-    }
+    else this.#run("readiness", readinessProbe, (healthy) => this.#setReady(healthy));
+    if (livenessProbe !== undefined) this.#run("liveness", livenessProbe, () => {});
     this.#options.onChange();
   }
 
-  #run(probe: Probe, onResult: (healthy: boolean) => void): void {
+  #run(kind: "startup" | "readiness" | "liveness", probe: Probe, onVerdict: (healthy: boolean) => void): void {
     const action = this.#actionOf(probe);
-    if (action === undefined) return onResult(true);
-    this.#probes.push(startProbe({ probe, check: (timeoutMs) => this.#options.sandbox.probe(action, { timeoutMs }), onResult }));
+    if (action === undefined) return onVerdict(true);
+    const check = (timeoutMs: number) => this.#options.sandbox.probe(action, { timeoutMs });
+    const running = startProbe({
+      kind,
+      probe,
+      check,
+      onVerdict: (healthy, restart) => (restart ? this.#kill(`the ${kind} probe failed`) : onVerdict(healthy)),
+    });
+    this.#probes.push(running);
   }
 
   #actionOf(probe: Probe): ProbeAction | undefined {

@@ -1,0 +1,109 @@
+// The table of commands, in the order of `lateen --help`.
+
+import type { Command } from "../command.ts";
+
+const fileOption = { flags: "-f, --filename <path...>", description: "manifest file or folder; - is stdin; may be repeated" };
+const namespaceOption = { flags: "-n, --namespace <name>", description: "namespace (default: default)" };
+const outputOption = { flags: "-o, --output <format>", description: "table, wide, json, yaml or name", default: "table" };
+
+export const commands: readonly Command[] = [
+  {
+    name: "demo",
+    summary: "run the example shop with traffic and a canary two hops deep",
+    options: [
+      { flags: "--for <duration>", description: "end by itself after this long, for example 15s" },
+      { flags: "--rate <number>", description: "requests per second sent to the gateway (at most 200)", default: "40" },
+      { flags: "-o, --output <format>", description: "table, or json: one object on the last line of stdout", default: "table" },
+      { flags: "--port <number>", description: "host port of the gateway; 0 = any free one" },
+    ],
+    examples: ["lateen demo", "lateen demo --for 15s --output json"],
+    load: async () => (await import("./demo.ts")).runDemo,
+  },
+  {
+    name: "up",
+    summary: "start a mesh on this machine and run the manifests on it",
+    options: [
+      fileOption,
+      { flags: "--config <path>", description: "lateen.yaml (default: beside the manifests or one folder above)" },
+      { flags: "--no-egress", description: "cut the mesh off from the outside world" },
+      { flags: "-d, --detach", description: "return once everything is ready; `lateen down` ends it" },
+      { flags: "--timeout <duration>", description: "how long to wait for every workload to be ready", default: "60s" },
+    ],
+    examples: ["lateen up -f manifests/", "lateen up -d -f app.yaml --config lateen.yaml"],
+    load: async () => (await import("./up.ts")).runUp,
+  },
+  { name: "down", summary: "stop the mesh and everything in it", load: async () => (await import("./down.ts")).runDown },
+  {
+    name: "status",
+    summary: "pods, proxies and whether every change has arrived",
+    options: [outputOption],
+    load: async () => (await import("./status.ts")).runStatus,
+  },
+  {
+    name: "apply",
+    summary: "create or change objects, and wait until every proxy has acknowledged",
+    options: [
+      fileOption,
+      namespaceOption,
+      { flags: "--no-wait", description: "return as soon as the objects are stored" },
+      { flags: "--timeout <duration>", description: "how long to wait for the proxies", default: "10s" },
+      { flags: "--dry-run", description: "check only, write nothing" },
+    ],
+    examples: ["lateen apply -f canary.yaml", "kustomize build . | lateen apply -f -"],
+    load: async () => (await import("./apply.ts")).runApply,
+  },
+  {
+    name: "get",
+    summary: "list objects",
+    args: [
+      { name: "<kind>", description: "kind, plural or short name: vs, dr, pods …" },
+      { name: "[name]", description: "one object" },
+    ],
+    options: [
+      namespaceOption,
+      { flags: "-A, --all-namespaces", description: "all namespaces" },
+      { flags: "-l, --selector <selector>", description: "label selector" },
+      outputOption,
+    ],
+    examples: ["lateen get pods -A", "lateen get vs web -n shop -o yaml"],
+    load: async () => (await import("./get.ts")).runGet,
+  },
+  {
+    name: "delete",
+    summary: "delete objects by name or by manifest",
+    args: [
+      { name: "[kind]", description: "kind, plural or short name" },
+      { name: "[names...]", description: "names" },
+    ],
+    options: [fileOption, namespaceOption, { flags: "--no-wait", description: "don't wait for the proxies" }],
+    load: async () => (await import("./delete.ts")).runDelete,
+  },
+  {
+    name: "logs",
+    summary: "output of a pod's containers and its proxy's access log",
+    args: [{ name: "<pod>", description: "pod name, or deployment/<name>" }],
+    options: [
+      namespaceOption,
+      { flags: "-c, --container <name>", description: "container; istio-proxy is the proxy" },
+      { flags: "--all-containers", description: "all of them, each line with its container's name" },
+      { flags: "-f, --follow", description: "go on as lines come" },
+      { flags: "--tail <lines>", description: "only the last lines" },
+      { flags: "-p, --previous", description: "of the run before the last restart" },
+    ],
+    examples: ["lateen logs deployment/web-v1 -n shop -f", "lateen logs web-v1-7d4f-x2 -c istio-proxy"],
+    load: async () => (await import("./logs.ts")).runLogs,
+  },
+  {
+    name: "proxy list",
+    aliases: ["status"],
+    summary: "every Envoy, whether it is connected and has acknowledged everything",
+    options: [outputOption],
+    load: async () => (await import("./proxy-list.ts")).runProxyList,
+  },
+  {
+    name: "check",
+    summary: "see what this machine lacks for running a mesh",
+    load: async () => (await import("./check.ts")).runCheck,
+  },
+  { name: "version", summary: "versions of Lateen, Envoy and Node", load: async () => (await import("./version.ts")).runVersion },
+];
