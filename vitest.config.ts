@@ -5,7 +5,9 @@ const isSlow = process.env.LATEEN_SUITE === "slow";
 
 export default defineConfig({
   test: {
-    include: isSlow ? ["test/slow/**/*.test.ts"] : ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
+    include: isSlow
+      ? ["test/slow/**/*.test.ts"]
+      : ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
     exclude: ["node_modules/**", "test/bench/**", ...(isSlow ? [] : ["test/slow/**"])],
     testTimeout: isSlow ? 600_000 : 60_000,
     hookTimeout: 60_000,
