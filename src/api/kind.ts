@@ -51,7 +51,7 @@ export function defineKind<const Kind extends string, Schema extends z.ZodType>(
   const { schema, check } = declaration;
   const read = (raw: unknown): KindReading<z.output<Schema>> => {
     const result = schema.safeParse(raw);
-    if (!result.success) return { value: undefined, findings: findingsOf(result.error, schema) };
+    if (!result.success) return { value: undefined, findings: findingsOf(result.error, { schema, raw }) };
     return { value: result.data, findings: check(result.data) };
   };
   return { ...declaration, read };
