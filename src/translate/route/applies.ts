@@ -1,5 +1,6 @@
 // Which match blocks of a route concern a given proxy: the conditions that Envoy can't see, decided before the route is built.
 
+import { namespacedName } from "../../api/hosts.ts";
 import type { HttpMatchRequest } from "../../api/networking/virtual-service.ts";
 import { meshGateway } from "../../api/networking/virtual-service.ts";
 import type { RouteClient, RouteRule } from "../../model/routes.ts";
@@ -21,6 +22,8 @@ export function dependsOnClient(match: HttpMatchRequest): boolean {
 }
 
 /** "<namespace>/<name>"; a name without namespace is of the VirtualService's own. */
-function gatewayName(name: string, rule: RouteRule): string {
-  return name === meshGateway || name.includes("/") ? name : `${rule.virtualService.metadata.namespace}/${name}`;
+function gatewayName(reference: string, rule: RouteRule): string {
+  if (reference === meshGateway) return reference;
+  const { namespace, name } = namespacedName(reference, rule.virtualService.metadata.namespace);
+  return `${namespace}/${name}`;
 }

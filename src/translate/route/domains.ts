@@ -1,6 +1,7 @@
 // The names a virtual host answers to, as Istio gives them: FQDN, short names inside the cluster, virtual addresses. Ports are not
 // written out: the route configuration ignores the port of the Host header (ignore_port_in_host_matching).
 
+import { serviceAliases } from "../../api/hosts.ts";
 import type { RouteClient, RouteHost } from "../../model/routes.ts";
 
 /** Domains for a client, without duplicates: the bare service name counts only inside the service's own namespace. */
@@ -14,9 +15,6 @@ export function isLocal(host: RouteHost, client: RouteClient): boolean {
   return host.service?.namespace === client.namespace;
 }
 
-function shortNames(host: RouteHost, client: RouteClient): string[] {
-  if (host.service === undefined) return [];
-  const { name, namespace } = host.service;
-  const qualified = [`${name}.${namespace}`, `${name}.${namespace}.svc`];
-  return isLocal(host, client) ? [name, ...qualified] : qualified;
+function shortNames({ service }: RouteHost, client: RouteClient): readonly string[] {
+  return service === undefined ? [] : serviceAliases(service.name, service.namespace, client.namespace);
 }
