@@ -6,6 +6,7 @@ import { DestinationRule, Gateway, ServiceEntry, VirtualService } from "@kuberne
 import { describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
+import { kindOf } from "../../src/api/registry.ts";
 import { parseLateenYaml } from "../../src/platform/local/lateen-yaml.ts";
 
 const SHOP = import.meta.dirname;
@@ -80,6 +81,14 @@ describe.each([...yamlFiles("manifests"), ...yamlFiles("try")])("%s", (file) => 
       const known = z.enum(["DestinationRule", "Gateway", "ServiceEntry", "VirtualService"]).parse(object.kind);
       expect(object.apiVersion).toBe("networking.istio.io/v1");
       expect(() => validate(known, object), keyOf(object)).not.toThrow();
+    }
+  });
+
+  test("is read by Lateen without a finding", () => {
+    for (const object of objects) {
+      const reading = kindOf(object.apiVersion, object.kind)?.read(object);
+      expect(reading?.findings, keyOf(object)).toEqual([]);
+      expect(reading?.value, keyOf(object)).toBeDefined();
     }
   });
 
