@@ -138,6 +138,12 @@ export const deleteOptionsSchema = z.object({
   preconditions: z.object({ uid: z.string().optional(), resourceVersion: z.string().optional() }).optional(),
 });
 
+/** Query of create, update and patch; every other parameter of Kubernetes' is accepted and without effect. */
+export const writeQuerySchema = z.object({
+  dryRun: z.union([z.string(), z.array(z.string())]).optional(),
+  fieldManager: z.string().optional(),
+});
+
 /** Query of list and watch: metav1.ListOptions; `limit` and `continue` are accepted, the answer is always whole. */
 export const listQuerySchema = z.object({
   labelSelector: z.string().optional(),
@@ -150,7 +156,7 @@ export const listQuerySchema = z.object({
     .enum(["1", "true", "0", "false", ""])
     .optional()
     .transform((text) => text === "1" || text === "true"),
-  resourceVersion: z.string().optional(),
+  resourceVersion: z.string().regex(/^\d*$/, "a resourceVersion is a decimal number").optional(),
   timeoutSeconds: z.coerce.number().int().min(0).optional(),
 });
 

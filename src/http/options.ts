@@ -1,0 +1,30 @@
+// What the HTTP server is given by app.
+
+import type { Logger } from "../lib/log.ts";
+import type { Parser } from "../store/parser.ts";
+import type { Store } from "../store/store.ts";
+import type { MeshView } from "./contract.ts";
+
+export interface ApiServerOptions {
+  readonly store: Store;
+  readonly parser: Parser;
+  readonly view: MeshView;
+  readonly log: Logger;
+  /** At most 107 bytes; a socket left over from a killed process is replaced. */
+  readonly socketPath: string;
+  /** Loopback TCP beside it, for kubectl and browsers; port 0 is any free one. */
+  readonly tcp?: { readonly port: number; readonly token: string };
+  /** Version told at /version, for example "0.1.0". */
+  readonly version: string;
+  /** Bytes a watcher may leave unread before it is cut off; default 1 MiB. */
+  readonly maxUnreadBytes?: number;
+  /** Between bookmarks of a watch; default 10 s. */
+  readonly bookmarkMs?: number;
+}
+
+export interface AppOptions extends ApiServerOptions {
+  /** Aborts when the server closes. */
+  readonly signal: AbortSignal;
+  /** The bearer token every request must carry; undefined on the Unix socket. */
+  readonly token: string | undefined;
+}
