@@ -20,8 +20,8 @@ export interface ContainerPod {
   readonly podDir: string;
 }
 
-// Runs the application in the foreground (a background job would have SIGINT ignored and no stdin); the shell's own words about signals go nowhere.
-const initScript = 'exec 3>&2 2>/dev/null\n"$@" 2>&3 3>&-\nexit $?';
+// Runs the application in the foreground (a background job would have SIGINT ignored); the shell's own words about signals go nowhere.
+const initScript = 'exec 3>&2 2>/dev/null\n(exec "$@" 2>&3 3>&-)\nexit $?';
 const retrySignalMs = 5;
 
 /** The application's PID as the node sees it: the child of the container's init that is PID 2 inside. */

@@ -5,7 +5,7 @@ import { closeSync, openSync } from "node:fs";
 import { isMainThread } from "node:worker_threads";
 import { CloneFlag, setHostname, setns, unshare } from "./syscalls.ts";
 
-type Kind = keyof typeof CloneFlag;
+type Kind = "net" | "uts" | "ipc" | "pid" | "mnt";
 
 /** Descriptors of namespaces to enter. `pid` and `newPid` count for children only (that is how the kernel does it). */
 export interface EnterOptions {
@@ -64,18 +64,20 @@ export function inNamespaces<T>(options: EnterOptions, work: () => T): T {
   const left: Kind[] = [];
   try {
     if (options.newMount === true) {
-      left.push("mnt");
       unshare(CloneFlag.mnt);
+      left.push("mnt");
     }
     for (const kind of kinds) {
       const fd = options[kind];
       if (fd === undefined || fd === home[kind]) continue;
-      left.push(kind);
+      // The kernel refuses (EINVAL) while any other thread, such as libuv's pool, shares our root and working directory.
+      if (kind === "mnt") unshare(CloneFlag.fs);
       setns(fd, CloneFlag[kind]);
+      left.push(kind);
     }
     if (options.newPid === true) {
-      left.push("pid");
       unshare(CloneFlag.pid);
+      left.push("pid");
     }
     return work();
   } finally {

@@ -16,8 +16,8 @@ export class SyscallError extends Error {
   }
 }
 
-/** clone(2) flags of the namespaces we use. */
-export const CloneFlag = { mnt: 0x20000, uts: 0x4000000, ipc: 0x8000000, pid: 0x20000000, net: 0x40000000 } as const;
+/** clone(2) flags of the namespaces we use; `fs` is the thread's root and working directory. */
+export const CloneFlag = { fs: 0x200, mnt: 0x20000, uts: 0x4000000, ipc: 0x8000000, pid: 0x20000000, net: 0x40000000 } as const;
 /** mount(2) flags we use. */
 export const MountFlag = { readOnly: 1, noSuid: 2, noDev: 4, bind: 4096, rec: 16384, private: 1 << 18 } as const;
 /** setsockopt levels and names (asm-generic: the same on x64 and arm64). */
