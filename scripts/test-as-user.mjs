@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { programOf } from "./setup/command.mjs";
 import { ROOT } from "./setup/locate.mjs";
+import { startProgram } from "./setup/start.mjs";
 import { resultsFile } from "./test-results.mjs";
 
 const END_WITHIN_MS = 10_000;
@@ -94,15 +95,13 @@ export async function testAsUser(args, { script, label }) {
     mkdirSync(home);
     copyCheckout(copy);
     mustRun("chown", ["-R", `${name}:`, folder]);
-    const run = spawnSync(programOf("runuser"), ["-u", name, "--", "npm", "run", script, "--", ...args], {
-      cwd: copy,
-      env: envOf(home),
-      stdio: ["ignore", "inherit", "inherit"],
-    });
+    const command = ["-u", name, "--", "npm", "run", script, "--", ...args];
+    // Not synchronous: a signal must reach the tests and still let us remove the user.
+    const code = await startProgram(programOf("runuser"), command, { cwd: copy, env: envOf(home), stdin: "ignore" });
     const left = await endProcesses(uid);
     if (existsSync(resultsFile(label, copy))) copyFileSync(resultsFile(label, copy), resultsFile(label));
     for (const { pid, command } of left) process.stderr.write(`lateen: the tests left process ${pid} behind: ${command}\n`);
-    return left.length > 0 ? 1 : (run.status ?? 1);
+    return left.length > 0 ? 1 : code;
   } finally {
     spawnSync(programOf("userdel"), [name]);
     rmSync(folder, { recursive: true, force: true });

@@ -16,16 +16,23 @@ function commandOf(args) {
 }
 
 /** Runs Node 24 with the arguments and resolves to the exit code; a signal gives 128 + its number. */
-export function startNode24(args, { env = childEnv(), cwd = process.cwd() } = {}) {
+export function startNode24(args, options = {}) {
   const [program, programArgs] = commandOf(args);
-  const child = spawn(program, programArgs, { cwd, env, stdio: "inherit" });
+  return startProgram(program, programArgs, { env: childEnv(), ...options });
+}
+
+/** Runs a program in our place: our streams, our signals, its exit code (128 + the signal that ended it). */
+export function startProgram(program, args, { env = process.env, cwd = process.cwd(), stdin = "inherit" } = {}) {
+  const child = spawn(program, args, { cwd, env, stdio: [stdin, "inherit", "inherit"] });
   const isTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
-  const handlers = FORWARDED.map((signal) => [signal, () => (isTerminal && FROM_TERMINAL.has(signal) ? undefined : child.kill(signal))]);
-  for (const [signal, handler] of handlers) process.on(signal, handler);
+  const forward = (signal) => {
+    if (!(isTerminal && FROM_TERMINAL.has(signal))) child.kill(signal);
+  };
+  for (const signal of FORWARDED) process.on(signal, forward);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("exit", (code, signal) => {
-      for (const [name, handler] of handlers) process.off(name, handler);
+      for (const name of FORWARDED) process.off(name, forward);
       resolve(code ?? 128 + (constants.signals[signal] ?? 0));
     });
   });
