@@ -82,6 +82,7 @@ export async function startRouteEnvoy(
     if (envoy.exitCode !== null || Date.now() > deadline) throw new Error(`Envoy did not become ready: ${log}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  if (/deprecated/i.test(log)) throw new Error(`Envoy calls the routes deprecated: ${log}`);
   const rejected = /"update_rejected": *"?([1-9]\d*)/.exec(await adminGet(admin, "/stats?filter=update_rejected&format=json"));
   if (rejected !== null || /rejected/.test(log)) throw new Error(`Envoy rejected the routes: ${log}`);
   const port = listenerPort(await adminGet(admin, "/listeners?format=json"));

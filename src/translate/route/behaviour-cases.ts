@@ -385,6 +385,24 @@ const failureCases: readonly Case[] = [
     steps: [
       { headers: { "x-test-delay-ms": "3000" }, status: 504, atLeastMs: 100 },
       { headers: { "x-test-delay-ms": "1" }, to: "a" },
+      {
+        method: "POST",
+        headers: { "content-type": "application/grpc", te: "trailers", "x-test-delay-ms": "3000" },
+        to: null,
+        got: { "grpc-status": "14" },
+      },
+    ],
+  },
+  {
+    name: "grpc-deadline",
+    http: [to("a")],
+    steps: [
+      {
+        method: "POST",
+        headers: { "content-type": "application/grpc", te: "trailers", "grpc-timeout": "100m", "x-test-delay-ms": "3000" },
+        to: null,
+        got: { "grpc-status": "4" },
+      },
     ],
   },
   {

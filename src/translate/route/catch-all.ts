@@ -6,9 +6,10 @@ import { allowAnyVirtualHostName, blockAllVirtualHostName, passthroughClusterNam
 import type { RouteTable } from "../../model/routes.ts";
 import { anyRequest } from "./match.ts";
 import type { RouteSettings } from "./settings.ts";
+import { timeouts } from "./timeouts.ts";
 
 /** ALLOW_ANY: on to where the connection was going; no timeout and no retry, for we know nothing of that server. */
-const passthrough: RouteActionJson = { cluster: passthroughClusterName, timeout: "0s", maxGrpcTimeout: "0s" };
+const passthrough: RouteActionJson = { cluster: passthroughClusterName, ...timeouts(undefined) };
 
 /** The virtual host for unknown hosts; undefined where Envoy's own 404 is the answer (gateways). */
 export function catchAllVirtualHost(unknownHosts: RouteTable["unknownHosts"], settings: RouteSettings): VirtualHostJson | undefined {

@@ -4,7 +4,6 @@ import type { RouteActionJson, RouteJson } from "#envoy/envoy/config/route/v3/ro
 import type { HttpMatchRequest, HttpRoute } from "../../api/networking/virtual-service.ts";
 import { defined } from "../../envoy/defined.ts";
 import { defaultRouteName, parseOutboundClusterName } from "../../envoy/names.ts";
-import { protoDuration } from "../../lib/duration.ts";
 import type { RouteRule, RouteTarget } from "../../model/routes.ts";
 import { corsFilterName, corsPolicy } from "./cors.ts";
 import { directResponse } from "./direct-response.ts";
@@ -17,10 +16,8 @@ import { redirectAction } from "./redirect.ts";
 import { retryPolicy } from "./retry.ts";
 import { pathRewrite } from "./rewrite.ts";
 import type { RouteSettings } from "./settings.ts";
+import { timeouts } from "./timeouts.ts";
 import { weightedCluster } from "./weighted-cluster.ts";
-
-/** Timeouts are off unless a VirtualService sets one (Istio); Envoy's own default would be 15 s. */
-const noTimeout = "0s";
 
 /** Where and under which settings a route is built. */
 export interface RouteContext {
@@ -56,8 +53,7 @@ export function defaultRoute(target: RouteTarget, settings: RouteSettings): Rout
     match: anyRequest,
     route: defined<RouteActionJson>({
       cluster: target.cluster,
-      timeout: noTimeout,
-      maxGrpcTimeout: noTimeout,
+      ...timeouts(undefined),
       retryPolicy: retryPolicy(settings.defaultRetries, { consistentHash: false }),
       hashPolicy: hashPolicies([target]),
     }),
@@ -74,7 +70,6 @@ function actionOf(rule: RouteRule, context: RouteContext): RouteJson | undefined
 
 function routeAction(rule: RouteRule, settings: RouteSettings): RouteActionJson {
   const { route: http, targets } = rule;
-  const timeout = http.timeout === undefined ? noTimeout : protoDuration(http.timeout);
   const mirrors = requestMirrorPolicies(rule);
   const single = targets.length === 1 ? targets[0] : undefined;
   return defined<RouteActionJson>({
@@ -82,9 +77,7 @@ function routeAction(rule: RouteRule, settings: RouteSettings): RouteActionJson 
     weightedClusters: single === undefined ? weightedCluster(rule) : undefined,
     ...pathRewrite(http.rewrite),
     hostRewriteLiteral: hostRewrite(http),
-    timeout,
-    // Deprecated, but its successor max_stream_duration answers 408 without response flag UT; Istio keeps to it for the same reason.
-    maxGrpcTimeout: timeout,
+    ...timeouts(http.timeout),
     retryPolicy: retryPolicy(http.retries ?? settings.defaultRetries, { consistentHash: single?.consistentHash !== undefined }),
     requestMirrorPolicies: mirrors.length === 0 ? undefined : mirrors,
     hashPolicy: hashPolicies(targets),
