@@ -35,7 +35,12 @@ export async function applyResources(client: ApiClient, resources: readonly Pars
     } catch (error) {
       const meshError = MeshError.from(error);
       if (meshError.code === "unavailable") throw meshError;
-      applied.push({ name, outcome: "refused", warnings: [], error: { message: `${resourceName(resource.value)}: ${meshError.message}`, fix: meshError.fix } });
+      applied.push({
+        name,
+        outcome: "refused",
+        warnings: [],
+        error: { message: `${resourceName(resource.value)}: ${meshError.message}`, fix: meshError.fix },
+      });
     }
   }
   return { resources: applied, revision };
@@ -54,7 +59,10 @@ export function acknowledgementLines(reply: AcknowledgedReply, elapsedMs: number
   const head = `${done} of ${total} proxies acknowledged${reply.acknowledged ? ` in ${Math.round(elapsedMs)} ms` : ""}`;
   return [
     head,
-    ...rejected.map(({ proxy, resource }) => `${proxy} refused ${resource.type} ${resource.name} (from ${resource.sources.join(", ") || "unknown"}): ${resource.reason}`),
+    ...rejected.map(
+      ({ proxy, resource }) =>
+        `${proxy} refused ${resource.type} ${resource.name} (from ${resource.sources.join(", ") || "unknown"}): ${resource.reason}`,
+    ),
     ...(waitingFor.length === 0 ? [] : [`not acknowledged by: ${waitingFor.join(", ")}`]),
   ];
 }

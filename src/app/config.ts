@@ -98,7 +98,9 @@ export function envoyPathOf(env: Environment): string {
   ];
   const found = candidates.find(isExecutable);
   if (found !== undefined) return found;
-  throw new UserError("there is no Envoy binary on this machine", { fix: "run `npm run setup`, or set ENVOY_PATH to an Envoy 1.40 binary" });
+  throw new UserError("there is no Envoy binary on this machine", {
+    fix: "run `npm run setup`, or set ENVOY_PATH to an Envoy 1.40 binary",
+  });
 }
 
 function isExecutable(path: string): boolean {

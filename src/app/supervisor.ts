@@ -103,5 +103,9 @@ export class Supervisor {
 
 function supervisorLogger(options: SupervisorOptions): Logger {
   const log = createLogger("supervisor", options.config.logLevel, () => {});
-  return { ...log, warn: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`), error: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`) };
+  return {
+    ...log,
+    warn: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
+    error: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
+  };
 }

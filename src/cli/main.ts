@@ -1,6 +1,6 @@
 // Entry of the command line: builds commander's program from the table, runs one command, maps what was thrown to an exit code.
 
-import { Command as Program, CommanderError } from "commander";
+import { CommanderError, Command as Program } from "commander";
 import { readMeshConfig } from "../app/config.ts";
 import { MeshError } from "../lib/errors.ts";
 import { type Command, type CommandContext, exitCode, type OptionValues } from "./command.ts";
@@ -50,16 +50,27 @@ function addCommand(
   const words = command.name.split(" ");
   const verb = words.at(-1) ?? command.name;
   const parent = words.length === 1 ? program : nounOf(program, words[0] ?? "");
-  const built = parent.command(verb).description(command.summary).aliases(command.aliases ?? []);
+  const built = parent
+    .command(verb)
+    .description(command.summary)
+    .aliases(command.aliases ?? []);
   for (const argument of command.args ?? []) built.argument(argument.name, argument.description);
   for (const option of command.options ?? []) built.option(option.flags, option.description, option.default);
   if (command.examples !== undefined) built.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
-  built.exitOverride().action(async () => action({ args: built.processedArgs.flat().filter((arg) => arg !== undefined), options: built.opts() }));
+  built
+    .exitOverride()
+    .action(async () => action({ args: built.processedArgs.flat().filter((arg) => arg !== undefined), options: built.opts() }));
 }
 
 function nounOf(program: Program, noun: string): Program {
   const existing = program.commands.find((command) => command.name() === noun);
-  return existing ?? program.command(noun).description(nounSummaries[noun] ?? "").exitOverride();
+  return (
+    existing ??
+    program
+      .command(noun)
+      .description(nounSummaries[noun] ?? "")
+      .exitOverride()
+  );
 }
 
 const nounSummaries: Readonly<Record<string, string>> = { proxy: "look at the proxies" };

@@ -100,7 +100,10 @@ function isGatewayService(
   return (service) => endpointsOf(service).some(({ address }) => gateways.has(address));
 }
 
-function gatewayPorts(services: readonly MeshService[], endpointsOf: (service: MeshService) => readonly Endpoint[]): readonly GatewayPort[] {
+function gatewayPorts(
+  services: readonly MeshService[],
+  endpointsOf: (service: MeshService) => readonly Endpoint[],
+): readonly GatewayPort[] {
   const byPort = new Map<number, { readonly address: string; readonly port: number }[]>();
   for (const service of services) {
     for (const { number } of service.ports) {

@@ -2,7 +2,7 @@
 
 import type { Container as ContainerSpec, Pod, Probe } from "../../../api/kubernetes/pod.ts";
 import type { Logger } from "../../../lib/log.ts";
-import type { Container, ContainerSpec as ProcessSpec, Exit, PodSandbox, ProbeAction } from "../sandbox.ts";
+import type { Container, Exit, PodSandbox, ProbeAction, ContainerSpec as ProcessSpec } from "../sandbox.ts";
 import { type ContainerPhase, type ContainerState, restartDelayMs } from "./pod-status.ts";
 import { type RunningProbe, startProbe } from "./probe-runner.ts";
 

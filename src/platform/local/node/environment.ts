@@ -85,7 +85,8 @@ export function secretTexts(secret: Secret): Readonly<Record<string, string>> {
 function valueFrom(entry: EnvVar, input: EnvironmentInput): string | undefined {
   const source = entry.valueFrom;
   if (source === undefined) return "";
-  if (source.configMapKeyRef !== undefined) return keyOf("ConfigMap", source.configMapKeyRef, configMapOrNone(source.configMapKeyRef, input));
+  if (source.configMapKeyRef !== undefined)
+    return keyOf("ConfigMap", source.configMapKeyRef, configMapOrNone(source.configMapKeyRef, input));
   if (source.secretKeyRef !== undefined) return keyOf("Secret", source.secretKeyRef, secretOrNone(source.secretKeyRef, input));
   if (source.fieldRef !== undefined) return fieldOf(source.fieldRef.fieldPath, input);
   return "";
@@ -114,7 +115,9 @@ function keyOf(
 }
 
 function missing(kind: string, name: string | undefined): UserError {
-  return new UserError(`${kind} "${name ?? ""}" does not exist`, { fix: `apply the ${kind} in the pod's namespace; the container starts then` });
+  return new UserError(`${kind} "${name ?? ""}" does not exist`, {
+    fix: `apply the ${kind} in the pod's namespace; the container starts then`,
+  });
 }
 
 function fieldOf(path: string, { pod, podIp }: EnvironmentInput): string {

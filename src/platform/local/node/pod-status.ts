@@ -82,7 +82,8 @@ function notReadyReason(state: PodState): { readonly reason: string; readonly me
   if (state.terminating) return { reason: "Terminating", message: "the pod is ending" };
   if (state.sidecarReady === false) return { reason: "ProxyNotReady", message: "the pod's Envoy has not received its configuration yet" };
   const waiting = state.containers.find((container) => container.phase.kind === "waiting");
-  if (waiting?.phase.kind === "waiting" && waiting.phase.message !== "") return { reason: waiting.phase.reason, message: waiting.phase.message };
+  if (waiting?.phase.kind === "waiting" && waiting.phase.message !== "")
+    return { reason: waiting.phase.reason, message: waiting.phase.message };
   const names = state.containers.filter((container) => !container.ready).map((container) => container.name);
   return { reason: "ContainersNotReady", message: `containers not ready: ${names.join(", ")}` };
 }

@@ -4,7 +4,7 @@
 import type { Pod } from "../../../api/kubernetes/pod.ts";
 import { NotFound, UserError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
-import type { ContainerSpec as ProcessSpec, Fabric, PodSandbox } from "../sandbox.ts";
+import type { Fabric, PodSandbox, ContainerSpec as ProcessSpec } from "../sandbox.ts";
 import { captureOf } from "./capture-annotations.ts";
 import { ContainerWorker } from "./container-worker.ts";
 import { argvOf, environmentOf, type PodSources } from "./environment.ts";
@@ -58,7 +58,10 @@ export class PodWorker {
     this.#options = options;
     const ref = { kind: "Pod", namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name } as const;
     this.#status = new StatusWriter({
-      status: () => ({ metadata: { uid: pod.metadata.uid }, status: podStatusOf(this.#state(), this.#conditions(), new Date().toISOString()) }),
+      status: () => ({
+        metadata: { uid: pod.metadata.uid },
+        status: podStatusOf(this.#state(), this.#conditions(), new Date().toISOString()),
+      }),
       write: (status) => options.api.patchStatus(ref, status),
       isFinal: (error) => error instanceof NotFound,
       logger: options.logger,

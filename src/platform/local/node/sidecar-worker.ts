@@ -81,7 +81,8 @@ export class SidecarWorker {
     this.#restarts += 1;
     this.#options.logger.warn("proxy ended and is started again", { exitCode, delayMs: delay });
     setTimeout(() => {
-      if (!this.#stopping) void this.start().catch((error: unknown) => this.#options.logger.error("proxy start failed", { error: String(error) }));
+      if (!this.#stopping)
+        void this.start().catch((error: unknown) => this.#options.logger.error("proxy start failed", { error: String(error) }));
     }, delay);
   }
 }

@@ -1,0 +1,48 @@
+// `lateen apply -f`: checks, stores, and waits until every proxy concerned has acknowledged.
+
+import { type AppliedResource, acknowledgementLines, applyResources } from "../../app/apply.ts";
+import { printDiagnostic, readManifests } from "../../app/manifests.ts";
+import { parseDuration } from "../../lib/duration.ts";
+import { UserError } from "../../lib/errors.ts";
+import { type CommandContext, exitCode, listOption, type RunCommand, textOption } from "../command.ts";
+import { connect } from "../connect.ts";
+
+export const runApply: RunCommand = async ({ options }, context) => {
+  const { config, terminal, cwd, signal } = context;
+  const files = listOption(options, "filename");
+  if (files.length === 0) throw new UserError("no manifest is named", { fix: "add -f <file or folder>, or -f - for stdin" });
+  const timeoutMs = parseDuration(textOption(options, "timeout") ?? "10s");
+  if (timeoutMs === undefined) throw new UserError("--timeout is not a duration", { fix: "write for example --timeout 10s" });
+  const manifests = readManifests(files, { namespace: textOption(options, "namespace") ?? "default", cwd });
+  for (const diagnostic of manifests.diagnostics) terminal.err(printDiagnostic(diagnostic));
+  const bad = manifests.diagnostics.some(({ severity }) => severity === "error");
+  if (options["dryRun"] === true) {
+    terminal.out(`${manifests.resources.length} objects are valid; nothing was written`);
+    return bad ? exitCode.badInput : exitCode.ok;
+  }
+  const client = connect(config);
+  try {
+    const startedAt = performance.now();
+    const applied = await applyResources(client, manifests.resources);
+    for (const resource of applied.resources) printApplied(resource, context);
+    const refused = applied.resources.some(({ outcome }) => outcome === "refused");
+    const code = bad || refused ? exitCode.badInput : exitCode.ok;
+    if (applied.revision === 0 || options["wait"] === false) return code;
+    const reply = await client.waitAcknowledged(applied.revision, { timeoutMs, signal });
+    for (const line of acknowledgementLines(reply, performance.now() - startedAt)) terminal.err(line);
+    return reply.acknowledged && reply.rejected.length === 0 ? code : exitCode.failed;
+  } finally {
+    client.close();
+  }
+};
+
+/** Prints what became of one object: the outcome on stdout, warnings and refusals on stderr. */
+export function printApplied({ name, outcome, warnings, error }: AppliedResource, { terminal }: Pick<CommandContext, "terminal">): void {
+  for (const warning of warnings) terminal.err(`${terminal.colours.yellow("warning:")} ${warning}`);
+  if (error === undefined) {
+    terminal.out(`${name} ${outcome}`);
+    return;
+  }
+  terminal.err(`${terminal.colours.red("error:")} ${error.message}`);
+  if (error.fix !== undefined) terminal.err(`  fix: ${error.fix}`);
+}

@@ -1,0 +1,50 @@
+// `lateen delete`: by kind and names, or by manifest; then waits until every proxy concerned has acknowledged.
+
+import { acknowledgementLines } from "../../app/apply.ts";
+import { printDiagnostic, readManifests } from "../../app/manifests.ts";
+import type { ObjectRef } from "../../http/client-types.ts";
+import { NotFound, UserError } from "../../lib/errors.ts";
+import { exitCode, listOption, type RunCommand, textOption } from "../command.ts";
+import { connect } from "../connect.ts";
+import { kindOfWord } from "./get.ts";
+
+export const runDelete: RunCommand = async ({ args, options }, { config, terminal, cwd, signal }) => {
+  const namespace = textOption(options, "namespace") ?? "default";
+  const files = listOption(options, "filename");
+  const [word, ...names] = args;
+  if (files.length === 0 && (word === undefined || names.length === 0)) {
+    throw new UserError("nothing to delete is named", { fix: "write `lateen delete <kind> <name>`, or -f <manifests>" });
+  }
+  const manifests = files.length === 0 ? undefined : readManifests(files, { namespace, cwd });
+  for (const diagnostic of manifests?.diagnostics ?? []) terminal.err(printDiagnostic(diagnostic));
+  const fromFiles = (manifests?.resources ?? [])
+    .toReversed()
+    .map(({ kind, raw }) => ({ kind, namespace: raw.metadata.namespace, name: raw.metadata.name ?? "" }));
+  const named = word === undefined ? [] : names.map((name) => ({ kind: kindOfWord(word), namespace, name }));
+  const refs: readonly ObjectRef[] = [...fromFiles, ...named];
+  const client = connect(config);
+  try {
+    const startedAt = performance.now();
+    let missing = 0;
+    for (const ref of refs) {
+      try {
+        await client.delete(ref);
+        terminal.out(`${ref.kind.toLowerCase()}/${ref.name} deleted`);
+      } catch (error) {
+        if (!(error instanceof NotFound)) throw error;
+        missing += 1;
+        terminal.err(
+          `${terminal.colours.red("error:")} ${ref.kind.toLowerCase()}/${ref.name} does not exist in namespace ${ref.namespace ?? "default"}`,
+        );
+      }
+    }
+    const code = missing > 0 ? exitCode.failed : exitCode.ok;
+    if (options["wait"] === false) return code;
+    const { revision } = await client.status();
+    const reply = await client.waitAcknowledged(revision, { signal });
+    for (const line of acknowledgementLines(reply, performance.now() - startedAt)) terminal.err(line);
+    return reply.acknowledged ? code : exitCode.failed;
+  } finally {
+    client.close();
+  }
+};

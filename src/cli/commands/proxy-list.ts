@@ -1,0 +1,48 @@
+// `lateen proxy list`: every Envoy, whether it is connected, and what it has not acknowledged or has refused.
+
+import type { ProxyStatus } from "../../http/contract.ts";
+import { exitCode, type RunCommand, textOption } from "../command.ts";
+import { connect } from "../connect.ts";
+import { type Terminal, table } from "../output.ts";
+
+export const runProxyList: RunCommand = async ({ options }, { config, terminal }) => {
+  const client = connect(config);
+  try {
+    const list = await client.proxies();
+    if (textOption(options, "output") === "json") terminal.out(JSON.stringify(list, null, 2));
+    else printProxies(list.proxies, list.revision, terminal);
+    return list.proxies.every(({ rejected }) => rejected.length === 0) ? exitCode.ok : exitCode.findings;
+  } finally {
+    client.close();
+  }
+};
+
+/** The table, and below it what proxies refused. */
+export function printProxies(proxies: readonly ProxyStatus[], revision: number, terminal: Terminal): void {
+  const { colours } = terminal;
+  const rows = proxies.map((proxy) => [
+    proxy.namespace,
+    proxy.pod,
+    proxy.type,
+    proxy.connected ? colours.green("● connected") : colours.red("○ not connected"),
+    stateOf(proxy, terminal),
+    String(proxy.acknowledgedRevision),
+  ]);
+  terminal.out(table(["NAMESPACE", "POD", "TYPE", "STREAM", "CONFIG", "REVISION"], rows));
+  terminal.out(
+    `\n${proxies.filter(({ synced }) => synced).length} of ${proxies.length} proxies have acknowledged everything up to revision ${revision}`,
+  );
+  for (const proxy of proxies) {
+    for (const { type, name, reason, sources } of proxy.rejected) {
+      terminal.out(
+        `\n${colours.red("✗")} ${proxy.id} refused ${type} ${name}${sources.length > 0 ? ` (from ${sources.join(", ")})` : ""}\n  cause: ${reason}`,
+      );
+      terminal.out("  fix: correct the object; the proxy keeps its last good version until then");
+    }
+  }
+}
+
+function stateOf(proxy: ProxyStatus, { colours }: Terminal): string {
+  if (proxy.rejected.length > 0) return colours.red(`✗ ${proxy.rejected.length} refused`);
+  return proxy.synced ? colours.green("✓ acknowledged") : colours.yellow("… waiting");
+}

@@ -1,0 +1,79 @@
+// `lateen up`: starts a mesh, runs the manifests on it, and stays until Ctrl-C or `lateen down`.
+
+import { spawn } from "node:child_process";
+import type { AppliedResource } from "../../app/apply.ts";
+import { selfCommand } from "../../app/config.ts";
+import { printDiagnostic } from "../../app/manifests.ts";
+import { type StartedMesh, startMesh } from "../../app/mesh-start.ts";
+import { parseDuration } from "../../lib/duration.ts";
+import { UserError } from "../../lib/errors.ts";
+import { type CommandContext, type CommandInput, exitCode, listOption, type RunCommand, textOption } from "../command.ts";
+import { untilStopped } from "../until-stopped.ts";
+import { printApplied } from "./apply.ts";
+
+export const runUp: RunCommand = async (input, context) => {
+  if (input.options["detach"] === true) return detached(context);
+  const { terminal, signal } = context;
+  const startedAt = performance.now();
+  const mesh = await startMesh({ ...requestOf(input, context), onApplied: ({ resources }) => printRefusals(resources, context) });
+  try {
+    report(mesh, performance.now() - startedAt, context);
+    process.send?.({ type: "ready", waiting: mesh.waiting.length });
+    await untilStopped(mesh.supervisor, signal, terminal);
+    terminal.err("stopping");
+  } finally {
+    await mesh.supervisor.close();
+  }
+  return exitCode.ok;
+};
+
+function requestOf({ options }: CommandInput, context: CommandContext) {
+  const { config, terminal, env, cwd, signal } = context;
+  const timeoutMs = parseDuration(textOption(options, "timeout") ?? "60s");
+  if (timeoutMs === undefined) throw new UserError("--timeout is not a duration", { fix: "write for example --timeout 60s" });
+  const files = listOption(options, "filename");
+  if (files.length === 0) throw new UserError("no manifest is named", { fix: "add -f <file or folder>" });
+  return {
+    config,
+    env,
+    cwd,
+    signal,
+    timeoutMs,
+    files,
+    lateenYaml: textOption(options, "config"),
+    egress: options["egress"] !== false,
+    onProgress: (line: string) => terminal.err(terminal.colours.dim(line)),
+    onDiagnostic: (diagnostic: Parameters<typeof printDiagnostic>[0]) => terminal.err(printDiagnostic(diagnostic)),
+  };
+}
+
+function printRefusals(resources: readonly AppliedResource[], context: CommandContext): void {
+  for (const resource of resources) if (resource.outcome === "refused" || resource.warnings.length > 0) printApplied(resource, context);
+}
+
+function report({ supervisor, waiting }: StartedMesh, elapsedMs: number, { terminal, config }: CommandContext): void {
+  const { colours } = terminal;
+  for (const { name, reason } of waiting) terminal.err(`${colours.yellow("not ready:")} ${name}: ${reason}`);
+  const state = waiting.length === 0 ? colours.green("everything is ready") : colours.yellow("up, but not everything is ready");
+  terminal.err(`mesh ${colours.bold(config.mesh)}: ${state} after ${(elapsedMs / 1000).toFixed(1)} s`);
+  for (const [port, hostPort] of supervisor.gatewayPorts) terminal.err(`gateway port ${port} is http://127.0.0.1:${hostPort}`);
+  terminal.err(`look: lateen status --mesh ${config.mesh}    end: Ctrl-C or lateen down --mesh ${config.mesh}`);
+}
+
+/** Starts the same command again in the background and returns when it is ready or has failed. */
+function detached({ terminal, config }: CommandContext): Promise<number> {
+  const [node, ...before] = selfCommand();
+  const args = process.argv.slice(2).filter((word) => word !== "-d" && word !== "--detach");
+  const child = spawn(node, [...before, ...args], { detached: true, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+  child.stderr?.on("data", (chunk: Buffer) => void process.stderr.write(chunk));
+  return new Promise((resolve) => {
+    child.once("exit", (code) => resolve(code ?? exitCode.failed));
+    child.once("message", () => {
+      terminal.err(`the mesh goes on in the background; \`lateen down --mesh ${config.mesh}\` ends it`);
+      child.stderr?.destroy();
+      child.disconnect();
+      child.unref();
+      resolve(exitCode.ok);
+    });
+  });
+}
