@@ -38,11 +38,17 @@ export function parseOutboundClusterName(
 }
 
 /**
- * The cluster behind one weighted tcp or tls route: "split|<virtual service>.<namespace>|<route>". Istio has no such cluster (it
- * uses tcp_proxy's weighted clusters); ours keeps open connections when weights change, see docs/decisions/003-model.md.
+ * The cluster behind one weighted tcp or tls route: "split|<port>|tcp.0|<virtual service>.<namespace>". Istio has no such cluster (it uses
+ * tcp_proxy's weighted clusters); ours keeps open connections when weights change, see docs/decisions.
  */
-export function splitClusterName(options: { readonly name: string; readonly namespace: string; readonly route: string }): string {
-  return `split|${options.name}.${options.namespace}|${options.route}`;
+export function splitClusterName(options: {
+  readonly port: number;
+  /** Place of the route in the VirtualService. */
+  readonly route: string;
+  readonly name: string;
+  readonly namespace: string;
+}): string {
+  return `split|${options.port}|${options.route}|${options.name}.${options.namespace}`;
 }
 
 /** "inbound|8080||": the application's port behind this proxy. */

@@ -2,18 +2,17 @@
 // Made by meshOf (mesh-of.ts) from a snapshot; read by translate and by the status commands.
 
 import type { DestinationRule } from "../api/networking/destination-rule.ts";
-import type { Gateway } from "../api/networking/gateway.ts";
-import type { ServiceEntry } from "../api/networking/service-entry.ts";
-import type { HttpRetry, VirtualService } from "../api/networking/virtual-service.ts";
+import type { HttpRetry } from "../api/networking/virtual-service.ts";
 import type { DurationMs } from "../lib/duration.ts";
 import { durationMs } from "../lib/duration.ts";
+import type { Directory, ResolvedDestination } from "./client.ts";
+import type { ListenersRelation } from "./listeners.ts";
+import type { RouteClient, RouteTable } from "./routes.ts";
 import type { CurrentSplit, SettledWeights } from "./weights.ts";
 
 /** MeshConfig, the part we act on; Istio's names and defaults (pkg/config/mesh/mesh.go) unless a comment says otherwise. */
 export interface MeshSettings {
   readonly rootNamespace: string;
-  /** Suffix of service names; also Istio's proxy domain. */
-  readonly clusterDomain: string;
   readonly outboundTrafficPolicy: "ALLOW_ANY" | "REGISTRY_ONLY";
   /** Retries of routes without `retries`; attempts 0 switches them off. */
   readonly defaultHttpRetryPolicy: HttpRetry;
@@ -34,7 +33,6 @@ export interface MeshSettings {
 /** Settings without any MeshConfig. */
 export const defaultMeshSettings: MeshSettings = {
   rootNamespace: "istio-system",
-  clusterDomain: "cluster.local",
   outboundTrafficPolicy: "ALLOW_ANY",
   defaultHttpRetryPolicy: { attempts: 2, retryOn: "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes" },
   connectTimeout: durationMs(10_000),
@@ -121,7 +119,7 @@ export interface InboundPort {
 }
 
 /** One Envoy: the sidecar of a pod, or a gateway. */
-export interface Proxy {
+export interface MeshProxy {
   /** "<pod>.<namespace>", as in Istio's node id. */
   readonly id: string;
   readonly kind: "sidecar" | "gateway";
@@ -144,6 +142,20 @@ export interface DestinationPolicy {
   readonly subsets: readonly DestinationRule["spec"]["subsets"][number][];
 }
 
+/** What one class of proxies sees; shared by all proxies of the class, and the same object while nothing in it changed. */
+export interface Scope {
+  readonly key: string;
+  readonly kind: MeshProxy["kind"];
+  /** As far as routes and policies depend on the client: its labels are only those that decide something. */
+  readonly client: RouteClient;
+  readonly directory: Directory;
+  /** Sorted by name. */
+  readonly tables: readonly RouteTable[];
+  readonly listeners: ListenersRelation;
+  /** Every destination that routes of `tables` may name, for its cluster. */
+  readonly targets: readonly ResolvedDestination[];
+}
+
 /** Everything translate needs, made from one snapshot; parts that did not change are the same objects as before. */
 export interface Mesh {
   readonly settings: MeshSettings;
@@ -152,16 +164,15 @@ export interface Mesh {
   /** By service id; only ready endpoints, sorted by address. */
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
   /** By id, sorted. */
-  readonly proxies: ReadonlyMap<string, Proxy>;
-  /** Oldest first, delegates merged. */
-  readonly virtualServices: readonly VirtualService[];
-  /** Oldest first. */
-  readonly destinationRules: readonly DestinationRule[];
-  /** Oldest first. */
-  readonly gateways: readonly Gateway[];
-  readonly serviceEntries: readonly ServiceEntry[];
-  /** All splits by runtime key prefix. */
+  readonly proxies: ReadonlyMap<string, MeshProxy>;
+  /** By proxy id. */
+  readonly scopes: ReadonlyMap<string, Scope>;
+  /** All splits by runtime key prefix, as they should be now. */
   readonly splits: ReadonlyMap<string, CurrentSplit>;
-  /** What the routes carry. */
+  /** What the routes carry; to be kept by the caller and handed back next time, also over restarts. */
   readonly settled: SettledWeights;
+  /** RTDS keys of the splits in motion. */
+  readonly runtime: ReadonlyMap<string, number>;
+  /** DNS names whose addresses are needed (ServiceEntry resolution DNS), sorted. */
+  readonly names: readonly string[];
 }

@@ -76,7 +76,9 @@ export function settle(
   current: ReadonlyMap<string, CurrentSplit>,
   options: { readonly structural: boolean },
 ): SettledWeights {
-  const kept = new Map([...current].map(([prefix, split]) => [prefix, settledOf(previous.get(prefix), split, options.structural)] as const));
+  const kept = new Map(
+    [...current].map(([prefix, split]) => [prefix, settledOf(previous.get(prefix), split, options.structural)] as const),
+  );
   const inMotion = [...current].filter(([prefix, split]) => !sameWeights(kept.get(prefix)?.weights ?? [], split.weights));
   const keys = inMotion.reduce((total, [, split]) => total + split.members.length, 0);
   const next =

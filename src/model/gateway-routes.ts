@@ -1,0 +1,155 @@
+// What a gateway proxy serves: its Gateways' servers by the port it listens on, route tables for the plaintext HTTP ones, and the
+// VirtualServices bound to each. Several VirtualServices for one host are merged, oldest first (Istio merges at gateways only).
+
+import { gatewayHost, hostsOverlap, namespacedName, resolveHost } from "../api/hosts.ts";
+import { labelsMatch } from "../api/kubernetes/label-selector.ts";
+import type { Gateway, Server } from "../api/networking/gateway.ts";
+import type { VirtualService } from "../api/networking/virtual-service.ts";
+import { gatewayHttpRouteName, virtualHostName } from "../envoy/names.ts";
+import type { Directory } from "./client.ts";
+import { memoObject } from "./memo.ts";
+import type { MeshProxy, PortProtocol } from "./mesh.ts";
+import { declaredProtocol, isHttp } from "./protocol.ts";
+import type { HostRule, RelationMemo } from "./route-host.ts";
+import { hostRelation } from "./route-host.ts";
+import type { RouteClient } from "./routes.ts";
+import type { TableRelation } from "./sidecar-routes.ts";
+import { resolvedRules } from "./virtual-services.ts";
+import { compare, hostIntersection, isExportedTo } from "./visibility.ts";
+
+/** One server of a Gateway as one proxy listens for it. */
+export interface GatewayServer {
+  readonly gateway: Gateway;
+  readonly server: Server;
+  /** "<namespace>/<name>". */
+  readonly gatewayName: string;
+  readonly protocol: PortProtocol;
+  /** Port the proxy listens on: the target port of its Service, else the server's own number. */
+  readonly bindPort: number;
+}
+
+/** The servers that a gateway proxy serves, in order of age; a Gateway selects pods of every namespace by their labels. */
+export function gatewayServers(proxy: Pick<MeshProxy, "labels" | "inbound">, gateways: readonly Gateway[]): readonly GatewayServer[] {
+  return gateways
+    .filter(({ spec }) => labelsMatch(spec.selector, proxy.labels))
+    .flatMap((gateway) =>
+      gateway.spec.servers.map((server) => ({
+        gateway,
+        server,
+        gatewayName: `${gateway.metadata.namespace}/${gateway.metadata.name}`,
+        protocol: declaredProtocol(server.port.protocol),
+        bindPort: proxy.inbound.find(({ servicePort }) => servicePort.number === server.port.number)?.port ?? server.port.number,
+      })),
+    );
+}
+
+/** Which gateways a VirtualService names, as "<namespace>/<name>". */
+export const gatewaysOf = memoObject((virtualService: VirtualService): ReadonlySet<string> => {
+  const { spec, metadata } = virtualService;
+  const matches = [...spec.http, ...spec.tcp, ...spec.tls].flatMap(
+    (route): readonly { readonly gateways: readonly string[] }[] => route.match,
+  );
+  const names = [...spec.gateways, ...matches.flatMap(({ gateways }) => gateways)];
+  return new Set(
+    names.map((name) => {
+      const parsed = namespacedName(name, metadata.namespace);
+      return `${parsed.namespace}/${parsed.name}`;
+    }),
+  );
+});
+
+/** The hosts that a server and a VirtualService have in common, the narrower of each pair. */
+export function sharedHosts(
+  { server, gateway, gatewayName }: GatewayServer,
+  virtualService: VirtualService,
+  directory: Directory,
+): readonly string[] {
+  const { namespace } = virtualService.metadata;
+  if (!gatewaysOf(virtualService).has(gatewayName) || !isExportedTo(virtualService, gateway.metadata.namespace)) return [];
+  const offered = server.hosts
+    .map((host) => gatewayHost(host, gateway.metadata.namespace))
+    .filter((entry) => entry.namespace === "*" || entry.namespace === namespace);
+  const wanted = virtualService.spec.hosts.map((host) => resolveHost(host, namespace, directory.exists));
+  return [...new Set(wanted.flatMap((host) => offered.flatMap((entry) => hostIntersection(host, entry.host) ?? [])))];
+}
+
+export interface GatewayRoutesInputs {
+  readonly directory: Directory;
+  readonly client: RouteClient;
+  readonly servers: readonly GatewayServer[];
+  /** Oldest first. */
+  readonly virtualServices: readonly VirtualService[];
+  readonly memo: RelationMemo;
+}
+
+/** The tables of all plaintext HTTP servers, sorted by name; servers of one port share a table. */
+export function gatewayTables(inputs: GatewayRoutesInputs): readonly TableRelation[] {
+  inputs.memo.generation();
+  const http = inputs.servers.filter(({ protocol }) => isHttp(protocol));
+  const ports = [...new Set(http.map(({ bindPort }) => bindPort))];
+  return ports
+    .map((bindPort) =>
+      gatewayTable(
+        bindPort,
+        http.filter((server) => server.bindPort === bindPort),
+        inputs,
+      ),
+    )
+    .sort((a, b) => compare(a.name, b.name));
+}
+
+interface Bound {
+  readonly server: GatewayServer;
+  readonly virtualService: VirtualService;
+}
+
+function gatewayTable(bindPort: number, servers: readonly GatewayServer[], inputs: GatewayRoutesInputs): TableRelation {
+  const { directory, virtualServices, memo } = inputs;
+  const byHost = new Map<string, Bound[]>();
+  for (const virtualService of virtualServices.filter(({ spec }) => spec.http.length > 0)) {
+    for (const server of servers) {
+      for (const host of sharedHosts(server, virtualService, directory)) {
+        const bound = byHost.get(host) ?? [];
+        byHost.set(host, bound);
+        if (!bound.some((other) => other.virtualService === virtualService)) bound.push({ server, virtualService });
+      }
+    }
+  }
+  for (const host of redirectedHosts(servers)) if (!byHost.has(host)) byHost.set(host, []);
+  const hosts = [...byHost]
+    .sort(([a], [b]) => compare(a, b))
+    .map(([host, bound]) => {
+      const name = virtualHostName(host, bindPort);
+      const redirects = isRedirected(host, servers);
+      const inputsOf = [
+        directory,
+        redirects,
+        ...bound.flatMap(({ server, virtualService }) => [server.gatewayName, server.server.port.number, virtualService]),
+      ];
+      return memo.get(name, inputsOf, () =>
+        hostRelation(
+          { name, port: bound[0]?.server.server.port.number ?? bindPort, hosts: [host], ...(redirects ? { httpsRedirect: true } : {}) },
+          bound.flatMap((one) => hostRules(one, inputs)),
+        ),
+      );
+    });
+  return { name: gatewayHttpRouteName(bindPort), hosts, unknownHosts: "not-found" };
+}
+
+/** A match with `port` compares with the server's number, and so do destinations without a port. */
+function hostRules({ server, virtualService }: Bound, { directory, client }: GatewayRoutesInputs): readonly HostRule[] {
+  return resolvedRules(virtualService, { directory, client, listenerPort: server.server.port.number }).map((rule) => ({
+    rule,
+    gateway: server.gatewayName,
+  }));
+}
+
+function redirectedHosts(servers: readonly GatewayServer[]): readonly string[] {
+  return servers
+    .filter(({ server }) => server.tls?.httpsRedirect === true)
+    .flatMap(({ server, gateway }) => server.hosts.map((host) => gatewayHost(host, gateway.metadata.namespace).host));
+}
+
+function isRedirected(host: string, servers: readonly GatewayServer[]): boolean {
+  return redirectedHosts(servers).some((redirected) => hostsOverlap(redirected, host) && redirected.length <= host.length);
+}

@@ -1,0 +1,160 @@
+// tcp and tls routes of VirtualServices as filter chains: which connections go to which cluster. A weighted route goes to one split
+// cluster, whose EDS localities carry the shares: connections survive every change of weights.
+
+import type { L4RouteDestination, VirtualService } from "../api/networking/virtual-service.ts";
+import { meshGateway } from "../api/networking/virtual-service.ts";
+import { outboundClusterName, splitClusterName } from "../envoy/names.ts";
+import type { DestinationContext, ResolvedDestination } from "./client.ts";
+import { resolveDestination } from "./client.ts";
+import type { MeshService, PortProtocol, ServicePort } from "./mesh.ts";
+import { isTls } from "./protocol.ts";
+import { l4MatchHolds } from "./virtual-services.ts";
+import { compare } from "./visibility.ts";
+
+/** Which connections a chain takes; all given conditions must hold, an empty list is none. */
+export interface ChainMatch {
+  readonly serverNames: readonly string[];
+  /** CIDR ranges of the original destination. */
+  readonly destinations: readonly string[];
+  readonly sources: readonly string[];
+}
+
+export interface L4Chain {
+  readonly match: ChainMatch;
+  readonly cluster: string;
+  /** "VirtualService shop/db" and the like. */
+  readonly sources: readonly string[];
+}
+
+/** A weighted tcp or tls route. Members and weights reach Envoy by EDS alone. */
+export interface L4Split {
+  readonly name: string;
+  readonly members: readonly { readonly destination: ResolvedDestination; readonly weight: number }[];
+  readonly source: string;
+}
+
+export interface L4Routes {
+  readonly chains: readonly L4Chain[];
+  readonly splits: readonly L4Split[];
+  /** Every destination, for its cluster. */
+  readonly targets: readonly ResolvedDestination[];
+}
+
+/** A chain without conditions. */
+export const anyConnection: ChainMatch = { serverNames: [], destinations: [], sources: [] };
+
+export interface L4Place extends Omit<DestinationContext, "virtualService"> {
+  /** "mesh" or "<namespace>/<name>" of the Gateway. */
+  readonly gateway: string;
+  /** Names under which VirtualServices refer to that gateway. */
+  readonly protocol: PortProtocol;
+  /** Gateways a VirtualService's matches are bound to when they name none. */
+  readonly bound: (virtualService: VirtualService, named: readonly string[]) => readonly string[];
+}
+
+/** The chains of one VirtualService at one place, in the order they are tried; tls routes only where connections are TLS. */
+export function l4Routes(virtualService: VirtualService, place: L4Place): L4Routes {
+  const { tcp, tls } = virtualService.spec;
+  const bound = place.bound(virtualService, virtualService.spec.gateways);
+  const holds = (match: Parameters<typeof l4MatchHolds>[0]) =>
+    l4MatchHolds(
+      { ...match, gateways: match.gateways.length === 0 ? [] : place.bound(virtualService, match.gateways) },
+      { client: place.client, gateway: place.gateway, port: place.listenerPort, bound },
+    );
+  const parts = [
+    ...(isTls(place.protocol) ? tls : []).flatMap((route, index) =>
+      route.match.filter(holds).map((match) => ({
+        match: { serverNames: namesOf(match.sniHosts), destinations: match.destinationSubnets, sources: [] },
+        route: route.route,
+        id: `tls.${index}`,
+      })),
+    ),
+    ...tcp.flatMap((route, index) =>
+      tcpMatches(route.match.filter(holds), route.match.length === 0 && bound.includes(place.gateway)).map((match) => ({
+        match,
+        route: route.route,
+        id: `tcp.${index}`,
+      })),
+    ),
+  ];
+  return combined(parts.map(({ match, route, id }) => chainOf(match, route, { place, virtualService, id })));
+}
+
+/** "*" says nothing about the name. */
+function namesOf(sniHosts: readonly string[]): readonly string[] {
+  return sniHosts.includes("*") ? [] : [...sniHosts].sort(compare);
+}
+
+function tcpMatches(
+  blocks: readonly { readonly destinationSubnets: readonly string[]; readonly sourceSubnet?: string | undefined }[],
+  matchesAll: boolean,
+): readonly ChainMatch[] {
+  if (matchesAll) return [anyConnection];
+  return blocks.map(({ destinationSubnets, sourceSubnet }) => ({
+    serverNames: [],
+    destinations: destinationSubnets,
+    sources: sourceSubnet === undefined || sourceSubnet === "" ? [] : [sourceSubnet],
+  }));
+}
+
+function chainOf(
+  match: ChainMatch,
+  route: readonly L4RouteDestination[],
+  { place, virtualService, id }: { readonly place: L4Place; readonly virtualService: VirtualService; readonly id: string },
+): L4Routes {
+  const { name, namespace } = virtualService.metadata;
+  const source = `VirtualService ${namespace}/${name}`;
+  const members = route.map(({ destination, weight }) => ({
+    destination: resolveDestination(destination, { ...place, virtualService }),
+    weight: weight ?? 0,
+  }));
+  const [only] = members;
+  if (only === undefined) return { chains: [], splits: [], targets: [] };
+  const targets = members.map(({ destination }) => destination);
+  if (members.length === 1) return { chains: [{ match, cluster: only.destination.cluster, sources: [source] }], splits: [], targets };
+  const cluster = splitClusterName({ port: place.listenerPort, route: id, name, namespace });
+  return { chains: [{ match, cluster, sources: [source] }], splits: [{ name: cluster, members, source }], targets };
+}
+
+/** One after the other; of two chains with the same conditions Envoy would refuse the listener, so the first one stays. */
+export function combined(parts: readonly L4Routes[]): L4Routes {
+  const chains = new Map<string, L4Chain>();
+  for (const chain of parts.flatMap((part) => part.chains)) {
+    for (const single of separated(chain)) {
+      const key = JSON.stringify(single.match);
+      if (!chains.has(key)) chains.set(key, single);
+    }
+  }
+  const splits = new Map(parts.flatMap((part) => part.splits).map((split) => [split.name, split]));
+  return { chains: [...chains.values()], splits: [...splits.values()], targets: parts.flatMap(({ targets }) => targets) };
+}
+
+/** One chain per server name, so that an overlap of two routes' lists is seen. */
+function separated(chain: L4Chain): readonly L4Chain[] {
+  if (chain.match.serverNames.length < 2) return [chain];
+  return chain.match.serverNames.map((name) => ({ ...chain, match: { ...chain.match, serverNames: [name] } }));
+}
+
+/** The chains of one service port at sidecars: its VirtualService's routes, then the service itself. */
+export function serviceL4Routes(
+  service: MeshService,
+  port: ServicePort,
+  context: Omit<DestinationContext, "virtualService" | "listenerPort"> & { readonly virtualService: VirtualService | undefined },
+): L4Routes {
+  const { directory, client, virtualService } = context;
+  const place: L4Place = {
+    directory,
+    client,
+    listenerPort: port.number,
+    gateway: meshGateway,
+    protocol: port.protocol,
+    bound: (_, named) => named,
+  };
+  const routed = virtualService === undefined ? { chains: [], splits: [], targets: [] } : l4Routes(virtualService, place);
+  const own: L4Routes = {
+    chains: [{ match: anyConnection, cluster: outboundClusterName(port.number, "", service.hostname), sources: [service.source] }],
+    splits: [],
+    targets: [],
+  };
+  return combined([routed, own]);
+}

@@ -1,0 +1,215 @@
+// Snapshot → Mesh: the whole model in one call. Stateless to look at (equal inputs give equal meshes), incremental inside: what an
+// unchanged part was computed from is compared by identity, so one changed object costs what depends on it.
+
+import type { DestinationRule } from "../api/networking/destination-rule.ts";
+import type { Gateway } from "../api/networking/gateway.ts";
+import type { ServiceEntry } from "../api/networking/service-entry.ts";
+import type { VirtualService } from "../api/networking/virtual-service.ts";
+import type { Snapshot } from "../api/snapshot.ts";
+import type { Directory } from "./client.ts";
+import { policyLookup } from "./destinations.ts";
+import type { ResolvedNames } from "./endpoints.ts";
+import { createEndpointIndex, namesToResolve } from "./endpoints.ts";
+import { memoLast, stableList, stableMap } from "./memo.ts";
+import type { Endpoint, Mesh, MeshProxy, MeshService, MeshSettings, Scope } from "./mesh.ts";
+import { isHttp } from "./protocol.ts";
+import { createProxyIndex } from "./proxies.ts";
+import type { ScopeBuilder, ScopeInputs } from "./scopes.ts";
+import { createScopeBuilder, scopeKeyOf } from "./scopes.ts";
+import { meshServices } from "./services.ts";
+import { createSplitIndex } from "./splits.ts";
+import type { SplitSource } from "./virtual-services.ts";
+import { decidingLabels, virtualServiceIndex, virtualServiceKey } from "./virtual-services.ts";
+import { byAge, namespaceView } from "./visibility.ts";
+import type { SettledWeights } from "./weights.ts";
+import { runtimeKeys, settle } from "./weights.ts";
+
+/** What a mesh is made of besides the snapshot. */
+export interface MeshInputs {
+  /** The same object as long as no setting changed. */
+  readonly settings: MeshSettings;
+  /** Addresses of `Mesh.names`. */
+  readonly resolved: ResolvedNames;
+  /** The last mesh's, or the stored ones after a restart. */
+  readonly settled: SettledWeights;
+  /** Weights of the release engine by runtime key prefix, integers with sum 10,000. */
+  readonly overlay?: ReadonlyMap<string, readonly number[]>;
+}
+
+export interface Model {
+  /** The mesh of a snapshot. */
+  meshOf(snapshot: Snapshot, inputs: MeshInputs): Mesh;
+}
+
+const noOverlay: ReadonlyMap<string, readonly number[]> = new Map();
+
+/** Starts a model; keep one per control plane, because it remembers. */
+export function createModel(): Model {
+  const servicesOf = memoLast(meshServices);
+  const endpointsOf = createEndpointIndex();
+  const endpointMap = stableMap<string, readonly Endpoint[]>();
+  const endpoints = memoLast(
+    (
+      services: ReadonlyMap<string, MeshService>,
+      slices: ReturnType<typeof lists>["slices"],
+      pods: ReturnType<typeof lists>["pods"],
+      entries: readonly ServiceEntry[],
+      resolved: ResolvedNames,
+    ) => endpointMap(endpointsOf({ services, slices, pods, entries, resolved })),
+  );
+  const proxiesOf = createProxyIndex();
+  const proxyMap = stableMap<string, MeshProxy>();
+  const proxies = memoLast(
+    (pods: ReturnType<typeof lists>["pods"], services: ReturnType<typeof lists>["services"], all: ReadonlyMap<string, MeshService>) =>
+      proxyMap(proxiesOf({ pods, services, meshServices: all })),
+  );
+  const directoryOf = memoLast(newDirectory);
+  const namesOf = memoLast(namesIn);
+  const trafficOf = createTraffic();
+  return {
+    meshOf(snapshot, inputs) {
+      const { pods, services, slices, entries, rules, gateways, virtualServices } = lists(snapshot);
+      const all = servicesOf(services, entries);
+      const behind = endpoints(all, slices, pods, entries, inputs.resolved);
+      const directory = directoryOf(all, rules, inputs.settings);
+      const everyProxy = proxies(pods, services, all);
+      const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, inputs });
+      return { settings: inputs.settings, services: all, endpoints: behind, proxies: everyProxy, names: namesOf(entries), ...traffic };
+    },
+  };
+}
+
+function lists(snapshot: Snapshot) {
+  return {
+    pods: snapshot.list("Pod"),
+    services: snapshot.list("Service"),
+    slices: snapshot.list("EndpointSlice"),
+    entries: snapshot.list("ServiceEntry"),
+    rules: snapshot.list("DestinationRule"),
+    gateways: snapshot.list("Gateway"),
+    virtualServices: snapshot.list("VirtualService"),
+  };
+}
+
+function newDirectory(services: ReadonlyMap<string, MeshService>, rules: readonly DestinationRule[], settings: MeshSettings): Directory {
+  const hosts = new Set([...services.values()].map(({ hostname }) => hostname));
+  const exists = (host: string) => hosts.has(host);
+  const views = new Map<string, ReturnType<typeof namespaceView>>();
+  return {
+    settings,
+    services,
+    exists,
+    policies: policyLookup({ rules: byAge(rules), exists, rootNamespace: settings.rootNamespace }),
+    view: (namespace) => {
+      const view = views.get(namespace) ?? namespaceView(services, namespace);
+      views.set(namespace, view);
+      return view;
+    },
+  };
+}
+
+function namesIn(entries: readonly ServiceEntry[]): readonly string[] {
+  return [...new Set(entries.flatMap((entry) => entry.spec.hosts.flatMap((host) => namesToResolve(entry, host))))].sort();
+}
+
+interface TrafficInputs {
+  readonly directory: Directory;
+  readonly rules: readonly DestinationRule[];
+  readonly gateways: readonly Gateway[];
+  readonly virtualServices: readonly VirtualService[];
+  readonly proxies: ReadonlyMap<string, MeshProxy>;
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  readonly inputs: MeshInputs;
+}
+
+type Traffic = Pick<Mesh, "scopes" | "splits" | "settled" | "runtime">;
+
+/** The part of the model that VirtualServices reach: classes of proxies, their routes, and weights. */
+function createTraffic(): (inputs: TrafficInputs) => Traffic {
+  const scopeInputsOf = createScopeInputs();
+  const classesOf = createClasses();
+  const splitsOf = createSplitIndex();
+  const splitMap = stableMap<string, Traffic["splits"] extends ReadonlyMap<string, infer Split> ? Split : never>();
+  const runtimeMap = stableMap<string, number>();
+  const scopeMap = stableMap<string, Scope>();
+  return ({ directory, rules, gateways, virtualServices, proxies, endpoints, inputs }) => {
+    const scopeInputs = scopeInputsOf({ directory, gateways, virtualServices, endpoints });
+    const classes = classesOf({ proxies, deciding: decidingLabels(virtualServices, rules), gateways: scopeInputs.gateways });
+    const sources = new Map<string, SplitSource>();
+    for (const { builder, example } of classes.values()) {
+      for (const source of builder.relate(scopeInputs, example)) if (!sources.has(source.prefix)) sources.set(source.prefix, source);
+    }
+    const byKey = new Map(virtualServices.map((virtualService) => [virtualServiceKey(virtualService), virtualService]));
+    const splits = splitMap(splitsOf({ sources, virtualServices: byKey, endpoints, overlay: inputs.overlay ?? noOverlay }));
+    const settled = settle(inputs.settled, splits, { structural: false });
+    const scopes = new Map<string, Scope>();
+    for (const { builder, members } of classes.values()) {
+      const scope = builder.scope(directory, settled);
+      for (const id of members) scopes.set(id, scope);
+    }
+    return { scopes: scopeMap(scopes), splits, settled, runtime: runtimeMap(runtimeKeys(settled, splits)) };
+  };
+}
+
+function createScopeInputs(): (inputs: Pick<TrafficInputs, "directory" | "gateways" | "virtualServices" | "endpoints">) => ScopeInputs {
+  const oldest = memoLast((list: readonly VirtualService[]) => byAge(list));
+  const oldestGateways = memoLast((list: readonly Gateway[]) => byAge(list));
+  const l4List = stableList<VirtualService>();
+  const indexOf = memoLast(virtualServiceIndex);
+  const l4IndexOf = memoLast(virtualServiceIndex);
+  const headlessMap = stableMap<string, readonly Endpoint[]>();
+  return ({ directory, gateways, virtualServices, endpoints }) => {
+    const sorted = oldest(virtualServices);
+    const l4VirtualServices = l4List(sorted.filter(({ spec }) => spec.tcp.length > 0 || spec.tls.length > 0));
+    const headless = [...directory.services.values()].filter(
+      (service) => service.headless && service.ports.some(({ protocol }) => !isHttp(protocol)),
+    );
+    return {
+      directory,
+      index: indexOf(sorted, directory.exists),
+      l4Index: l4IndexOf(l4VirtualServices, directory.exists),
+      virtualServices: sorted,
+      l4VirtualServices,
+      headless: headlessMap(new Map(headless.map(({ id }) => [id, endpoints.get(id) ?? []]))),
+      gateways: oldestGateways(gateways),
+    };
+  };
+}
+
+interface ProxyClass {
+  readonly builder: ScopeBuilder;
+  readonly example: MeshProxy;
+  readonly members: readonly string[];
+}
+
+/** Sorts proxies into classes; a class keeps its builder, and with it its memory, as long as it has members. */
+function createClasses(): (inputs: {
+  readonly proxies: ReadonlyMap<string, MeshProxy>;
+  readonly deciding: readonly string[];
+  readonly gateways: readonly Gateway[];
+}) => ReadonlyMap<string, ProxyClass> {
+  const builders = new Map<string, ScopeBuilder>();
+  const decidingList = stableList<string>();
+  const grouped = memoLast((proxies: ReadonlyMap<string, MeshProxy>, deciding: readonly string[], gateways: readonly Gateway[]) => {
+    const groups = new Map<string, MeshProxy[]>();
+    for (const proxy of proxies.values()) {
+      const key = scopeKeyOf(proxy, deciding, gateways);
+      groups.set(key, [...(groups.get(key) ?? []), proxy]);
+    }
+    return groups;
+  });
+  return ({ proxies, deciding, gateways }) => {
+    const names = decidingList(deciding);
+    const groups = grouped(proxies, names, gateways);
+    for (const key of builders.keys()) if (!groups.has(key)) builders.delete(key);
+    return new Map(
+      [...groups].flatMap(([key, members]) => {
+        const [example] = members;
+        if (example === undefined) return [];
+        const builder = builders.get(key) ?? createScopeBuilder(key, example, names);
+        builders.set(key, builder);
+        return [[key, { builder, example, members: members.map(({ id }) => id) }] as const];
+      }),
+    );
+  };
+}

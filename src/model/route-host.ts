@@ -1,0 +1,80 @@
+// Virtual hosts in two steps: first everything but weights (HostRelation), then with the weights their routes carry (RouteHost).
+// Both are remembered, so one changed object costs the hosts it touches and nothing else.
+
+import { KeyedMemo, sameItems } from "./memo.ts";
+import type { RouteHost, RouteRule } from "./routes.ts";
+import type { ResolvedRule, SplitSource } from "./virtual-services.ts";
+import { signatureOf } from "./virtual-services.ts";
+import type { SettledWeights } from "./weights.ts";
+
+/** One http route as a host has it: with the gateway through which it is reached. */
+export interface HostRule {
+  readonly rule: ResolvedRule;
+  readonly gateway: string;
+}
+
+/** A RouteHost whose splits have no weights yet. */
+export interface HostRelation {
+  readonly host: Omit<RouteHost, "rules">;
+  readonly rules: readonly HostRule[];
+  readonly splits: readonly SplitSource[];
+  readonly signature: readonly unknown[];
+}
+
+/** Builds a relation. */
+export function hostRelation(host: Omit<RouteHost, "rules">, rules: readonly HostRule[]): HostRelation {
+  const signature = [
+    ...Object.values(host).map((value) => JSON.stringify(value)),
+    ...rules.map(({ gateway }) => gateway),
+    ...signatureOf(rules.map(({ rule }) => rule)),
+  ];
+  return { host, rules, splits: rules.flatMap(({ rule }) => rule.split ?? []), signature };
+}
+
+/** Remembers relations by name: recomputed when an input is another object, kept when the outcome is the same nevertheless. */
+export class RelationMemo {
+  readonly #memo = new KeyedMemo<HostRelation>();
+  readonly #kept = new Map<string, HostRelation>();
+
+  /** Starts a round. */
+  generation(): void {
+    this.#memo.generation();
+  }
+
+  get(name: string, inputs: readonly unknown[], compute: () => HostRelation): HostRelation {
+    return this.#memo.get(name, inputs, () => {
+      const next = compute();
+      const previous = this.#kept.get(name);
+      if (previous !== undefined && sameItems(previous.signature, next.signature)) return previous;
+      this.#kept.set(name, next);
+      return next;
+    });
+  }
+}
+
+/** Remembers RouteHosts: the same object while relation and settled weights are the same. */
+export class RouteHostMemo {
+  readonly #hosts = new WeakMap<HostRelation, { readonly settled: readonly unknown[]; readonly host: RouteHost }>();
+
+  get(relation: HostRelation, weights: SettledWeights): RouteHost {
+    const settled = relation.splits.map(({ prefix }) => weights.get(prefix));
+    const known = this.#hosts.get(relation);
+    if (known !== undefined && sameItems(known.settled, settled)) return known.host;
+    const host: RouteHost = { ...relation.host, rules: relation.rules.map((rule) => routeRule(rule, weights)) };
+    this.#hosts.set(relation, { settled, host });
+    return host;
+  }
+}
+
+function routeRule({ rule, gateway }: HostRule, weights: SettledWeights): RouteRule {
+  const { virtualService, route, targets, mirrors, split } = rule;
+  const settled = split === undefined ? undefined : weights.get(split.prefix);
+  return {
+    virtualService,
+    route,
+    gateway,
+    targets,
+    mirrors,
+    ...(split === undefined || settled === undefined ? {} : { split: { runtimeKeyPrefix: split.prefix, settledWeights: settled.weights } }),
+  };
+}

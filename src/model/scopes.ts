@@ -1,0 +1,139 @@
+// Classes of proxies and what each class sees. Two proxies of one namespace whose deciding labels are equal are one class.
+
+import type { Gateway } from "../api/networking/gateway.ts";
+import type { VirtualService } from "../api/networking/virtual-service.ts";
+import type { Directory } from "./client.ts";
+import type { GatewayServer } from "./gateway-routes.ts";
+import { gatewayServers, gatewayTables } from "./gateway-routes.ts";
+import type { ListenersRelation } from "./listeners.ts";
+import { gatewayListeners, sidecarListeners } from "./listeners.ts";
+import { memoLast, memoObject, stableList } from "./memo.ts";
+import type { Endpoint, MeshProxy, Scope } from "./mesh.ts";
+import type { HostRelation } from "./route-host.ts";
+import { RelationMemo, RouteHostMemo } from "./route-host.ts";
+import type { RouteClient, RouteHost, RouteTable } from "./routes.ts";
+import type { TableRelation } from "./sidecar-routes.ts";
+import { sidecarTables } from "./sidecar-routes.ts";
+import type { SplitSource, VirtualServiceIndex } from "./virtual-services.ts";
+import type { SettledWeights } from "./weights.ts";
+
+export interface ScopeInputs {
+  readonly directory: Directory;
+  readonly index: VirtualServiceIndex;
+  /** Only VirtualServices with tcp or tls routes. */
+  readonly l4Index: VirtualServiceIndex;
+  readonly virtualServices: readonly VirtualService[];
+  readonly l4VirtualServices: readonly VirtualService[];
+  readonly headless: ReadonlyMap<string, readonly Endpoint[]>;
+  /** Oldest first. */
+  readonly gateways: readonly Gateway[];
+}
+
+/** Names a proxy's class: what it depends on of the proxy, and nothing else. */
+export function scopeKeyOf(proxy: MeshProxy, deciding: readonly string[], gateways: readonly Gateway[]): string {
+  const labels = decidingPairs(proxy, deciding);
+  if (proxy.kind === "sidecar") return JSON.stringify(["sidecar", proxy.namespace, labels]);
+  const servers = gatewayServers(proxy, gateways).map(({ gatewayName, server, bindPort }) => [
+    gatewayName,
+    server.port.name,
+    server.port.number,
+    bindPort,
+  ]);
+  return JSON.stringify(["gateway", proxy.namespace, labels, servers]);
+}
+
+function decidingPairs(proxy: MeshProxy, deciding: readonly string[]): readonly (readonly [string, string])[] {
+  return deciding.flatMap((name) => (Object.hasOwn(proxy.labels, name) ? [[name, proxy.labels[name] ?? ""] as const] : []));
+}
+
+/** Computes one class of proxies over and over, remembering everything that stays. */
+export interface ScopeBuilder {
+  /** First step: everything but weights; `example` is any proxy of the class. Returns the splits of all its routes. */
+  relate(inputs: ScopeInputs, example: MeshProxy): readonly SplitSource[];
+  /** Second step: the routes with the weights they carry. */
+  scope(directory: Directory, settled: SettledWeights): Scope;
+}
+
+/** Starts a class; `proxy` is any of its members. */
+export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: readonly string[]): ScopeBuilder {
+  const kind = proxy.kind;
+  const client: RouteClient = { namespace: proxy.namespace, labels: Object.fromEntries(decidingPairs(proxy, deciding)) };
+  const relations = new RelationMemo();
+  const serversOf = stableServers();
+  const sidecarListenersOf = memoLast((directory: Directory, index: VirtualServiceIndex, headless: ScopeInputs["headless"]) =>
+    sidecarListeners({ directory, client, index, headless }),
+  );
+  const gatewayListenersOf = memoLast(
+    (directory: Directory, servers: readonly GatewayServer[], virtualServices: readonly VirtualService[]) =>
+      gatewayListeners({ directory, client, servers, virtualServices }),
+  );
+  const tablesOf = routeTables();
+  const targetsOf = stableList<Scope["targets"][number]>();
+  const splitsOf = stableList<SplitSource>();
+  const scopeOf = memoLast(
+    (directory: Directory, listeners: ListenersRelation, targets: Scope["targets"], tables: readonly RouteTable[]): Scope => ({
+      key,
+      kind,
+      client,
+      directory,
+      listeners,
+      targets,
+      tables,
+    }),
+  );
+  let tables: readonly TableRelation[] = [];
+  let listeners: ListenersRelation = { listeners: [], splits: [], targets: [] };
+  return {
+    relate(inputs, example) {
+      const { directory } = inputs;
+      const base = { directory, client, memo: relations };
+      if (kind === "sidecar") {
+        tables = sidecarTables({ ...base, index: inputs.index });
+        listeners = sidecarListenersOf(directory, inputs.l4Index, inputs.headless);
+      } else {
+        const servers = serversOf(gatewayServers(example, inputs.gateways));
+        tables = gatewayTables({ ...base, servers, virtualServices: inputs.virtualServices });
+        listeners = gatewayListenersOf(directory, servers, inputs.l4VirtualServices);
+      }
+      return splitsOf(tables.flatMap(({ hosts }) => hosts.flatMap(({ splits }) => splits)));
+    },
+    scope(directory, settled) {
+      const targets = targetsOf(tables.flatMap(({ hosts }) => hosts.flatMap(hostTargets)));
+      return scopeOf(directory, listeners, targets, tablesOf(tables, settled));
+    },
+  };
+}
+
+const hostTargets = memoObject(({ rules }: HostRelation) => rules.flatMap(({ rule }) => [...rule.targets, ...rule.mirrors]));
+
+/** Fills in the weights; tables and their host lists stay the same objects while nothing in them changed. */
+function routeTables(): (tables: readonly TableRelation[], settled: SettledWeights) => readonly RouteTable[] {
+  const memo = new RouteHostMemo();
+  const lists = new Map<string, (next: readonly RouteHost[]) => readonly RouteHost[]>();
+  const known = new Map<string, RouteTable>();
+  const all = stableList<RouteTable>();
+  return (tables, settled) => {
+    const made = tables.map(({ name, unknownHosts, hosts: relations }) => {
+      const list = lists.get(name) ?? stableList<RouteHost>();
+      lists.set(name, list);
+      const hosts = list(relations.map((relation) => memo.get(relation, settled)));
+      const before = known.get(name);
+      const table = before?.hosts === hosts && before.unknownHosts === unknownHosts ? before : { name, unknownHosts, hosts };
+      known.set(name, table);
+      return table;
+    });
+    return all(made);
+  };
+}
+
+/** Keeps the list while its content is the same. */
+function stableServers(): (next: readonly GatewayServer[]) => readonly GatewayServer[] {
+  let last: { readonly content: string; readonly servers: readonly GatewayServer[] } = { content: "[]", servers: [] };
+  return (servers) => {
+    const content = JSON.stringify(
+      servers.map(({ gateway, gatewayName, server, bindPort }) => [gateway.metadata.namespace, gatewayName, server, bindPort]),
+    );
+    if (content !== last.content) last = { content, servers };
+    return last.servers;
+  };
+}

@@ -1,0 +1,76 @@
+// The splits of http routes as they should be now: written weights (or the release engine's), without members that have no endpoints.
+
+import { labelsMatch } from "../api/kubernetes/label-selector.ts";
+import type { VirtualService } from "../api/networking/virtual-service.ts";
+import type { ResolvedDestination } from "./client.ts";
+import { KeyedMemo } from "./memo.ts";
+import type { Endpoint } from "./mesh.ts";
+import type { SplitSource } from "./virtual-services.ts";
+import type { CurrentSplit } from "./weights.ts";
+import { effectiveWeights, sameWeights } from "./weights.ts";
+
+export interface SplitInputs {
+  readonly sources: ReadonlyMap<string, SplitSource>;
+  /** By "<namespace>/<name>". */
+  readonly virtualServices: ReadonlyMap<string, VirtualService>;
+  readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  /** Weights of the release engine by runtime key prefix; they take the place of the written ones. */
+  readonly overlay: ReadonlyMap<string, readonly number[]>;
+}
+
+/** Endpoints of one destination; empty when its service or subset does not exist. */
+export function destinationEndpoints(
+  destination: ResolvedDestination,
+  endpoints: ReadonlyMap<string, readonly Endpoint[]>,
+): readonly Endpoint[] {
+  const { service, labels, port } = destination;
+  const all = service === undefined ? undefined : endpoints.get(service.id);
+  if (all === undefined || labels === undefined) return [];
+  return subsetEndpoints(all, { labels, port });
+}
+
+/** The endpoints that have all labels and serve the port. */
+export function subsetEndpoints(
+  endpoints: readonly Endpoint[],
+  { labels, port }: { readonly labels: Readonly<Record<string, string>>; readonly port: number },
+): readonly Endpoint[] {
+  return endpoints.filter((endpoint) => endpoint.ports[port] !== undefined && labelsMatch(labels, endpoint.labels));
+}
+
+/** Whether requests to a destination can be answered by somebody. */
+function isUsable(destination: ResolvedDestination, endpoints: ReadonlyMap<string, readonly Endpoint[]>): boolean {
+  return destination.service?.resolution === "original-dst" || destinationEndpoints(destination, endpoints).length > 0;
+}
+
+/** Computes all splits by prefix; a split that did not change keeps its object. */
+export function createSplitIndex(): (inputs: SplitInputs) => ReadonlyMap<string, CurrentSplit> {
+  const memo = new KeyedMemo<CurrentSplit>();
+  const kept = new Map<string, CurrentSplit>();
+  return ({ sources, virtualServices, endpoints, overlay }) => {
+    memo.generation();
+    const result = new Map<string, CurrentSplit>();
+    for (const [prefix, source] of sources) {
+      const virtualService = virtualServices.get(source.virtualService);
+      const route = virtualService?.spec.http[source.routeIndex]?.route ?? [];
+      const overlaid = overlay.get(prefix);
+      const behind = source.members.map(({ service }) => (service === undefined ? undefined : endpoints.get(service.id)));
+      const split = memo.get(prefix, [source, virtualService, overlaid, ...behind], () => {
+        const members = source.members.map((member, index) => ({
+          weight: overlaid?.[index] ?? route[index]?.weight ?? 0,
+          usable: isUsable(member, endpoints),
+        }));
+        return { weights: effectiveWeights(members), members: source.members.map(({ cluster }) => cluster), structure: source.structure };
+      });
+      result.set(prefix, keptSplit(kept, prefix, split));
+    }
+    for (const prefix of kept.keys()) if (!sources.has(prefix)) kept.delete(prefix);
+    return result;
+  };
+}
+
+function keptSplit(kept: Map<string, CurrentSplit>, prefix: string, split: CurrentSplit): CurrentSplit {
+  const known = kept.get(prefix);
+  if (known !== undefined && known.structure === split.structure && sameWeights(known.weights, split.weights)) return known;
+  kept.set(prefix, split);
+  return split;
+}
