@@ -1,0 +1,91 @@
+// The gate of make-before-break: whether everything a resource names is usable on the proxy.
+
+import type { EncodedResource, ProxyConfig, ResourceReference } from "../envoy/config.ts";
+import { isKnown, type ProxyState } from "./proxy-state.ts";
+import { resourceSetOf } from "./resource-types.ts";
+import { wantedResource } from "./wanted.ts";
+
+/**
+ * usable: acknowledged; waiting: it will be once the proxy answers; blocked: not before the configuration changes
+ * (the proxy refused it, or nothing of that name is desired).
+ */
+export type Readiness = "usable" | "waiting" | "blocked";
+
+/** Answers for one state and configuration; remembers clusters it has looked at. */
+export interface Gate {
+  readonly readinessOf: (references: readonly ResourceReference[]) => Readiness;
+  /** The first reference that is not usable, for status. */
+  readonly obstacleOf: (references: readonly ResourceReference[]) => ResourceReference | undefined;
+}
+
+/**
+ * Makes the gate. Only clusters count: a listener's route configurations and secrets are asked for by the proxy after it has
+ * the listener, which warms until then.
+ */
+export function gateOf(state: ProxyState, config: ProxyConfig): Gate {
+  if (isWholeSetUsable(state, config)) return { readinessOf: () => "usable", obstacleOf: () => undefined };
+  const known = new Map<string, Readiness>();
+  const ofCluster = (name: string): Readiness => {
+    const remembered = known.get(name);
+    if (remembered !== undefined) return remembered;
+    // Aggregates may refer in circles; a circle is usable when the rest is.
+    known.set(name, "usable");
+    const readiness = clusterReadiness(state, config, { name, ofCluster });
+    known.set(name, readiness);
+    return readiness;
+  };
+  const clusters = (references: readonly ResourceReference[]) => references.filter(({ type }) => type === "cds");
+  return {
+    readinessOf: (references) => worstOf(clusters(references).map(({ name }) => ofCluster(name))),
+    obstacleOf: (references) => clusters(references).find(({ name }) => ofCluster(name) !== "usable"),
+  };
+}
+
+/** The common case at no cost: every desired cluster, endpoint set and secret is acknowledged and nothing is owed. */
+function isWholeSetUsable(state: ProxyState, config: ProxyConfig): boolean {
+  const { cds, eds, sds } = state.types;
+  const isSettled = (["cds", "eds", "sds"] as const).every((type) => {
+    const { accepted, due, possible, outstanding } = state.types[type];
+    return accepted === resourceSetOf(config, type) && due.size === 0 && possible.size === 0 && outstanding === undefined;
+  });
+  return isSettled && cds.subscribed && eds.subscribed && (sds.subscribed || config.secrets.size === 0);
+}
+
+interface ClusterLookup {
+  readonly name: string;
+  readonly ofCluster: (name: string) => Readiness;
+}
+
+function clusterReadiness(state: ProxyState, config: ProxyConfig, { name, ofCluster }: ClusterLookup): Readiness {
+  if (!config.clusters.has(name)) return "blocked";
+  const { cds } = state.types;
+  const wanted = wantedResource(state, config, { type: "cds", name });
+  if (wanted === undefined) return "blocked";
+  const isOnItsWay = cds.outstanding?.resources.has(name) === true || cds.outstanding?.removed.includes(name) === true;
+  const isAccepted = cds.subscribed && cds.accepted.get(name)?.version === wanted.version && !cds.possible.has(name);
+  if (!isAccepted || isOnItsWay) return "waiting";
+  const references = isKnown(wanted) ? wanted.references : [];
+  return worstOf(
+    references.map((reference) => (reference.type === "cds" ? ofCluster(reference.name) : warmthOf(state, config, reference))),
+  );
+}
+
+/** Whether what a cluster is warmed by (endpoints, secrets) was acknowledged after the cluster itself was sent. */
+function warmthOf(state: ProxyState, config: ProxyConfig, reference: ResourceReference): Readiness {
+  const typeState = state.types[reference.type];
+  if (!typeState.subscribed || typeState.due.has(reference.name)) return "waiting";
+  const wanted = wantedResource(state, config, reference);
+  // Nothing of that name: the proxy was told so if it asked, which ends the warming.
+  if (wanted === undefined) return typeState.names.has(reference.name) ? "usable" : "waiting";
+  return typeState.accepted.get(reference.name)?.version === wanted.version ? "usable" : "waiting";
+}
+
+function worstOf(all: readonly Readiness[]): Readiness {
+  if (all.includes("blocked")) return "blocked";
+  return all.includes("waiting") ? "waiting" : "usable";
+}
+
+/** Whether a resource may be sent now. */
+export function readinessOfResource(gate: Gate, resource: EncodedResource): Readiness {
+  return gate.readinessOf(resource.references);
+}

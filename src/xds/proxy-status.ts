@@ -1,0 +1,158 @@
+// What a proxy has acknowledged of what it should have, and what it is still waiting for and why: for `apply` and `status`. Pure.
+
+import type { EncodedResource, ProxyConfig, ResourceReference, ResourceType } from "../envoy/config.ts";
+import { runtimeLayerName } from "../envoy/config.ts";
+import { gateOf } from "./gate.ts";
+import { isKnown, type ProxyState, type Rejection, type TypeState, unitSeparator } from "./proxy-state.ts";
+import { resourceSetOf, resourceTypes } from "./resource-types.ts";
+import { checkedLayer, encodeRuntimeLayer, type RefusedSplit } from "./runtime-layer.ts";
+import { headUnit, headVersion, partUnit } from "./wanted.ts";
+
+/** At most this many obstacles are listed; the count is exact. */
+const listedObstacles = 20;
+
+/** One thing that is desired and not in force. */
+export interface Obstacle {
+  readonly type: ResourceType;
+  /** The resource; of a route configuration "<name>, virtual host <host>" when only that part is missing. */
+  readonly resource: string;
+  readonly kind: "not_asked" | "not_sent" | "not_acknowledged" | "refused";
+  /** One sentence for people. */
+  readonly message: string;
+  /** The objects it came from. */
+  readonly sources: readonly string[];
+}
+
+export interface ProxyProgress {
+  /** Whether everything desired is acknowledged. Clusters waiting for their removal do not count. */
+  readonly isAcknowledged: boolean;
+  readonly obstacles: readonly Obstacle[];
+}
+
+/** Whether all of `config` is in force on the proxy; cheap when nothing changed. */
+export function isAcknowledged(state: ProxyState, config: ProxyConfig): boolean {
+  return firstObstacles(state, config, 1).length === 0;
+}
+
+/** The same with reasons. */
+export function progressOf(state: ProxyState, config: ProxyConfig): ProxyProgress {
+  const obstacles = firstObstacles(state, config, listedObstacles);
+  return { isAcknowledged: obstacles.length === 0, obstacles };
+}
+
+function firstObstacles(state: ProxyState, config: ProxyConfig, limit: number): readonly Obstacle[] {
+  const obstacles: Obstacle[] = [];
+  for (const type of resourceTypes) {
+    for (const obstacle of type === "rtds" ? runtimeObstacles(state, config) : obstaclesOf(state, config, type)) {
+      obstacles.push(obstacle);
+      if (obstacles.length === limit) return obstacles;
+    }
+  }
+  return obstacles;
+}
+
+function* obstaclesOf(state: ProxyState, config: ProxyConfig, type: ResourceType): Generator<Obstacle> {
+  const typeState = state.types[type];
+  const desired = resourceSetOf(config, type);
+  const isQuiet = typeState.due.size === 0 && typeState.possible.size === 0;
+  if (typeState.subscribed && typeState.accepted === desired && isQuiet) return;
+  for (const name of requiredNames(config, type)) {
+    const resource = desired.get(name);
+    const isInForce =
+      typeState.accepted.get(name)?.version === resource?.version && !typeState.due.has(name) && !typeState.possible.has(name);
+    const isKnownToProxy = resource !== undefined || typeState.names.has(name);
+    if (!typeState.subscribed || !isInForce || !isKnownToProxy) yield obstacleOf(state, config, { type, name, resource });
+  }
+  if (type !== "lds") return;
+  for (const [name, held] of typeState.accepted) {
+    if (!desired.has(name))
+      yield describe(
+        { type, resource: name, sources: isKnown(held) ? held.sources : [] },
+        "not_acknowledged",
+        "its removal is not acknowledged",
+      );
+  }
+}
+
+/** What the proxy must hold: all clusters and listeners, and of the other types what those name. */
+function* requiredNames(config: ProxyConfig, type: ResourceType): Generator<string> {
+  if (type === "cds" || type === "lds") {
+    yield* resourceSetOf(config, type).keys();
+    return;
+  }
+  const names = new Set<string>();
+  const add = (reference: ResourceReference) => reference.type === type && names.add(reference.name);
+  if (type !== "rds") for (const { references } of config.clusters.values()) references.forEach(add);
+  if (type !== "eds") for (const { references } of config.listeners.values()) references.forEach(add);
+  yield* names;
+}
+
+interface Missing {
+  readonly type: ResourceType;
+  readonly name: string;
+  readonly resource: EncodedResource | undefined;
+}
+
+function obstacleOf(state: ProxyState, config: ProxyConfig, { type, name, resource }: Missing): Obstacle {
+  const typeState = state.types[type];
+  const sources = resource?.sources ?? [];
+  const subject = { type, resource: name, sources };
+  const rejection = rejectionOf(typeState, name, resource);
+  if (rejection !== undefined) {
+    const part = rejection.unit.split(unitSeparator)[1];
+    const label = part === undefined || part === "" ? name : `${name}, virtual host ${part}`;
+    return describe({ type, resource: label, sources: rejection.sources }, "refused", `the proxy refused it: ${rejection.message}`);
+  }
+  const isAsked = typeState.wildcard || typeState.names.has(name);
+  if (!isAsked) return describe(subject, "not_asked", "the proxy has not asked for it yet");
+  if (typeState.outstanding !== undefined) return describe(subject, "not_acknowledged", "sent and not acknowledged yet");
+  const obstacle = resource === undefined ? undefined : gateOf(state, config).obstacleOf(resource.references);
+  if (obstacle === undefined) return describe(subject, "not_sent", "not sent yet");
+  return describe(subject, "not_sent", `held back until cluster ${obstacle.name} is acknowledged with its endpoints`);
+}
+
+function rejectionOf(state: TypeState, name: string, resource: EncodedResource | undefined): Rejection | undefined {
+  if (state.rejected.size === 0 || resource === undefined) return undefined;
+  const whole = state.rejected.get(name);
+  if (whole?.version === resource.version) return whole;
+  if (resource.composite === undefined) return undefined;
+  const head = state.rejected.get(headUnit(name));
+  if (head !== undefined && head.version === headVersion(resource.composite.head)) return head;
+  for (const part of resource.composite.parts) {
+    const rejection = state.rejected.get(partUnit(name, part.name));
+    if (rejection?.version === part.version) return rejection;
+  }
+  return undefined;
+}
+
+function* runtimeObstacles(state: ProxyState, config: ProxyConfig): Generator<Obstacle> {
+  const { rtds } = state.types;
+  const subject = { type: "rtds", resource: runtimeLayerName, sources: [] } as const;
+  const { layer, refused } = checkedLayer(config.runtime);
+  for (const split of refused) yield describe(subject, "refused", refusalMessage(split));
+  const isAsked = rtds.names.has(runtimeLayerName);
+  if (layer.size > 0 && !isAsked) yield describe(subject, "not_asked", "the proxy has not asked for its weights yet");
+  const isSent = isSubsetOf(layer, state.layer) || !isAsked;
+  const isInForce = rtds.outstanding === undefined && !rtds.due.has(runtimeLayerName);
+  const isAccepted =
+    layer.size === 0 || !isAsked || rtds.accepted.get(runtimeLayerName)?.version === encodeRuntimeLayer(state.layer).version;
+  if (!isSent || !isInForce || !isAccepted) yield describe(subject, "not_acknowledged", "the new weights are not acknowledged yet");
+}
+
+function refusalMessage({ prefix, message }: RefusedSplit): string {
+  return `the split ${prefix} was not sent: ${message}`;
+}
+
+function isSubsetOf(layer: ReadonlyMap<string, number>, sent: ReadonlyMap<string, number>): boolean {
+  if (layer === sent) return true;
+  for (const [key, weight] of layer) if (sent.get(key) !== weight) return false;
+  return true;
+}
+
+function describe(
+  subject: { readonly type: ResourceType; readonly resource: string; readonly sources: readonly string[] },
+  kind: Obstacle["kind"],
+  message: string,
+): Obstacle {
+  return { ...subject, kind, message };
+}
