@@ -54,7 +54,7 @@ function outboundRules(podAddress: string, capture: CaptureSpec): readonly strin
 
 function inboundRules(capture: CaptureSpec): readonly string[] {
   return [
-    ...rulesFor("tcp dport", reachableProxyPorts, "return"),
+    ...rulesFor("tcp dport", [...reachableProxyPorts, ...privateProxyPorts].sort(), "return"),
     ...rulesFor("tcp dport", capture.excludeInboundPorts, "return"),
     ...includeRules("tcp dport", capture.includeInboundPorts),
     `meta l4proto tcp redirect to :${sidecarPorts.inbound}`,
@@ -67,9 +67,9 @@ export function captureRules(podAddress: string, capture: CaptureSpec = {}): str
     "table inet lateen {",
     chain("out", "type nat hook output priority -100; policy accept;", outboundRules(podAddress, capture)),
     chain("in", "type nat hook prerouting priority -100; policy accept;", inboundRules(capture)),
-    // The redirect above has changed the port by then, so the rule looks at what the client asked for.
+    // Not redirected above, because a reset for a redirected connection never reaches the client.
     chain("guard", "type filter hook input priority 0; policy accept;", [
-      `iifname != "lo" meta l4proto tcp ct original proto-dst ${setOf(privateProxyPorts)} reject with tcp reset`,
+      `iifname != "lo" tcp dport ${setOf(privateProxyPorts)} reject with tcp reset`,
     ]),
     "}",
     "",

@@ -40,7 +40,8 @@ function httpProbe(socket: Socket, action: HttpGet, address: string): Promise<Pr
       const status = response.statusCode ?? 0;
       resolve(status >= 200 && status < 400 ? success(`HTTP ${status}`) : failure(`HTTP ${status}`));
     };
-    const asked = get({ createConnection: () => connection, path: action.path ?? "/", headers, agent: false }, answered);
+    // No agent: one would make a connection of its own.
+    const asked = get({ createConnection: () => connection, path: action.path ?? "/", headers }, answered);
     asked.once("error", (error) => resolve(failure(error.message)));
     connection.once("error", (error) => resolve(failure(error.message)));
   });
