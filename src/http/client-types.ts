@@ -3,6 +3,7 @@
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { KindName } from "../api/registry.ts";
 import type { RawResource } from "../store/store.ts";
+import type { NameTable } from "../model/name-table.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
@@ -69,6 +70,8 @@ export interface ApiClient {
   proxies(): Promise<ProxyList>;
   diagnostics(): Promise<DiagnosticList>;
   waitAcknowledged(revision: number, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<AcknowledgedReply>;
+  /** The name table now and after each change; goes on by itself when the control plane was away, until the signal aborts. */
+  watchNames(request: { readonly signal: AbortSignal }): AsyncGenerator<NameTable, void, undefined>;
   /** Ends keep-alive connections; running watches end too. */
   close(): void;
 }

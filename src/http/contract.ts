@@ -3,6 +3,7 @@
 
 import { z } from "zod";
 import type { Diagnostic } from "../api/diagnostic.ts";
+import type { NameTable } from "../model/name-table.ts";
 
 /** metav1.Status: the body of every error, and of a delete that is done. */
 export interface KubeStatus {
@@ -116,11 +117,20 @@ export interface AcknowledgedReply {
   readonly rejected: readonly { readonly proxy: string; readonly resource: RejectedResource }[];
 }
 
+/** GET /lateen/v1/names?after=V&timeoutMs=T: the name table, once its version is another than V, or at the time-out. */
+export interface NamesReply {
+  /** Content hash of the table. */
+  readonly version: string;
+  readonly names: NameTable;
+}
+
 /** What the control plane tells about itself; app implements it, server.ts serves it. */
 export interface MeshView {
   status(): MeshStatus;
   proxies(): ProxyList;
   diagnostics(): DiagnosticList;
+  /** Resolves with the table as soon as its version is another than `after`, or at the time-out. */
+  names(after: string, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<NamesReply>;
   /** Resolves as AcknowledgedReply says; never rejects on time-out. */
   waitAcknowledged(revision: number, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<AcknowledgedReply>;
 }
@@ -129,6 +139,12 @@ export interface MeshView {
 export const acknowledgedQuerySchema = z.object({
   revision: z.coerce.number().int().min(0),
   timeoutMs: z.coerce.number().int().min(0).max(600_000).default(10_000),
+});
+
+/** Query of /lateen/v1/names. */
+export const namesQuerySchema = z.object({
+  after: z.string().default(""),
+  timeoutMs: z.coerce.number().int().min(0).max(600_000).default(30_000),
 });
 
 /** Body or query of a delete: metav1.DeleteOptions, the part we act on; unknown fields are ignored as Kubernetes does. */

@@ -1,7 +1,7 @@
 // Lateen's own routes, /lateen/v1/…: the state of the mesh, answered by the MeshView that app gives.
 
 import type { FastifyInstance } from "fastify";
-import { acknowledgedQuerySchema } from "../contract.ts";
+import { acknowledgedQuerySchema, namesQuerySchema } from "../contract.ts";
 import type { AppOptions } from "../options.ts";
 import { parsed } from "../request.ts";
 
@@ -9,6 +9,12 @@ export function addLateenRoutes(app: FastifyInstance, { view, signal }: AppOptio
   app.get("/lateen/v1/status", () => view.status());
   app.get("/lateen/v1/proxies", () => view.proxies());
   app.get("/lateen/v1/diagnostics", () => view.diagnostics());
+  app.get("/lateen/v1/names", async (request, reply) => {
+    const { after, timeoutMs } = parsed(namesQuerySchema, request.query);
+    const gone = new AbortController();
+    reply.raw.once("close", () => gone.abort());
+    return view.names(after, { timeoutMs, signal: AbortSignal.any([signal, gone.signal]) });
+  });
   app.get("/lateen/v1/acknowledged", async (request, reply) => {
     const { revision, timeoutMs } = parsed(acknowledgedQuerySchema, request.query);
     const gone = new AbortController();

@@ -1,0 +1,170 @@
+// The typed client of the HTTP API, for the node agent and the CLI: Kubernetes' verbs on our kinds, watches that heal, Lateen's own routes.
+
+import { isKindName, type KindName, kinds } from "../api/registry.ts";
+import { MeshError } from "../lib/errors.ts";
+import { isJsonObject, isRawResource } from "../store/json.ts";
+import type { RawResource } from "../store/store.ts";
+import type { ApiClient, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
+import { watchObjects } from "./client-watch.ts";
+import type { NameTable } from "../model/name-table.ts";
+import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
+import { type ApiAddress, type ApiResponse, Transport } from "./transport.ts";
+
+const namesPollMs = 30_000;
+const namesRetryMs = 100;
+
+/** A client; nothing is connected until the first call. */
+export function createApiClient(address: ApiAddress): ApiClient {
+  return new HttpApiClient(new Transport(address));
+}
+
+class HttpApiClient implements ApiClient {
+  readonly #transport: Transport;
+  readonly #closing = new AbortController();
+
+  constructor(transport: Transport) {
+    this.#transport = transport;
+  }
+
+  async get(ref: ObjectRef): Promise<RawResource> {
+    return objectIn(await this.#transport.send({ method: "GET", path: objectPath(ref) }));
+  }
+
+  async list(kind: KindName, request: ListRequest = {}): Promise<RawList> {
+    const { namespace, labelSelector, fieldSelector, signal } = request;
+    const query = { labelSelector, fieldSelector };
+    return listIn(await this.#transport.send({ method: "GET", path: collectionPath(kind, namespace), query, signal }));
+  }
+
+  watch(kind: KindName, request: ListRequest = {}) {
+    const signal = request.signal === undefined ? this.#closing.signal : AbortSignal.any([request.signal, this.#closing.signal]);
+    const list = (): Promise<RawList> => this.list(kind, { ...request, signal });
+    return watchObjects(this.#transport, { path: collectionPath(kind, request.namespace), list, request, signal });
+  }
+
+  async create(raw: RawResource): Promise<WriteReply> {
+    const path = collectionPath(kindNameOf(raw), raw.metadata.namespace ?? "default");
+    return writeIn(await this.#transport.send({ method: "POST", path: versioned(path, raw), body: raw }));
+  }
+
+  async update(raw: RawResource): Promise<WriteReply> {
+    return writeIn(await this.#transport.send({ method: "PUT", path: versioned(objectPath(refOf(raw)), raw), body: raw }));
+  }
+
+  async updateStatus(raw: RawResource): Promise<WriteReply> {
+    return writeIn(await this.#transport.send({ method: "PUT", path: versioned(`${objectPath(refOf(raw))}/status`, raw), body: raw }));
+  }
+
+  async patch(ref: ObjectRef, patch: unknown): Promise<WriteReply> {
+    return this.#patch(objectPath(ref), patch);
+  }
+
+  async patchStatus(ref: ObjectRef, patch: unknown): Promise<WriteReply> {
+    return this.#patch(`${objectPath(ref)}/status`, patch);
+  }
+
+  async apply(raw: RawResource): Promise<WriteReply & { readonly created: boolean; readonly changed: boolean }> {
+    const path = versioned(objectPath(refOf(raw)), raw);
+    const response = await this.#transport.send({ method: "PATCH", path, body: raw, contentType: "application/apply-patch+json" });
+    return { ...writeIn(response), created: response.code === 201, changed: response.header("lateen-changed") === "true" };
+  }
+
+  async delete(ref: ObjectRef, { gracePeriodSeconds, propagationPolicy, uid }: DeleteRequest = {}): Promise<void> {
+    const body = { kind: "DeleteOptions", apiVersion: "v1", gracePeriodSeconds, propagationPolicy, preconditions: { uid } };
+    await this.#transport.send({ method: "DELETE", path: objectPath(ref), body });
+  }
+
+  async status(): Promise<MeshStatus> {
+    return this.#own("status");
+  }
+
+  async proxies(): Promise<ProxyList> {
+    return this.#own("proxies");
+  }
+
+  async diagnostics(): Promise<DiagnosticList> {
+    return this.#own("diagnostics");
+  }
+
+  async waitAcknowledged(
+    revision: number,
+    { timeoutMs = 10_000, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<AcknowledgedReply> {
+    const request = { method: "GET", path: "/lateen/v1/acknowledged", query: { revision, timeoutMs }, signal, idleMs: timeoutMs + 10_000 } as const;
+    const reply: AcknowledgedReply = JSON.parse((await this.#transport.send(request)).text);
+    return reply;
+  }
+
+  async *watchNames({ signal: given }: { readonly signal: AbortSignal }): AsyncGenerator<NameTable, void, undefined> {
+    const signal = AbortSignal.any([given, this.#closing.signal]);
+    let after = "";
+    while (!signal.aborted) {
+      const query = { after, timeoutMs: namesPollMs };
+      const request = { method: "GET", path: "/lateen/v1/names", query, signal, idleMs: namesPollMs + 10_000 } as const;
+      try {
+        const reply = (await this.#transport.send(request)).body as NamesReply;
+        if (reply.version !== after) yield reply.names;
+        after = reply.version;
+      } catch {
+        if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, namesRetryMs));
+      }
+    }
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#transport.close();
+  }
+
+  async #patch(path: string, body: unknown): Promise<WriteReply> {
+    return writeIn(await this.#transport.send({ method: "PATCH", path, body, contentType: "application/merge-patch+json" }));
+  }
+
+  /** Our own server's answers follow contract.ts; they are not checked again. */
+  async #own<T>(route: string): Promise<T> {
+    const answer: T = JSON.parse((await this.#transport.send({ method: "GET", path: `/lateen/v1/${route}` })).text);
+    return answer;
+  }
+}
+
+function collectionPath(kind: KindName, namespace: string | undefined): string {
+  const { group, versions, plural, namespaced } = kinds[kind];
+  const root = group === "" ? `/api/${versions[0]}` : `/apis/${group}/${versions[0]}`;
+  return namespaced && namespace !== undefined ? `${root}/namespaces/${encodeURIComponent(namespace)}/${plural}` : `${root}/${plural}`;
+}
+
+function objectPath({ kind, namespace = "default", name }: ObjectRef): string {
+  return `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}`;
+}
+
+/** The path in the version the object is written in; the server refuses a body of another one. */
+function versioned(path: string, raw: RawResource): string {
+  const { group, versions } = kinds[kindNameOf(raw)];
+  const stored = group === "" ? versions[0] : `${group}/${versions[0]}`;
+  return raw.apiVersion === stored ? path : path.replace(`/${stored}/`, `/${raw.apiVersion}/`);
+}
+
+function kindNameOf(raw: RawResource): KindName {
+  if (isKindName(raw.kind)) return raw.kind;
+  throw new MeshError("bad_request", `there is no kind ${raw.kind}`, { fix: "Check its spelling." });
+}
+
+function refOf(raw: RawResource): ObjectRef {
+  return { kind: kindNameOf(raw), namespace: raw.metadata.namespace, name: raw.metadata.name ?? "" };
+}
+
+function writeIn(response: ApiResponse): WriteReply {
+  return { object: objectIn(response), warnings: response.warnings };
+}
+
+function objectIn({ body }: ApiResponse): RawResource {
+  if (isRawResource(body)) return body;
+  throw new MeshError("internal", "the control plane answered with something that is no object");
+}
+
+function listIn({ body }: ApiResponse): RawList {
+  const items = isJsonObject(body) ? body["items"] : undefined;
+  const metadata = isJsonObject(body) && isJsonObject(body["metadata"]) ? body["metadata"] : {};
+  if (!Array.isArray(items)) throw new MeshError("internal", "the control plane answered with something that is no list");
+  return { items: items.filter(isRawResource), resourceVersion: String(metadata["resourceVersion"]) };
+}
