@@ -2,8 +2,8 @@
 
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { KindName } from "../api/registry.ts";
-import type { RawResource } from "../store/store.ts";
 import type { NameTable } from "../model/name-table.ts";
+import type { RawResource } from "../store/store.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */

@@ -2,11 +2,11 @@
 
 import { isKindName, type KindName, kinds } from "../api/registry.ts";
 import { MeshError } from "../lib/errors.ts";
+import type { NameTable } from "../model/name-table.ts";
 import { isJsonObject, isRawResource } from "../store/json.ts";
 import type { RawResource } from "../store/store.ts";
 import type { ApiClient, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
-import type { NameTable } from "../model/name-table.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
 import { type ApiAddress, type ApiResponse, Transport } from "./transport.ts";
 
@@ -90,7 +90,13 @@ class HttpApiClient implements ApiClient {
     revision: number,
     { timeoutMs = 10_000, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
   ): Promise<AcknowledgedReply> {
-    const request = { method: "GET", path: "/lateen/v1/acknowledged", query: { revision, timeoutMs }, signal, idleMs: timeoutMs + 10_000 } as const;
+    const request = {
+      method: "GET",
+      path: "/lateen/v1/acknowledged",
+      query: { revision, timeoutMs },
+      signal,
+      idleMs: timeoutMs + 10_000,
+    } as const;
     const reply: AcknowledgedReply = JSON.parse((await this.#transport.send(request)).text);
     return reply;
   }

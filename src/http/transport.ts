@@ -1,0 +1,160 @@
+// HTTP requests over a Unix socket or loopback TCP, with connections kept alive; errors become the MeshErrors they were on the server.
+
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import type { Diagnostic } from "../api/diagnostic.ts";
+import { Conflict, type ErrorCode, MeshError, NotFound, Unavailable } from "../lib/errors.ts";
+import { isJsonObject } from "../store/json.ts";
+
+/** Where the API is. */
+export type ApiAddress = { readonly socketPath: string } | { readonly host: string; readonly port: number; readonly token: string };
+
+export interface ApiRequest {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: unknown;
+  /** Default application/json. */
+  readonly contentType?: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds without a byte until Unavailable; 0 waits for ever. Default 30 s. */
+  readonly idleMs?: number;
+}
+
+export interface ApiResponse {
+  readonly text: string;
+  readonly body: unknown;
+  readonly warnings: readonly string[];
+  readonly code: number;
+  readonly header: (name: string) => string | undefined;
+}
+
+/** The server refused an object: what is wrong with it. */
+export class RefusedResource extends MeshError {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(message: string, diagnostics: readonly Diagnostic[]) {
+    super("invalid", message);
+    this.diagnostics = diagnostics;
+  }
+}
+
+export class Transport {
+  readonly #address: ApiAddress;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+
+  constructor(address: ApiAddress) {
+    this.#address = address;
+  }
+
+  /** Sends and reads the whole answer. @throws what failedWith says. */
+  async send(request: ApiRequest): Promise<ApiResponse> {
+    const response = await this.open(request);
+    const text = await textOf(response);
+    const body: unknown = text === "" ? undefined : JSON.parse(text);
+    const code = response.statusCode ?? 0;
+    if (code >= 400) throw errorOf(code, body);
+    const header = (name: string): string | undefined => response.headers[name]?.toString();
+    return { text, body, code, header, warnings: warningsOf(header("warning")) };
+  }
+
+  /** Sends and returns once the headers are there; the caller reads the body. @throws Unavailable */
+  open({
+    method,
+    path,
+    query = {},
+    body,
+    contentType = "application/json",
+    signal,
+    idleMs = 30_000,
+  }: ApiRequest): Promise<IncomingMessage> {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const headers: Record<string, string> = { accept: "application/json" };
+    if (payload !== undefined) {
+      headers["content-type"] = contentType;
+      headers["content-length"] = String(Buffer.byteLength(payload));
+    }
+    if ("token" in this.#address) headers["authorization"] = `Bearer ${this.#address.token}`;
+    return new Promise((resolve, reject) => {
+      const options = { ...this.#place(), method, path: withQuery(path, query), headers, agent: this.#agent, signal };
+      const outgoing = httpRequest(withoutUndefined(options), resolve);
+      outgoing.once("error", (error) => reject(this.#unreachable(error)));
+      if (idleMs > 0) outgoing.setTimeout(idleMs, () => outgoing.destroy(new Error(`no answer within ${idleMs / 1000} s`)));
+      outgoing.end(payload);
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #place(): { socketPath: string } | { host: string; port: number } {
+    return "socketPath" in this.#address
+      ? { socketPath: this.#address.socketPath }
+      : { host: this.#address.host, port: this.#address.port };
+  }
+
+  #unreachable(cause: Error): MeshError {
+    if (cause.name === "AbortError") return new MeshError("timeout", "the request was given up", { cause });
+    const where = "socketPath" in this.#address ? this.#address.socketPath : `${this.#address.host}:${this.#address.port}`;
+    return new Unavailable(`the control plane does not answer at ${where}: ${cause.message}`, {
+      cause,
+      fix: "Start the mesh with `lateen up`.",
+    });
+  }
+}
+
+function withoutUndefined<T extends { signal: AbortSignal | undefined }>({ signal, ...options }: T) {
+  return signal === undefined ? options : { ...options, signal };
+}
+
+function withQuery(path: string, query: Readonly<Record<string, string | number | undefined>>): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
+  return parameters.size === 0 ? path : `${path}?${parameters}`;
+}
+
+async function textOf(response: IncomingMessage): Promise<string> {
+  response.setEncoding("utf8");
+  let text = "";
+  try {
+    for await (const chunk of response) text += String(chunk);
+  } catch (error) {
+    throw new Unavailable("the control plane broke the connection in the middle of an answer", { cause: error });
+  }
+  return text;
+}
+
+/** The thrown form of a metav1.Status. */
+export function errorOf(code: number, body: unknown): MeshError {
+  const status = isJsonObject(body) ? body : {};
+  const message = typeof status["message"] === "string" ? status["message"] : `the control plane answered ${code}`;
+  const details = isJsonObject(status["details"]) ? status["details"] : {};
+  if (code === 404) return new NotFound(message);
+  if (code === 409 && status["reason"] !== "AlreadyExists") return new Conflict(message);
+  if (code === 422) return new RefusedResource(message, diagnosticsIn(details["diagnostics"]));
+  return code === 503 ? new Unavailable(message) : new MeshError(codes[code] ?? "internal", message);
+}
+
+const codes: Readonly<Record<number, ErrorCode>> = {
+  400: "bad_request",
+  401: "bad_request",
+  409: "already_exists",
+  410: "gone",
+  504: "timeout",
+};
+
+function diagnosticsIn(value: unknown): Diagnostic[] {
+  return Array.isArray(value) ? value.filter(isDiagnostic) : [];
+}
+
+function isDiagnostic(value: unknown): value is Diagnostic {
+  return (
+    isJsonObject(value) && ["code", "severity", "resource", "path", "message", "fix"].every((field) => typeof value[field] === "string")
+  );
+}
+
+/** The texts of `299 - "text"` headers, which Node joins with ", ". */
+function warningsOf(header: string | undefined): string[] {
+  const texts = (header ?? "").matchAll(/299 - "((?:[^"\\]|\\.)*)"/g);
+  return [...texts].map((match) => (match[1] ?? "").replaceAll(/\\(.)/g, "$1"));
+}
