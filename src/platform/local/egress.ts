@@ -110,8 +110,7 @@ export function createIpcDial(channel: Channel): Dial {
     const id = nextId;
     return new Promise((resolve, reject) => {
       pending.set(id, { resolve, reject });
-      if (channel.send({ kind: "egress.dial", id, address, port })) return;
-      // `false` may also mean a full pipe; only a closed channel never answers, and that rejects through onClose.
+      channel.send({ kind: "egress.dial", id, address, port });
     });
   };
 }

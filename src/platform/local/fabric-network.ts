@@ -10,6 +10,8 @@ import { runTool } from "./run-tool.ts";
 import type { Tools } from "./tools.ts";
 
 const netmask = "255.255.0.0";
+/** A connection to a pod that is gone fails after three of these (the kernel's default of 1 s is made for real cables). */
+const arpRetransmitMs = "100";
 const serviceRange = "198.19.0.0/16";
 
 function setSysctl(path: string, value: string): void {
@@ -42,6 +44,7 @@ export async function startBridge(tools: Tools): Promise<void> {
   trySysctl("ipv4/conf/all/send_redirects", "0");
   trySysctl("ipv4/conf/br0/send_redirects", "0");
   trySysctl("bridge/bridge-nf-call-iptables", "0");
+  trySysctl("ipv4/neigh/br0/retrans_time_ms", arpRetransmitMs);
 }
 
 /** Loads the fabric's rules: TCP to the outside goes to `egressPort`, or is refused when that is undefined. */
@@ -114,6 +117,7 @@ export function configurePodNetwork(net: number, address: string): void {
     setSysctl("ipv4/ip_unprivileged_port_start", "0");
     // No IPv6 but ::1: without an address and a route every other destination fails at once.
     trySysctl("ipv6/conf/eth0/disable_ipv6", "1");
+    trySysctl("ipv4/neigh/eth0/retrans_time_ms", arpRetransmitMs);
     configureInterfaces({ address, netmask, gateway: fabricAddress });
   });
 }

@@ -52,10 +52,16 @@ export async function openHostPort(port: number, address: string = "127.0.0.1"):
   });
 }
 
-/** Hands a host port to the node process under a name; the supervisor accepts no more on it. */
-export function sendHostPort(channel: Channel, name: string, server: Server): void {
-  channel.send({ kind: "forward.port", name }, server);
-  server.close();
+/** Hands a host port to the node process under a name; resolves when the supervisor has given it up. Announce the port after that. */
+export function sendHostPort(channel: Channel, name: string, server: Server): Promise<void> {
+  // Until then both processes accept; a connection that ends up here can only be refused.
+  server.on("connection", (socket) => socket.resetAndDestroy());
+  return new Promise((resolve) => {
+    channel.send({ kind: "forward.port", name }, server, () => {
+      server.close();
+      resolve();
+    });
+  });
 }
 
 const portSchema = z.object({ name: z.string() });

@@ -9,8 +9,8 @@ export type Handle = Socket | Server;
 
 /** One end of the channel. */
 export interface Channel {
-  /** False when the other end is gone. The handle belongs to the other end from then on. */
-  send(message: Message, handle?: Handle): boolean;
+  /** Calls `sent` once the message is on its way (or the other end is gone): handles wait for each other, so close a server's own copy only then. */
+  send(message: Message, handle?: Handle, sent?: () => void): void;
   /** Calls back for every message; `kind` tells whose it is. */
   onMessage(listener: (message: Message, handle: Handle | undefined) => void): void;
   onClose(listener: () => void): void;
@@ -31,7 +31,10 @@ function receiver(listener: (message: Message, handle: Handle | undefined) => vo
 /** The supervisor's end. */
 export function childChannel(child: ChildProcess): Channel {
   return {
-    send: (message, handle) => child.connected && child.send(message, handle, {}, () => {}),
+    send: (message, handle, sent = () => {}) => {
+      if (child.connected) child.send(message, handle, {}, sent);
+      else sent();
+    },
     onMessage: (listener) => void child.on("message", receiver(listener)),
     onClose: (listener) => void child.once("disconnect", listener),
   };
@@ -40,7 +43,10 @@ export function childChannel(child: ChildProcess): Channel {
 /** The node process's end. */
 export function parentChannel(): Channel {
   return {
-    send: (message, handle) => process.connected && process.send !== undefined && process.send(message, handle, {}, () => {}),
+    send: (message, handle, sent = () => {}) => {
+      if (process.connected && process.send !== undefined) process.send(message, handle, {}, sent);
+      else sent();
+    },
     onMessage: (listener) => void process.on("message", receiver(listener)),
     onClose: (listener) => void process.once("disconnect", listener),
   };

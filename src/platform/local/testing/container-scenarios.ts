@@ -1,6 +1,6 @@
 // Scenarios about processes: exit codes, signals, limits, files, exec, probes.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { applicationPid } from "../container.ts";
@@ -176,4 +176,17 @@ async function selfFetch(world: World): Promise<unknown> {
   return result.map(({ text }) => text);
 }
 
-export const containerScenarios: Readonly<Record<string, Scenario>> = { exitCodes, stopping, daemons, limits, files, exec, logs, probes, selfFetch };
+const markerSchema = z.object({ marker: z.string() });
+
+/** A pod with a sidecar, an application and a daemon, all left running. */
+async function leaveRunning(world: World, input: unknown): Promise<unknown> {
+  const { marker } = markerSchema.parse(input);
+  const pod = await testPod(world, { sidecar: true });
+  await startFakeEnvoy(pod);
+  const script = `(setsid sh -c 'sleep 1000; : ${marker}' >/dev/null 2>&1 &); echo up; sleep 1000; : ${marker}`;
+  const run = await testContainer(pod, shell(script));
+  await run.untilText("up");
+  return { ns: readlinkSync("/proc/self/ns/net") };
+}
+
+export const containerScenarios: Readonly<Record<string, Scenario>> = { leaveRunning, exitCodes, stopping, daemons, limits, files, exec, logs, probes, selfFetch };
