@@ -34,7 +34,7 @@ export function simulate(configuration: RouteConfigurationJson, request: Simulat
   const virtualHost = virtualHostFor(configuration.virtualHosts ?? [], host.toLowerCase());
   if (virtualHost === undefined) return undefined;
   if (virtualHost.requireTls === "ALL" && request.scheme !== "https") {
-    return { virtualHost, outcome: { kind: "redirect", status: 301, location: `https://${withoutPort(request.host)}${request.path}` } };
+    return { virtualHost, outcome: { kind: "redirect", status: 301, location: `https://${request.host}${request.path}` } };
   }
   const routes = virtualHost.routes ?? [];
   const index = routes.findIndex(({ match }) => match !== undefined && matches(match, request));

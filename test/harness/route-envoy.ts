@@ -31,8 +31,8 @@ export interface RouteEnvoy extends AsyncDisposable {
   send(request: TestRequest): Promise<TestResponse>;
   /** Everything that arrived at any cluster so far. */
   readonly received: readonly EchoedRequest[];
-  /** The answer of the admin interface. */
-  admin(path: string): Promise<string>;
+  /** The answer of the admin interface; every change is a POST. */
+  admin(path: string, method?: "GET" | "POST"): Promise<string>;
 }
 
 const readyWithinMs = 20_000;
@@ -78,19 +78,19 @@ export async function startRouteEnvoy(
     await exited;
   });
   const deadline = Date.now() + readyWithinMs;
-  while ((await adminGet(admin, "/ready").catch(() => "")).trim() !== "LIVE") {
+  while ((await adminCall(admin, "/ready").catch(() => "")).trim() !== "LIVE") {
     if (envoy.exitCode !== null || Date.now() > deadline) throw new Error(`Envoy did not become ready: ${log}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   if (/deprecated/i.test(log)) throw new Error(`Envoy calls the routes deprecated: ${log}`);
-  const rejected = /"update_rejected": *"?([1-9]\d*)/.exec(await adminGet(admin, "/stats?filter=update_rejected&format=json"));
+  const rejected = /"update_rejected": *"?([1-9]\d*)/.exec(await adminCall(admin, "/stats?filter=update_rejected&format=json"));
   if (rejected !== null || /rejected/.test(log)) throw new Error(`Envoy rejected the routes: ${log}`);
-  const port = listenerPort(await adminGet(admin, "/listeners?format=json"));
+  const port = listenerPort(await adminCall(admin, "/listeners?format=json"));
   const stack = cleanup.move();
   return {
     received,
     send: (request) => send(port, request),
-    admin: (path) => adminGet(admin, path),
+    admin: (path, method) => adminCall(admin, path, method),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -133,14 +133,19 @@ function bootstrap(options: {
   return {
     node: { id: "test", cluster: "test" },
     admin: { address: { pipe: { path: options.admin } } },
-    layered_runtime: { layers: [{ name: "static", static_layer: runtime }] },
+    layered_runtime: {
+      layers: [
+        { name: "static", static_layer: runtime },
+        { name: "admin", admin_layer: {} },
+      ],
+    },
     static_resources: { listeners: [listener], clusters },
   };
 }
 
-function adminGet(socketPath: string, path: string): Promise<string> {
+function adminCall(socketPath: string, path: string, method = "GET"): Promise<string> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath, path }, (response) => {
+    const request = httpRequest({ socketPath, path, method }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {

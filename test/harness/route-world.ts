@@ -3,7 +3,7 @@
 
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
-import { isWildcard, resolveHost } from "../../src/api/hosts.ts";
+import { resolveHost } from "../../src/api/hosts.ts";
 import type { ConsistentHash, DestinationRule } from "../../src/api/networking/destination-rule.ts";
 import { destinationRuleSchema } from "../../src/api/networking/destination-rule.ts";
 import type { Destination, HttpRoute, VirtualService } from "../../src/api/networking/virtual-service.ts";
@@ -20,7 +20,7 @@ const clientSchema = z.strictObject({
   gateway: z.string().default("mesh"),
   port: z.number().default(80),
   unknownHosts: z.enum(["passthrough", "blackhole", "not-found"]).default("not-found"),
-  /** Hosts without VirtualService. */
+  /** Hosts that are services: what no VirtualService routes goes to them. */
   services: z.array(z.string()).default([]),
   httpsRedirect: z.boolean().optional(),
 });
@@ -60,7 +60,7 @@ function routeHost(host: string, world: World): RouteHost {
     hosts: [host],
     ...(name !== undefined && namespace !== undefined ? { service: { name, namespace } } : {}),
     rules: claiming.flatMap((service) => service.spec.http.map((route) => routeRule(service, route, world))),
-    ...(isWildcard(host) || claiming.length > 0 ? {} : { defaultTarget: target({ host }, "default", world) }),
+    ...(client.services.includes(host) ? { defaultTarget: target({ host }, "default", world) } : {}),
     ...(client.httpsRedirect === undefined ? {} : { httpsRedirect: client.httpsRedirect }),
   };
 }

@@ -9,6 +9,7 @@ import { routeWorld } from "../../../test/harness/route-world.ts";
 import { outboundClusterName } from "../../envoy/names.ts";
 import type { SimulatedRequest } from "../../envoy/simulate.ts";
 import { simulate } from "../../envoy/simulate.ts";
+import { runtimeKeys } from "../../model/weights.ts";
 import type { Case, Step } from "./behaviour-cases.ts";
 import { behaviourCases } from "./behaviour-cases.ts";
 import { clustersOf } from "./clusters-of.ts";
@@ -34,6 +35,7 @@ const documents = [
   stringify({ kind: "Client", labels: { app: "tester" }, services: ["plain.default.svc.cluster.local", "far.other.svc.cluster.local"] }),
   ...behaviourCases.map(({ name, http }) => virtualService(name, http)),
   virtualService("split", [weighted({ a: 90, b: 10 })]),
+  virtualService("moving", [weighted({ a: 1, b: 0 })]),
   virtualService("relative", [weighted({ a: 1, b: 1, c: 1 })]),
   virtualService("fault-part", [{ ...weighted({ a: 1 }), fault: { abort: { httpStatus: 418, percentage: { value: 12.5 } } } }]),
   virtualService("mirror-part", [{ ...weighted({ a: 1 }), mirror: { host: "b" }, mirrorPercentage: { value: 20 } }]),
@@ -41,7 +43,9 @@ const documents = [
   virtualService("wilder", [weighted({ b: 1 })], ["*.deep.wild.test"]),
 ];
 const world = routeWorld(documents.join("---\n"));
-const routes = routeConfiguration(world.table, world.client, defaultRouteSettings);
+const secure = { name: "secure.test:80", port: 80, hosts: ["secure.test"], rules: [], httpsRedirect: true };
+const table = { ...world.table, hosts: [...world.table.hosts, secure] };
+const routes = routeConfiguration(table, world.client, defaultRouteSettings);
 
 const dead = outboundClusterName(80, "", "dead.default.svc.cluster.local");
 
@@ -78,7 +82,7 @@ afterAll(() => envoy?.[Symbol.asyncDispose]());
 async function ask(request: SimulatedRequest): Promise<TestResponse> {
   const response = await envoy.send(request);
   const simulated = simulate(routes, request);
-  const taken = simulated === undefined ? undefined : `${simulated.virtualHost.name}#${simulated.index}`;
+  const taken = simulated?.route === undefined ? undefined : `${simulated.virtualHost.name}#${simulated.index}`;
   // A preflight that the CORS filter answers never reaches the code that adds the route's headers.
   const answeredByCors = request.method === "OPTIONS" && response.upstream === undefined;
   if (!answeredByCors) expect(response.headers["x-taken"], "the route taken is the simulated one").toBe(taken);
@@ -148,6 +152,23 @@ describe("on a real Envoy", () => {
   test("weights are relative", async () => {
     const counts = await draw("relative.test", ({ upstream }) => upstream?.server ?? "none");
     for (const service of ["a", "b", "c"]) expectShare(counts.get(clusterOf(service)), 1 / 3);
+  });
+
+  test("takes weights in motion from the runtime, all members of the split", async () => {
+    const { split, targets } = world.table.hosts.find(({ name }) => name === "moving.test:80")?.rules[0] ?? {};
+    const members = (targets ?? []).map(({ cluster }) => cluster);
+    const prefix = split?.runtimeKeyPrefix ?? "";
+    const settled = new Map([[prefix, { weights: split?.settledWeights ?? [], structure: "" }]]);
+    const current = new Map([[prefix, { members, weights: [0, 10_000], structure: "" }]]);
+    expect((await ask({ host: "moving.test", path: "/" })).upstream?.server).toBe(clusterOf("a"));
+    for (const [key, weight] of runtimeKeys(settled, current)) {
+      expect(await envoy.admin(`/runtime_modify?${new URLSearchParams({ [key]: String(weight) })}`, "POST")).toContain("OK");
+    }
+    expect((await envoy.send({ host: "moving.test" })).upstream?.server).toBe(clusterOf("b"));
+  });
+
+  test.each(["secure.test", "secure.test:80", "SECURE.test:8080"])("%s is redirected to https", async (host) => {
+    expect((await ask({ host, path: "/x?y=1" })).status).toBe(301);
   });
 
   test("aborts a part", async () => {

@@ -36,7 +36,7 @@ export function route(rule: RouteRule, match: HttpMatchRequest | undefined, cont
     name: routeName(http, match),
     match: requestMatch,
     ...action,
-    // With one destination its header operations come after the route's, as with several.
+    // Here the destination's operations come last and win; with several destinations Envoy lets the route's win (both as Istio).
     ...headerFields(http.headers, http.route.length === 1 ? http.route[0]?.headers : undefined),
     statPrefix: match?.statPrefix || undefined,
     typedPerFilterConfig: perFilterConfig(http),
