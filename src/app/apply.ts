@@ -5,6 +5,8 @@ import { resourceName } from "../api/resource.ts";
 import type { ApiClient } from "../http/client-types.ts";
 import type { AcknowledgedReply } from "../http/contract.ts";
 import { MeshError } from "../lib/errors.ts";
+import { isRawResource } from "../store/json.ts";
+import type { RawResource } from "../store/store.ts";
 
 export interface AppliedResource {
   /** "virtualservice.networking.istio.io/web". */
@@ -28,7 +30,7 @@ export async function applyResources(client: ApiClient, resources: readonly Pars
   for (const resource of resources) {
     const name = kubectlName(resource);
     try {
-      const { created, changed, warnings, object } = await client.apply(resource.raw);
+      const { created, changed, warnings, object } = await client.apply(rawOf(resource));
       const written = Number(object.metadata.resourceVersion ?? 0);
       if (changed) revision = Math.max(revision, written);
       applied.push({ name, outcome: created ? "created" : changed ? "configured" : "unchanged", warnings, error: undefined });
@@ -47,9 +49,14 @@ export async function applyResources(client: ApiClient, resources: readonly Pars
 }
 
 /** kubectl's name of an object: kind, group and name in lower case. */
-export function kubectlName({ kind, raw }: Pick<ParsedResource, "kind" | "raw">): string {
-  const group = raw.apiVersion.includes("/") ? `.${raw.apiVersion.split("/")[0]}` : "";
-  return `${kind.toLowerCase()}${group}/${raw.metadata.name}`;
+export function kubectlName({ kind, value }: Pick<ParsedResource, "kind" | "value">): string {
+  const group = value.apiVersion.includes("/") ? `.${value.apiVersion.split("/")[0]}` : "";
+  return `${kind.toLowerCase()}${group}/${value.metadata.name}`;
+}
+
+function rawOf({ raw, value }: ParsedResource): RawResource {
+  if (isRawResource(raw)) return raw;
+  throw new MeshError("internal", `${resourceName(value)} lost its kind or name`);
 }
 
 /** "12 of 12 proxies acknowledged in 8 ms", or who has not and why. */

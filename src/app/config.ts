@@ -103,6 +103,15 @@ export function envoyPathOf(env: Environment): string {
   });
 }
 
+/**
+ * When the person's command started, in milliseconds since the Unix epoch: before the set-up of `npm run`, which leaves the time in
+ * LATEEN_COMMAND_START; else this process's own start.
+ */
+export function readCommandStart(env: Environment): number {
+  const given = Number(env["LATEEN_COMMAND_START"] ?? Number.NaN);
+  return given > 0 && given <= performance.timeOrigin ? given : performance.timeOrigin;
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);

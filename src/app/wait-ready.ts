@@ -52,7 +52,7 @@ const pollMs = 40;
 
 async function pause(signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, pollMs);
+    setTimeout(resolve, pollMs);
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }

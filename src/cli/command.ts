@@ -17,6 +17,10 @@ export const exitCode = {
 
 export interface CommandContext {
   readonly config: MeshConfig;
+  /** The person named the mesh (--mesh or LATEEN_MESH); else its name is only a default. */
+  readonly isMeshNamed: boolean;
+  /** When the command was given, in milliseconds since the Unix epoch. */
+  readonly commandStart: number;
   readonly terminal: Terminal;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;

@@ -1,7 +1,7 @@
 // Entry of the command line: builds commander's program from the table, runs one command, maps what was thrown to an exit code.
 
 import { CommanderError, Command as Program } from "commander";
-import { readMeshConfig } from "../app/config.ts";
+import { readCommandStart, readMeshConfig } from "../app/config.ts";
 import { MeshError } from "../lib/errors.ts";
 import { type Command, type CommandContext, exitCode, type OptionValues } from "./command.ts";
 import { commands } from "./commands/index.ts";
@@ -17,14 +17,15 @@ async function main(argv: readonly string[]): Promise<number> {
     .option("--mesh <name>", "the mesh to work on (default: the current folder's name)")
     .exitOverride()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-    .showSuggestionAfterError(true)
-    .enablePositionalOptions();
+    .showSuggestionAfterError(true);
   for (const command of commands) {
     addCommand(program, command, async (input) => {
       const abort = abortOnSignals();
       const mesh = program.opts<{ mesh?: string }>().mesh;
       const context: CommandContext = {
         config: readMeshConfig(process.env, { mesh, cwd: process.cwd() }),
+        commandStart: readCommandStart(process.env),
+        isMeshNamed: (mesh ?? process.env["LATEEN_MESH"]) !== undefined,
         terminal,
         env: process.env,
         cwd: process.cwd(),

@@ -2,7 +2,7 @@
 // The twin of Istio's NDS name table; pure, made from the mesh.
 
 import type { Pod } from "../api/kubernetes/pod.ts";
-import type { Endpoint, Mesh, MeshService, Proxy } from "./mesh.ts";
+import type { Endpoint, Mesh, MeshService, MeshProxy } from "./mesh.ts";
 import { compare } from "./visibility.ts";
 
 export interface NamedHost {
@@ -93,7 +93,7 @@ function endpointsAt(endpoints: readonly Endpoint[], servicePort: number): reado
 
 /** A service is an ingress gateway's when a gateway proxy is among its endpoints. */
 function isGatewayService(
-  proxies: readonly Proxy[],
+  proxies: readonly MeshProxy[],
   endpointsOf: (service: MeshService) => readonly Endpoint[],
 ): (service: MeshService) => boolean {
   const gateways = new Set(proxies.filter(({ kind }) => kind === "gateway").map(({ address }) => address));

@@ -19,7 +19,7 @@ export const runDelete: RunCommand = async ({ args, options }, { config, termina
   for (const diagnostic of manifests?.diagnostics ?? []) terminal.err(printDiagnostic(diagnostic));
   const fromFiles = (manifests?.resources ?? [])
     .toReversed()
-    .map(({ kind, raw }) => ({ kind, namespace: raw.metadata.namespace, name: raw.metadata.name ?? "" }));
+    .map(({ kind, value }) => ({ kind, namespace: value.metadata.namespace, name: value.metadata.name }));
   const named = word === undefined ? [] : names.map((name) => ({ kind: kindOfWord(word), namespace, name }));
   const refs: readonly ObjectRef[] = [...fromFiles, ...named];
   const client = connect(config);

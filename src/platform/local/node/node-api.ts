@@ -4,7 +4,7 @@
 export interface NodeObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name?: string; readonly namespace?: string; readonly uid?: string };
+  readonly metadata: { readonly name?: string | undefined; readonly namespace?: string | undefined; readonly uid?: string | undefined };
 }
 
 export type NodeWatchEvent =

@@ -1,0 +1,54 @@
+// MeshConfig, the part we act on: text of ConfigMap istio-system/istio, key "mesh", as Istio reads it. Unknown fields are reported, not refused.
+
+import { parse } from "yaml";
+import { z } from "zod";
+import type { Diagnostic } from "./diagnostic.ts";
+import { duration } from "./scalars.ts";
+
+const meshConfigSchema = z.object({
+  outboundTrafficPolicy: z.object({ mode: z.enum(["ALLOW_ANY", "REGISTRY_ONLY"]).default("ALLOW_ANY") }).optional(),
+  rootNamespace: z.string().optional(),
+  connectTimeout: duration.optional(),
+  protocolDetectionTimeout: duration.optional(),
+  accessLogFile: z.string().optional(),
+  accessLogFormat: z.string().optional(),
+  defaultHttpRetryPolicy: z.object({ attempts: z.number().int().min(0).default(2), retryOn: z.string().optional() }).optional(),
+  defaultConfig: z.object({ gatewayTopology: z.object({ numTrustedProxies: z.number().int().min(0).default(0) }).optional() }).optional(),
+});
+
+export type MeshConfig = z.output<typeof meshConfigSchema>;
+
+/** Namespace, name and key of the ConfigMap that holds the MeshConfig (Istio's default). */
+export const meshConfigPlace = { namespace: "istio-system", name: "istio", key: "mesh" } as const;
+
+export interface MeshConfigResult {
+  /** What could be read; empty when the text is wrong, so the defaults hold. */
+  readonly value: MeshConfig;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Reads the text of a MeshConfig. */
+export function parseMeshConfig(text: string): MeshConfigResult {
+  const resource = `ConfigMap ${meshConfigPlace.namespace}/${meshConfigPlace.name}`;
+  const problem = (path: string, message: string, severity: Diagnostic["severity"]): Diagnostic => ({
+    code: severity === "error" ? "LTN0901" : "LTN0902",
+    severity,
+    resource,
+    path: path === "" ? "data.mesh" : `data.mesh.${path}`,
+    message,
+    fix: severity === "error" ? "correct the value; until then the mesh's defaults hold" : "remove the field: it has no effect",
+  });
+  let raw: unknown;
+  try {
+    raw = parse(text, { maxAliasCount: 0 }) ?? {};
+  } catch (error) {
+    return { value: {}, diagnostics: [problem("", error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error), "error")] };
+  }
+  const parsed = meshConfigSchema.safeParse(raw);
+  if (!parsed.success) {
+    return { value: {}, diagnostics: parsed.error.issues.map(({ path, message }) => problem(path.map(String).join("."), message, "error")) };
+  }
+  const known = new Set(Object.keys(meshConfigSchema.shape));
+  const unknown = typeof raw === "object" && raw !== null ? Object.keys(raw).filter((key) => !known.has(key)) : [];
+  return { value: parsed.data, diagnostics: unknown.map((key) => problem(key, `MeshConfig.${key} isn't acted on yet`, "warning")) };
+}
