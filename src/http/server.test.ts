@@ -26,6 +26,7 @@ const view: MeshView = {
   }),
   proxies: () => ({ revision: 1, proxies: [] }),
   diagnostics: () => ({ revision: 1, diagnostics: [] }),
+  names: () => Promise.reject(new Error("not asked for here")),
   waitAcknowledged: (revision) => Promise.resolve({ revision, acknowledged: true, total: 1, done: 1, waitingFor: [], rejected: [] }),
 };
 

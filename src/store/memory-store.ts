@@ -222,8 +222,13 @@ export class MemoryStore implements contract.Store {
 }
 
 function jsonCopy(raw: contract.RawResource): contract.RawResource {
-  const copy: contract.RawResource = JSON.parse(JSON.stringify(raw));
+  const copy: contract.RawResource = JSON.parse(JSON.stringify(raw, nullsDropped));
   return isJsonObject(copy.metadata) ? copy : { ...copy, metadata: {} };
+}
+
+/** A field set to null is an absent field, as in Kubernetes; nulls in lists stay for the parser to refuse. */
+function nullsDropped(_field: string, value: unknown): unknown {
+  return value === null ? undefined : value;
 }
 
 function storedOf(parts: Pick<contract.Stored, "kind" | "raw" | "value" | "revision">): contract.Stored {
