@@ -15,6 +15,7 @@ const VITEST = inRoot("node_modules/vitest/vitest.mjs");
 
 function lateen(args) {
   const bundled = inRoot("dist/main.js");
+  process.env.LATEEN_COMMAND_START = String(performance.timeOrigin);
   return startNode24([existsSync(bundled) ? bundled : inRoot("src/cli/main.ts"), ...args]);
 }
 

@@ -28,7 +28,7 @@ const answerSchema = z.object({
   ),
   rate: z.object({ currency: z.string(), rate: z.number() }).nullable(),
   notes: z.array(z.string()),
-  hops: z.array(z.object({ service: z.string(), version: z.string(), pod: z.string() })),
+  hops: z.array(z.object({ service: z.string(), version: z.string(), pod: z.string(), ms: z.number(), dbMs: z.number().optional() })),
 });
 
 type Program = { readonly process: ChildProcess; readonly port: number; readonly url: string };
@@ -120,6 +120,8 @@ describe("the whole shop", () => {
     const { shop, hops } = await shopOf(web, { "x-shop-tester": "yes" });
     expect(hops).toBe("web=v1,catalog=v2,stock=v1,rates=v1");
     expect(shop.hops.map((hop) => hop.service)).toEqual(["web", "catalog", "stock", "rates"]);
+    expect(shop.hops[0]?.ms).toBeGreaterThanOrEqual(shop.hops[1]?.ms ?? Infinity);
+    expect(shop.hops[2]?.dbMs).toBeGreaterThan(0);
     expect(shop.products).toHaveLength(4);
     expect(shop.products[0]).toEqual({ name: "cup", priceUsdCents: 900, priceEurCents: 828, inStock: 40, stars: 4 });
     expect(shop).toMatchObject({ tester: true, notes: [], rate: { currency: "EUR", rate: 0.92 } });
@@ -162,6 +164,7 @@ describe("the whole shop", () => {
     await stop(stock.process, "SIGKILL");
     const response = await fetch(`${web.url}/api/shop`);
     expect(response.status).toBe(502);
+    expect(response.headers.get("x-shop-failed")).toBe("web=v1");
     expect(await response.json()).toEqual({ error: expect.stringMatching(/catalog answered 502: stock: .*ECONNREFUSED/) });
   });
 });

@@ -10,7 +10,7 @@ async function products(request) {
   const ratesAnswer = getJson("rates", RATES_URL, { headers }).catch((error) => ({ error: error.message, hops: [] }));
   const stock = await getJson("stock", STOCK_URL, { headers });
   const rates = await ratesAnswer;
-  const hop = thisHop("catalog");
+  const hop = thisHop("catalog", request);
   return {
     products: stock.levels.map((level) => productOf(level, rates.rate, hop.version)),
     rate: rates.error === undefined ? { currency: rates.currency, rate: rates.rate } : null,

@@ -77,9 +77,17 @@ function errorIn(body) {
   }
 }
 
-/** This pod as the first hop of its answer: `{service, version, pod}`. */
-export function thisHop(service) {
-  return { service, version: process.env.VERSION ?? "v1", pod: hostname() };
+/** This pod as the first hop of its answer: `{service, version, pod, ms}`; `ms` is the time since the request came in. */
+export function thisHop(service, request) {
+  return { service, version: VERSION, pod: hostname(), ms: since(arrivals.get(request)) };
+}
+
+const VERSION = process.env.VERSION ?? "v1";
+const arrivals = new WeakMap();
+
+/** Milliseconds since a time of performance.now(), to the microsecond. */
+export function since(start) {
+  return Math.round((performance.now() - start) * 1000) / 1000;
 }
 
 /**
@@ -91,7 +99,8 @@ export function serve(name, routes, { onClose, server = http.createServer(), por
   let draining = false;
   server.keepAliveTimeout = 0; // the sidecar decides: a server that closes idle connections first makes 503s of reused ones
   server.on("request", async (request, response) => {
-    const { status, type, body, headers } = await answerOf(table, request);
+    arrivals.set(request, performance.now());
+    const { status, type, body, headers } = await answerOf(name, table, request);
     if (draining) response.setHeader("connection", "close");
     response.writeHead(status, { ...headers, "content-type": type });
     response.end(body);
@@ -109,7 +118,7 @@ export function serve(name, routes, { onClose, server = http.createServer(), por
   return server;
 }
 
-async function answerOf(table, request) {
+async function answerOf(name, table, request) {
   const path = request.url.split("?")[0];
   const key = `${request.method} ${path}`;
   try {
@@ -119,7 +128,8 @@ async function answerOf(table, request) {
     return { status: answer.status ?? 200, headers: answer.headers, type: JSON_TYPE, body: jsonOf(answer.json ?? answer) };
   } catch (error) {
     if (!(error instanceof CallError)) console.error(error);
-    return { status: error.status ?? 500, type: JSON_TYPE, body: jsonOf({ error: error.message }) };
+    const headers = { "x-shop-failed": `${name}=${VERSION}` };
+    return { status: error.status ?? 500, headers, type: JSON_TYPE, body: jsonOf({ error: error.message }) };
   }
 }
 

@@ -31,7 +31,7 @@ async function euro(request) {
   });
   const rate = latest.rates?.EUR;
   if (typeof rate !== "number") throw new CallError("remote rates API: no rate for EUR in its answer");
-  return { currency: "EUR", base: latest.base, rate, hops: [thisHop("rates")] };
+  return { currency: "EUR", base: latest.base, rate, hops: [thisHop("rates", request)] };
 }
 
 serve("rates", { "GET /EUR": euro });

@@ -10,7 +10,7 @@ const THEME_FILE = process.env.THEME_FILE ?? "/etc/shop/theme.json";
 
 async function shop(request) {
   const catalog = await getJson("catalog", CATALOG_URL, { headers: passedOn(request.headers) });
-  const hops = [thisHop("web"), ...catalog.hops];
+  const hops = [thisHop("web", request), ...catalog.hops];
   const { products, rate, notes } = catalog;
   return { greeting: GREETING, tester: request.headers["x-shop-tester"] === "yes", products, rate, notes, hops };
 }
