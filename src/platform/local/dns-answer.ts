@@ -127,6 +127,7 @@ export function decideDnsReply(table: DnsTable, question: DnsQuestion, namespace
   const host = hostOf(table, question.name, namespace);
   // A known name without records of this type is NOERROR and empty: musl takes NXDOMAIN as "no such name" even when the A answer is there.
   if (host !== undefined) return reply(ResponseCode.noError, addressRecords(question.name, host, question.type));
-  if (question.name === "localhost") return reply(ResponseCode.noError, question.type === "A" ? [{ type: "A", name: "localhost", data: "127.0.0.1" }] : []);
+  if (question.name === "localhost")
+    return reply(ResponseCode.noError, question.type === "A" ? [{ type: "A", name: "localhost", data: "127.0.0.1" }] : []);
   return isOurs(question.name) ? reply(ResponseCode.nameError) : undefined;
 }

@@ -55,7 +55,8 @@ function askTcp(server: Nameserver, query: Uint8Array): Promise<Uint8Array> {
     socket.once("end", () => reject(new Unavailable(`${server.address} closed the connection`)));
     socket.on("data", (chunk: Buffer) => {
       received = Buffer.concat([received, chunk]);
-      if (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) resolve(received.subarray(2, 2 + received.readUInt16BE(0)));
+      if (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0))
+        resolve(received.subarray(2, 2 + received.readUInt16BE(0)));
     });
     socket.write(Buffer.concat([length, query]));
   }).finally(() => socket.destroy());

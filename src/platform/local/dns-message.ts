@@ -1,6 +1,15 @@
 // DNS messages as bytes <-> values, on dns-packet. Pure. Malformed input gives undefined, never an exception.
 
-import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, RECURSION_AVAILABLE, RECURSION_DESIRED, TRUNCATED_RESPONSE } from "dns-packet";
+import {
+  type Answer,
+  AUTHORITATIVE_ANSWER,
+  decode,
+  encode,
+  type Packet,
+  RECURSION_AVAILABLE,
+  RECURSION_DESIRED,
+  TRUNCATED_RESPONSE,
+} from "dns-packet";
 
 /** The one question of a query; `name` in lower case without trailing dot. */
 export interface DnsQuestion {

@@ -1,8 +1,8 @@
 // The pods' DNS: one server in the node process with sockets inside every pod's network namespace (127.0.0.1 and ::1, UDP and TCP, port 15053).
 // Bound to loopback, not the wildcard: else replies leave from the pod's address, miss the NAT entry, and look-ups time out.
 
-import { closeSync } from "node:fs";
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { closeSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { sidecarPorts } from "./capture.ts";
 import { type DnsHost, type DnsTable, decideDnsReply, dnsTableOf } from "./dns-answer.ts";
@@ -143,7 +143,8 @@ export class DnsServer {
     if (query === undefined) return serverFailure(message);
     const ours = decideDnsReply(this.#table, query.question, namespace);
     if (ours !== undefined) return encodeDnsReply(message, query, ours);
-    if (this.#forward === undefined) return encodeDnsReply(message, query, { responseCode: ResponseCode.nameError, answers: [], additionals: [] });
+    if (this.#forward === undefined)
+      return encodeDnsReply(message, query, { responseCode: ResponseCode.nameError, answers: [], additionals: [] });
     return await this.#forwarded(message, this.#forward);
   }
 

@@ -2,7 +2,7 @@
 
 import { BlockList, isIPv4, Socket } from "node:net";
 import { z } from "zod";
-import { type DialFailure, DialError } from "./egress.ts";
+import { DialError, type DialFailure } from "./egress.ts";
 import type { Channel } from "./ipc.ts";
 
 const connectTimeoutMs = 10_000;

@@ -98,14 +98,18 @@ export function createIpcDial(channel: Channel): Dial {
     if (!answer.success || waiting === undefined) return void (handle instanceof Socket && handle.destroy());
     pending.delete(answer.data.id);
     if (handle instanceof Socket) waiting.resolve(handle);
-    else waiting.reject(new DialError(answer.data.failure ?? "unreachable", answer.data.detail ?? "the connection ended before it was handed over"));
+    else
+      waiting.reject(
+        new DialError(answer.data.failure ?? "unreachable", answer.data.detail ?? "the connection ended before it was handed over"),
+      );
   });
   channel.onClose(() => {
     for (const { reject } of pending.values()) reject(new DialError("unreachable", "the supervisor is gone"));
     pending.clear();
   });
   return (address, port) => {
-    if (pending.size >= maxPendingDials) return Promise.reject(new DialError("overloaded", `${maxPendingDials} connections are being opened`));
+    if (pending.size >= maxPendingDials)
+      return Promise.reject(new DialError("overloaded", `${maxPendingDials} connections are being opened`));
     nextId += 1;
     const id = nextId;
     return new Promise((resolve, reject) => {

@@ -33,7 +33,8 @@ class LocalFabric implements Fabric {
   }
 
   async createPod(spec: PodSpec): Promise<PodSandbox> {
-    if (!uidPattern.test(spec.uid)) throw new MeshError("invalid", `"${spec.uid}" can't be a pod's uid`, { fix: "Use letters, digits, - and ., at most 63." });
+    if (!uidPattern.test(spec.uid))
+      throw new MeshError("invalid", `"${spec.uid}" can't be a pod's uid`, { fix: "Use letters, digits, - and ., at most 63." });
     if (this.#pods.has(spec.uid)) throw new MeshError("already_exists", `pod ${spec.uid} exists already`);
     const ip = this.#pool.take();
     const released = (): void => {

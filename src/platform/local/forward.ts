@@ -39,11 +39,17 @@ export function startForward(server: Server, first: ForwardTarget): Forward {
 
 /** Opens a port on the host (supervisor); `port` 0 = any free one. Throws UserError when it is taken. */
 export async function openHostPort(port: number, address: string = "127.0.0.1"): Promise<{ server: Server; port: number }> {
-  const server = createServer();
+  // Until the port is handed over, a connection can only be refused: it must not hang.
+  const server = createServer((socket) => socket.resetAndDestroy());
   return await new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const reason = error.code === "EADDRINUSE" ? "is in use by another program" : `can't be opened: ${error.message}`;
-      reject(new UserError(`port ${port} of ${address} ${reason}`, { cause: error, fix: "Choose another port in lateen.yaml (gateway.ports), or 0 for any." }));
+      reject(
+        new UserError(`port ${port} of ${address} ${reason}`, {
+          cause: error,
+          fix: "Choose another port in lateen.yaml (gateway.ports), or 0 for any.",
+        }),
+      );
     });
     server.listen({ port, host: address, backlog }, () => {
       const bound = server.address();
@@ -54,8 +60,6 @@ export async function openHostPort(port: number, address: string = "127.0.0.1"):
 
 /** Hands a host port to the node process under a name; resolves when the supervisor has given it up. Announce the port after that. */
 export function sendHostPort(channel: Channel, name: string, server: Server): Promise<void> {
-  // Until then both processes accept; a connection that ends up here can only be refused.
-  server.on("connection", (socket) => socket.resetAndDestroy());
   return new Promise((resolve) => {
     channel.send({ kind: "forward.port", name }, server, () => {
       server.close();

@@ -7,7 +7,7 @@ import { Socket } from "node:net";
 import { constants } from "node:os";
 import { MeshError } from "../../lib/errors.ts";
 import { inNamespaces, type PodNamespaces } from "./namespaces.ts";
-import { openOutput, type OutputSink } from "./output-log.ts";
+import { type OutputSink, openOutput } from "./output-log.ts";
 import type { Exit } from "./sandbox.ts";
 import { openPipe } from "./syscalls.ts";
 import type { Tools } from "./tools.ts";

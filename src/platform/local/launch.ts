@@ -45,7 +45,20 @@ function requireProgram(name: "setpriv" | "unshare"): string {
 /** The wrapper: dies with us, takes the namespace's PID 1 along, and with it everything inside. */
 export function wrapperArguments(userNamespace: boolean): readonly string[] {
   const user = userNamespace ? ["-U", "-r"] : [];
-  return ["--pdeathsig", "KILL", requireProgram("unshare"), ...user, "-n", "-m", "-p", "-u", "-i", "-f", "--kill-child=KILL", "--mount-proc"];
+  return [
+    "--pdeathsig",
+    "KILL",
+    requireProgram("unshare"),
+    ...user,
+    "-n",
+    "-m",
+    "-p",
+    "-u",
+    "-i",
+    "-f",
+    "--kill-child=KILL",
+    "--mount-proc",
+  ];
 }
 
 function spawnNode(options: NodeProcessOptions): ChildProcess {

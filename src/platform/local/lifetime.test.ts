@@ -29,7 +29,9 @@ async function untilGone(text: string): Promise<readonly string[]> {
 
 test.each(["SIGKILL", "SIGTERM"] as const)("%s of the supervisor leaves no process and no mount", async (signal) => {
   const marker = `lateen-marker-${process.pid}-${signal}`;
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", launcher, marker], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", launcher, marker], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   const [output] = await once(child.stdout, "data");
   const { runDir } = upSchema.parse(JSON.parse(String(output)));
   expect(processesWith(marker).length).toBeGreaterThanOrEqual(3);

@@ -1,7 +1,19 @@
 // The file system a container sees: the host's, plus volumes, its own resolv.conf and hosts, and without the mesh's runtime directory.
 // Runs synchronously inside the container's fresh mount namespace (isolated-process.ts); nothing here touches the host's mounts or files.
 
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, realpathSync, rmdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, posix, relative } from "node:path";
 import { MeshError } from "../../lib/errors.ts";
 import type { Volume } from "./sandbox.ts";

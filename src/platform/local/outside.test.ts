@@ -24,7 +24,8 @@ async function answerDns(query: Uint8Array): Promise<Uint8Array> {
   const known = questions[0]?.name === "outside.example";
   const recursionAvailable = 0x80;
   const flags = recursionAvailable | (known ? 0 : 3);
-  const answers = known && questions[0]?.type === "A" ? [{ type: "A" as const, name: "outside.example", ttl: 60, data: outsideAddress }] : [];
+  const answers =
+    known && questions[0]?.type === "A" ? [{ type: "A" as const, name: "outside.example", ttl: 60, data: outsideAddress }] : [];
   return encode({ type: "response", id: id ?? 0, flags, questions, answers });
 }
 
@@ -98,7 +99,9 @@ test("a host port leads into the fabric; a target that refuses resets", async ()
   await sendHostPort(node.process.channel, target, good.server);
   await sendHostPort(node.process.channel, target.replace(/:\d+$/, ":1"), bad.server);
   expect(await fetchText(good.port)).toBe("forwarded 198.18.0.1");
-  expect(await Promise.all(Array.from({ length: 20 }, () => fetchText(good.port)))).toEqual(Array.from({ length: 20 }, () => "forwarded 198.18.0.1"));
+  expect(await Promise.all(Array.from({ length: 20 }, () => fetchText(good.port)))).toEqual(
+    Array.from({ length: 20 }, () => "forwarded 198.18.0.1"),
+  );
   await expect(fetchText(bad.port)).rejects.toMatchObject({ code: "ECONNRESET" });
   await expect(openHostPort(good.port)).rejects.toThrow(/is in use/);
 });

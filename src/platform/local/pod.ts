@@ -11,7 +11,18 @@ import type { DnsServer, PodDns } from "./dns-server.ts";
 import { applyPodRules, configurePodNetwork, type PodLinks } from "./fabric-network.ts";
 import { closeNamespaces, createPodNamespaces, type PodNamespaces } from "./namespaces.ts";
 import { runProbe } from "./probes.ts";
-import type { Container, ContainerSpec, Exit, PodSandbox, PodSpec, ProbeAction, ProbeOptions, ProbeResult, Sidecar, SidecarSpec } from "./sandbox.ts";
+import type {
+  Container,
+  ContainerSpec,
+  Exit,
+  PodSandbox,
+  PodSpec,
+  ProbeAction,
+  ProbeOptions,
+  ProbeResult,
+  Sidecar,
+  SidecarSpec,
+} from "./sandbox.ts";
 import { startSidecar } from "./sidecar.ts";
 import type { Tools } from "./tools.ts";
 

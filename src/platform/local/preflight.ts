@@ -24,7 +24,10 @@ const steps: readonly Step[] = [
   {
     name: "mount",
     command: "mount -t tmpfs none /mnt",
-    finding: { message: "mounting inside a mount namespace is not permitted", fix: "Run outside of this container, or give it CAP_SYS_ADMIN (docker run --privileged)." },
+    finding: {
+      message: "mounting inside a mount namespace is not permitted",
+      fix: "Run outside of this container, or give it CAP_SYS_ADMIN (docker run --privileged).",
+    },
   },
   {
     name: "bridge",
@@ -34,12 +37,18 @@ const steps: readonly Step[] = [
   {
     name: "nft",
     command: 'printf "%s" "$1" | nft -f - && nft flush ruleset && printf "%s" "$2" | nft -f -',
-    finding: { message: "the kernel refuses nftables NAT rules", fix: "Load the modules: modprobe nf_tables nft_nat nft_redir nft_reject_inet nft_numgen." },
+    finding: {
+      message: "the kernel refuses nftables NAT rules",
+      fix: "Load the modules: modprobe nf_tables nft_nat nft_redir nft_reject_inet nft_numgen.",
+    },
   },
   {
     name: "forward",
     command: "echo 1 > /proc/sys/net/ipv4/ip_forward && echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start",
-    finding: { message: "/proc/sys/net is read-only in a new network namespace", fix: "Run outside of this container, or give it a writable /proc/sys." },
+    finding: {
+      message: "/proc/sys/net is read-only in a new network namespace",
+      fix: "Run outside of this container, or give it a writable /proc/sys.",
+    },
   },
 ];
 
@@ -63,7 +72,12 @@ function tryNamespaces(root: boolean): Promise<Trial> {
   const script = [...steps.map(({ command }, index) => `{ ${command}; } || exit ${10 + index}`), "exit 9"].join("\n");
   const rules = [captureRules("198.18.0.2"), fabricRules(15099, ["198.19.0.0/16"])];
   const args = [...wrapperArguments(!root), findTool("sh") ?? "sh", "-c", script, "sh", ...rules];
-  const child = spawn(findTool("setpriv") ?? "setpriv", args, { stdio: ["ignore", "ignore", "pipe"], env: { PATH: systemPath }, timeout: timeoutMs, killSignal: "SIGKILL" });
+  const child = spawn(findTool("setpriv") ?? "setpriv", args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { PATH: systemPath },
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+  });
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => {
     stderr = (stderr + chunk.toString("utf8")).slice(-2000);
@@ -86,7 +100,12 @@ async function libcFinding(): Promise<readonly PreflightFinding[]> {
 /** Everything missing on this machine; empty when pods can be made. Takes about 50 ms. */
 export async function preflight(): Promise<readonly PreflightFinding[]> {
   if (process.platform !== "linux") {
-    return [{ message: `the local runtime needs Linux namespaces, and this is ${process.platform}`, fix: "Run it in a Linux virtual machine or container." }];
+    return [
+      {
+        message: `the local runtime needs Linux namespaces, and this is ${process.platform}`,
+        fix: "Run it in a Linux virtual machine or container.",
+      },
+    ];
   }
   const tools = missingTools();
   if (tools.length > 0) return tools;

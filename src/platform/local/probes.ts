@@ -32,7 +32,12 @@ function deadlineOf(timeoutMs: number): { timeout: Promise<ProbeResult>; cancel:
 /** Kubernetes: 200 to 399 is success; redirects are not followed. */
 function httpProbe(socket: Socket, action: HttpGet, address: string): Promise<ProbeResult> {
   const connection = action.scheme === "HTTPS" ? connectTls({ socket, rejectUnauthorized: false }) : socket;
-  const headers: Record<string, string> = { host: `${address}:${action.port}`, "user-agent": userAgent, accept: "*/*", connection: "close" };
+  const headers: Record<string, string> = {
+    host: `${address}:${action.port}`,
+    "user-agent": userAgent,
+    accept: "*/*",
+    connection: "close",
+  };
   for (const { name, value } of action.httpHeaders ?? []) headers[name.toLowerCase()] = value;
   return new Promise((resolve) => {
     const answered = (response: IncomingMessage): void => {

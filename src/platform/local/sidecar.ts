@@ -49,7 +49,11 @@ async function isReady(adminPath: string): Promise<boolean> {
   }
 }
 
-async function untilReady(running: IsolatedProcess, adminPath: string, options: { timeoutMs: number; lastLines: readonly string[] }): Promise<void> {
+async function untilReady(
+  running: IsolatedProcess,
+  adminPath: string,
+  options: { timeoutMs: number; lastLines: readonly string[] },
+): Promise<void> {
   const deadline = performance.now() + options.timeoutMs;
   let exitCode: number | undefined;
   const ended = running.exited.then((exit) => {
@@ -82,7 +86,9 @@ function envoyArguments(bootstrapPath: string, spec: SidecarSpec): readonly stri
 
 function checkAdminPath(adminPath: string): void {
   if (Buffer.byteLength(adminPath) <= maxSocketPathBytes) return;
-  throw new MeshError("invalid", `the socket path ${adminPath} is longer than ${maxSocketPathBytes} bytes`, { fix: "Use a shorter runtime directory or mesh name." });
+  throw new MeshError("invalid", `the socket path ${adminPath} is longer than ${maxSocketPathBytes} bytes`, {
+    fix: "Use a shorter runtime directory or mesh name.",
+  });
 }
 
 /** Starts Envoy in a pod. */

@@ -40,7 +40,9 @@ export function findTool(name: string, path: string = systemPath): string | unde
 function requireTool(name: ToolName, path: string): string {
   const found = findTool(name, path);
   if (found !== undefined) return found;
-  throw new Unavailable(`the program ${name} is not installed`, { fix: `Install the package ${packageOf[name]} (apt-get install ${packageOf[name]}).` });
+  throw new Unavailable(`the program ${name} is not installed`, {
+    fix: `Install the package ${packageOf[name]} (apt-get install ${packageOf[name]}).`,
+  });
 }
 
 /** All programs; throws Unavailable naming the first one missing. */

@@ -55,5 +55,8 @@ test("a plain pod balances virtual addresses, follows updates, and is refused wh
 });
 
 test("without egress the outside refuses at once", async () => {
-  expect(await node.run("fetchOutside", { urls: ["http://203.0.113.5/", "http://198.19.200.1/"] })).toEqual(["ECONNREFUSED", "ECONNREFUSED"]);
+  expect(await node.run("fetchOutside", { urls: ["http://203.0.113.5/", "http://198.19.200.1/"] })).toEqual([
+    "ECONNREFUSED",
+    "ECONNREFUSED",
+  ]);
 });

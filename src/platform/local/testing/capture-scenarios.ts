@@ -35,19 +35,26 @@ async function selfCalls(world: World): Promise<unknown> {
   const envoy = await startFakeEnvoy(pod, { [`${vip}:80`]: `${pod.ip}:8080` });
   await startHttpServer(pod, { name: "me", port: 8080 });
   const texts: string[] = [];
-  for (const url of [`http://${vip}/`, `http://${pod.ip}:8080/`, "http://127.0.0.1:8080/"]) texts.push((await runScript(pod, fetchScript(url))).text);
+  for (const url of [`http://${vip}/`, `http://${pod.ip}:8080/`, "http://127.0.0.1:8080/"])
+    texts.push((await runScript(pod, fetchScript(url))).text);
   await pod.close();
   return { texts, saw: envoy.seen, ip: pod.ip };
 }
 
 async function exclusions(world: World): Promise<unknown> {
   const server = await testPod(world, { sidecar: true, capture: { excludeInboundPorts: [9000] } });
-  const client = await testPod(world, { sidecar: true, capture: { excludeOutboundPorts: [9000], excludeOutboundIPRanges: [`${server.ip}/32`] } });
+  const client = await testPod(world, {
+    sidecar: true,
+    capture: { excludeOutboundPorts: [9000], excludeOutboundIPRanges: [`${server.ip}/32`] },
+  });
   const serverEnvoy = await startFakeEnvoy(server);
   const clientEnvoy = await startFakeEnvoy(client);
   await startHttpServer(server, { name: "plain", port: 9000 });
   await startHttpServer(server, { name: "captured", port: 9001 });
-  const texts = [(await runScript(client, fetchScript(`http://${server.ip}:9000/`))).text, (await runScript(client, fetchScript(`http://${server.ip}:9001/`))).text];
+  const texts = [
+    (await runScript(client, fetchScript(`http://${server.ip}:9000/`))).text,
+    (await runScript(client, fetchScript(`http://${server.ip}:9001/`))).text,
+  ];
   await Promise.all([server.close(), client.close()]);
   return { texts, clientSaw: clientEnvoy.seen, serverSaw: serverEnvoy.seen, server: server.ip, client: client.ip };
 }

@@ -4,7 +4,17 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from "node:path";
 import { z } from "zod";
 import { applicationPid } from "../container.ts";
-import { fetchScript, runIn, runScript, type Scenario, startHttpServer, startFakeEnvoy, testContainer, testPod, type World } from "./pod-kit.ts";
+import {
+  fetchScript,
+  runIn,
+  runScript,
+  type Scenario,
+  startFakeEnvoy,
+  startHttpServer,
+  testContainer,
+  testPod,
+  type World,
+} from "./pod-kit.ts";
 
 const shell = (script: string): [string, ...string[]] => ["sh", "-c", script];
 
@@ -78,10 +88,18 @@ async function limits(world: World): Promise<unknown> {
   ].join("");
   const seen = await runScript(pod, script);
   const unmount = await runIn(pod, shell(`umount ${world.runDir} 2>&1; umount -l /proc 2>&1; ls -A ${world.runDir} | wc -l`));
-  const userNamespace = await runIn(pod, shell(`unshare -Urm sh -c 'umount ${world.runDir} 2>/dev/null; ls -A ${world.runDir} | wc -l' 2>/dev/null || echo 0`));
+  const userNamespace = await runIn(
+    pod,
+    shell(`unshare -Urm sh -c 'umount ${world.runDir} 2>/dev/null; ls -A ${world.runDir} | wc -l' 2>/dev/null || echo 0`),
+  );
   const sidecarPid = sidecar.pid;
   await pod.close();
-  return { seen: z.record(z.string(), z.unknown()).parse(JSON.parse(seen.text)), unmount: unmount.text, userNamespace: userNamespace.text, sidecarPid };
+  return {
+    seen: z.record(z.string(), z.unknown()).parse(JSON.parse(seen.text)),
+    unmount: unmount.text,
+    userNamespace: userNamespace.text,
+    sidecarPid,
+  };
 }
 
 const require_ = (name: string): string => import.meta.resolve(name).replace("file://", "");
@@ -115,8 +133,12 @@ async function files(world: World): Promise<unknown> {
       { hostPath: "/tmp", mountPath: "/lateen-host" },
     ],
   });
-  const refused = await runIn(pod, ["true"], { volumes: [{ hostPath: world.runDir, mountPath: "/x" }] }).catch((error: Error) => error.message);
-  const absent = await runIn(pod, ["true"], { volumes: [{ hostPath: "/no/such", mountPath: "/x" }] }).catch((error: Error) => error.message);
+  const refused = await runIn(pod, ["true"], { volumes: [{ hostPath: world.runDir, mountPath: "/x" }] }).catch(
+    (error: Error) => error.message,
+  );
+  const absent = await runIn(pod, ["true"], { volumes: [{ hostPath: "/no/such", mountPath: "/x" }] }).catch(
+    (error: Error) => error.message,
+  );
   const hostUntouched = !existsSync("/etc/lateen-test") && !existsSync("/lateen-data");
   const written = existsSync(join(volume, "new"));
   await pod.close();
@@ -126,7 +148,10 @@ async function files(world: World): Promise<unknown> {
 async function exec(world: World): Promise<unknown> {
   const pod = await testPod(world, { name: "exec-pod" });
   const { container } = await testContainer(pod, shell("echo up; sleep 1000"), { env: { COLOR: "blue" }, workingDir: "/tmp" });
-  const result = await container.exec({ argv: shell("hostname; pwd; echo $COLOR; cat; ls /proc | grep -c '^[0-9]'; exit 4"), input: Buffer.from("typed\n") });
+  const result = await container.exec({
+    argv: shell("hostname; pwd; echo $COLOR; cat; ls /proc | grep -c '^[0-9]'; exit 4"),
+    input: Buffer.from("typed\n"),
+  });
   const slow = await container.exec({ argv: shell("sleep 1000"), timeoutMs: 100 });
   const capabilities = await container.exec({ argv: shell("grep CapEff /proc/self/status") });
   const application = applicationPid(container.pid) !== undefined;
@@ -138,11 +163,18 @@ async function logs(world: World): Promise<unknown> {
   const pod = await testPod(world);
   const logFile = join(world.runDir, "logs", "app.log");
   await runIn(pod, shell("echo first run"), { logFile });
-  const run = await testContainer(pod, shell("echo second run; printf unterminated; head -c 40000 /dev/zero | tr '\\0' x >&2"), { logFile });
+  const run = await testContainer(pod, shell("echo second run; printf unterminated; head -c 40000 /dev/zero | tr '\\0' x >&2"), {
+    logFile,
+  });
   await run.container.exited;
   await pod.close();
   const long = run.lines.filter((line) => line.stream === "stderr").map((line) => [line.text.length, line.partial]);
-  return { previous: readFileSync(`${logFile}.previous`, "utf8"), current: readFileSync(logFile, "utf8").split("\n")[0], last: run.lines.at(-1)?.text.slice(0, 20), long };
+  return {
+    previous: readFileSync(`${logFile}.previous`, "utf8"),
+    current: readFileSync(logFile, "utf8").split("\n")[0],
+    last: run.lines.at(-1)?.text.slice(0, 20),
+    long,
+  };
 }
 
 /** Probes reach the application and not the sidecar, wherever it listens. */
@@ -189,4 +221,15 @@ async function leaveRunning(world: World, input: unknown): Promise<unknown> {
   return { ns: readlinkSync("/proc/self/ns/net") };
 }
 
-export const containerScenarios: Readonly<Record<string, Scenario>> = { leaveRunning, exitCodes, stopping, daemons, limits, files, exec, logs, probes, selfFetch };
+export const containerScenarios: Readonly<Record<string, Scenario>> = {
+  leaveRunning,
+  exitCodes,
+  stopping,
+  daemons,
+  limits,
+  files,
+  exec,
+  logs,
+  probes,
+  selfFetch,
+};

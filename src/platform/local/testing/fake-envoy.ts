@@ -30,7 +30,9 @@ function listen(direction: "inbound" | "outbound", port: number, mark: number): 
     client.on("error", () => {});
     const wanted = originalDestination(descriptorOf(client));
     console.log(`${direction} ${wanted.address}:${wanted.port}`);
-    const [address = "", target = "0"] = (bootstrap.vips[`${wanted.address}:${wanted.port}`] ?? `${wanted.address}:${wanted.port}`).split(":");
+    const [address = "", target = "0"] = (bootstrap.vips[`${wanted.address}:${wanted.port}`] ?? `${wanted.address}:${wanted.port}`).split(
+      ":",
+    );
     try {
       joinSockets(client, connectMarked(address, Number(target), mark));
     } catch {

@@ -31,7 +31,7 @@ async function dns(world: World): Promise<unknown> {
     six: await print(resolver('r.resolve6("web.shop.svc.cluster.local")')),
     unknown: await print(lookUp("nothing.shop", 4)),
     wildcard: await print(lookUp("a.b.wild.example", 4)),
-    many: (await print(resolver('r.resolve4("many.shop.svc.cluster.local").then(a=>a.length)'))),
+    many: await print(resolver('r.resolve4("many.shop.svc.cluster.local").then(a=>a.length)')),
     srv: await print(resolver('r.resolveSrv("_http._tcp.web.shop.svc.cluster.local")')),
     ptr: await print(resolver('r.reverse("198.19.0.20")')),
     forwarded: await print(lookUp("outside.example", 4)),

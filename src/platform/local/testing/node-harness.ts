@@ -32,7 +32,10 @@ export interface TestNode {
 /** An executable that behaves as Envoy for the mesh. */
 function writeFakeEnvoy(directory: string): string {
   const path = join(directory, "envoy");
-  writeFileSync(path, `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${join(here, "fake-envoy.ts")}' "$@"\n`);
+  writeFileSync(
+    path,
+    `#!/bin/sh\nexec '${process.execPath}' --disable-warning=ExperimentalWarning '${join(here, "fake-envoy.ts")}' "$@"\n`,
+  );
   chmodSync(path, 0o755);
   return path;
 }

@@ -50,7 +50,11 @@ export async function testContainer(pod: PodSandbox, argv: ContainerSpec["argv"]
 }
 
 /** Runs a command in a pod to its end: exit and output. */
-export async function runIn(pod: PodSandbox, argv: ContainerSpec["argv"], more: Partial<ContainerSpec> = {}): Promise<Exit & { text: string }> {
+export async function runIn(
+  pod: PodSandbox,
+  argv: ContainerSpec["argv"],
+  more: Partial<ContainerSpec> = {},
+): Promise<Exit & { text: string }> {
   const run = await testContainer(pod, argv, more);
   const exit = await run.container.exited;
   return { ...exit, text: run.text() };
@@ -87,4 +91,3 @@ export async function startFakeEnvoy(pod: PodSandbox, vips: Readonly<Record<stri
   await sidecar.ready({ timeoutMs: 20_000 });
   return { sidecar, seen };
 }
-
