@@ -1,0 +1,97 @@
+// What an Envoy is started with: who it is, where its control plane is, and nothing that ever changes while it runs.
+
+import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import { BootstrapSchema } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
+import { HttpProtocolOptionsSchema } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
+import { any } from "../envoy/any.ts";
+import { decodeJson, encodeJson } from "../envoy/codec.ts";
+import { runtimeLayerName } from "../envoy/config.ts";
+import { xdsClusterName } from "../envoy/names.ts";
+import { adsConfigSource } from "./config-source.ts";
+import { bindConfig, proxyMark } from "./socket-mark.ts";
+import { includedStats } from "./stats.ts";
+
+export interface BootstrapOptions {
+  readonly kind: "sidecar" | "gateway";
+  readonly podName: string;
+  readonly namespace: string;
+  /** Unix socket of the control plane; it is also this proxy's identity. */
+  readonly xdsPath: string;
+  /** Unix socket that Envoy opens for its admin interface. */
+  readonly adminPath: string;
+  /** Whether connections are marked for the pod's packet rules; off where there are none (tests, no privilege). True when unset. */
+  readonly marked?: boolean;
+}
+
+/** The bootstrap as checked proto3 JSON. */
+export function bootstrapOf(options: BootstrapOptions): Readonly<Record<string, unknown>> {
+  // Through the codec once: a misspelt field fails here, not in a pod.
+  return Object.fromEntries(Object.entries(decodeJson(BootstrapSchema, encodeJson(BootstrapSchema, bootstrap(options)))));
+}
+
+/** The bootstrap. */
+export function bootstrap({ kind, podName, namespace, xdsPath, adminPath, marked = true }: BootstrapOptions): BootstrapJson {
+  return {
+    node: {
+      id: `${podName}.${namespace}`,
+      cluster: namespace,
+      metadata: { KIND: kind, NAME: podName, NAMESPACE: namespace },
+    },
+    admin: { address: { pipe: { path: adminPath, mode: 0o600 } } },
+    dynamicResources: {
+      adsConfig: {
+        apiType: "DELTA_GRPC",
+        transportApiVersion: "V3",
+        // Otherwise every acknowledgement carries the whole node.
+        setNodeOnFirstMessageOnly: true,
+        grpcServices: [
+          {
+            envoyGrpc: {
+              clusterName: xdsClusterName,
+              // A restarted control plane must have its proxies back at once (Envoy's own back-off grows to 30 s).
+              retryPolicy: { retryBackOff: { baseInterval: "0.050s", maxInterval: "1s" } },
+            },
+          },
+        ],
+      },
+      cdsConfig: adsConfigSource,
+      ldsConfig: adsConfigSource,
+    },
+    staticResources: { clusters: [xdsCluster(xdsPath)] },
+    clusterManager: marked ? { upstreamBindConfig: bindConfig(proxyMark) } : {},
+    layeredRuntime: {
+      layers: [
+        { name: "static", staticLayer },
+        { name: runtimeLayerName, rtdsLayer: { name: runtimeLayerName, rtdsConfig: adsConfigSource } },
+        { name: "admin", adminLayer: {} },
+      ],
+    },
+    statsConfig: { statsMatcher: { inclusionList: includedStats } },
+    // Releases are judged by the second.
+    statsFlushInterval: "1s",
+  };
+}
+
+/** Envoy's own default of 100 refuses ordinary path regexes; both values are Istio's (tools/packaging/common/envoy_bootstrap.json). */
+const staticLayer = {
+  "re2.max_program_size.error_level": "32768",
+  "re2.max_program_size.warn_level": "8192",
+  "overload.global_downstream_max_connections": "2147483647",
+} as const;
+
+function xdsCluster(path: string): ClusterJson {
+  return {
+    name: xdsClusterName,
+    type: "STATIC",
+    connectTimeout: "1s",
+    // A cluster's own bind configuration takes the place of the marking one: the socket is a Unix one.
+    upstreamBindConfig: {},
+    loadAssignment: { clusterName: xdsClusterName, endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path } } } }] }] },
+    typedExtensionProtocolOptions: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": any(HttpProtocolOptionsSchema, {
+        explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: "30s", timeout: "10s" } } },
+      }),
+    },
+  };
+}
