@@ -42,11 +42,17 @@ export function parseMeshConfig(text: string): MeshConfigResult {
   try {
     raw = parse(text, { maxAliasCount: 0 }) ?? {};
   } catch (error) {
-    return { value: {}, diagnostics: [problem("", error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error), "error")] };
+    return {
+      value: {},
+      diagnostics: [problem("", error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error), "error")],
+    };
   }
   const parsed = meshConfigSchema.safeParse(raw);
   if (!parsed.success) {
-    return { value: {}, diagnostics: parsed.error.issues.map(({ path, message }) => problem(path.map(String).join("."), message, "error")) };
+    return {
+      value: {},
+      diagnostics: parsed.error.issues.map(({ path, message }) => problem(path.map(String).join("."), message, "error")),
+    };
   }
   const known = new Set(Object.keys(meshConfigSchema.shape));
   const unknown = typeof raw === "object" && raw !== null ? Object.keys(raw).filter((key) => !known.has(key)) : [];

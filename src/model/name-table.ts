@@ -2,7 +2,7 @@
 // The twin of Istio's NDS name table; pure, made from the mesh.
 
 import type { Pod } from "../api/kubernetes/pod.ts";
-import type { Endpoint, Mesh, MeshService, MeshProxy } from "./mesh.ts";
+import type { Endpoint, Mesh, MeshProxy, MeshService } from "./mesh.ts";
 import { compare } from "./visibility.ts";
 
 export interface NamedHost {

@@ -13,7 +13,11 @@ export function meshSettingsOf(config: MeshConfig): MeshSettings {
     defaultHttpRetryPolicy:
       retry === undefined
         ? standard.defaultHttpRetryPolicy
-        : { ...standard.defaultHttpRetryPolicy, attempts: retry.attempts, ...(retry.retryOn === undefined ? {} : { retryOn: retry.retryOn }) },
+        : {
+            ...standard.defaultHttpRetryPolicy,
+            attempts: retry.attempts,
+            ...(retry.retryOn === undefined ? {} : { retryOn: retry.retryOn }),
+          },
     connectTimeout: config.connectTimeout ?? standard.connectTimeout,
     protocolDetectionTimeout: config.protocolDetectionTimeout ?? standard.protocolDetectionTimeout,
     accessLogFile: config.accessLogFile ?? standard.accessLogFile,

@@ -84,7 +84,10 @@ export class ContainerWorker {
 
   #startProbes(): void {
     const { startupProbe } = this.#options.spec;
-    if (startupProbe === undefined) return this.#onStarted();
+    if (startupProbe === undefined) {
+      this.#onStarted();
+      return;
+    }
     this.#run("startup", startupProbe, (healthy) => {
       if (healthy) this.#onStarted();
     });
@@ -102,7 +105,10 @@ export class ContainerWorker {
 
   #run(kind: "startup" | "readiness" | "liveness", probe: Probe, onVerdict: (healthy: boolean) => void): void {
     const action = this.#actionOf(probe);
-    if (action === undefined) return onVerdict(true);
+    if (action === undefined) {
+      onVerdict(true);
+      return;
+    }
     const check = (timeoutMs: number) => this.#options.sandbox.probe(action, { timeoutMs });
     const running = startProbe({
       kind,

@@ -29,6 +29,7 @@ export interface ImageTable {
 
 /** Reads images as lateen.yaml maps them. */
 export function createImageTable({ table, baseDir, sharedDir, path, home }: ImageTableOptions): ImageTable {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the placeholder of lateen.yaml
   const expand = (text: string) => text.replaceAll("${shared}", sharedDir);
   return {
     isProxy: (image) => image === proxyImage,

@@ -1,0 +1,267 @@
+// A whole mesh for end-to-end tests: `lateen up` as a user starts it, in a runtime directory of its own, with test applications in its pods.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { parseManifests } from "../../src/api/parse.ts";
+import { applyResources } from "../../src/app/apply.ts";
+import { createApiClient } from "../../src/http/client.ts";
+import type { ApiClient } from "../../src/http/client-types.ts";
+import { eventually } from "./eventually.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const startTimeoutMs = 60_000;
+const stopTimeoutMs = 20_000;
+
+export interface TestMeshOptions {
+  /** YAML of everything the mesh starts with. */
+  readonly manifests: string;
+  /** More images than test/app:v1…v3; external hosts. */
+  readonly lateenYaml?: Readonly<Record<string, unknown>>;
+  readonly args?: readonly string[];
+}
+
+/** What runHttp of the test application counts. */
+export interface LoadSummary {
+  readonly total: number;
+  readonly byStatus: Readonly<Record<string, number>>;
+  readonly byVersion: Readonly<Record<string, number>>;
+  readonly failures: readonly unknown[];
+}
+
+export interface HttpResult {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  readonly error?: string;
+  readonly ms: number;
+}
+
+export class TestMesh {
+  readonly client: ApiClient;
+  readonly runDir: string;
+  readonly #home: string;
+  readonly #child: ChildProcess;
+  readonly #said: () => string;
+  readonly gatewayPorts: ReadonlyMap<number, number>;
+
+  private constructor(parts: { home: string; runDir: string; child: ChildProcess; said: () => string; gatewayPorts: Map<number, number> }) {
+    this.#home = parts.home;
+    this.runDir = parts.runDir;
+    this.#child = parts.child;
+    this.#said = parts.said;
+    this.gatewayPorts = parts.gatewayPorts;
+    this.client = createApiClient({ socketPath: join(parts.runDir, "api.sock") });
+  }
+
+  static async start(options: TestMeshOptions): Promise<TestMesh> {
+    const home = mkdtempSync(join(tmpdir(), "lt-"));
+    writeFileSync(join(home, "app.yaml"), options.manifests);
+    writeFileSync(join(home, "lateen.yaml"), stringify(lateenYamlOf(options)));
+    const args = ["src/cli/main.ts", "--mesh", "t", "up", "-f", join(home, "app.yaml"), "--timeout", "45s", ...(options.args ?? [])];
+    const env = { ...process.env, XDG_RUNTIME_DIR: home };
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    let said = "";
+    child.stdout?.on("data", (chunk: Buffer) => {
+      said += chunk;
+    });
+    child.stderr?.on("data", (chunk: Buffer) => {
+      said += chunk;
+    });
+    try {
+      await eventually(() => {
+        if (child.exitCode !== null) throw new Error(`lateen up ended with ${child.exitCode}`);
+        return said.includes("end: Ctrl-C");
+      }, startTimeoutMs);
+      if (!said.includes("everything is ready")) throw new Error("not everything became ready");
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw new Error(`${String(error)}; it said:\n${said}\n${logsIn(join(home, "lateen", "t", "logs"))}`);
+    }
+    const ports = [...said.matchAll(/gateway port (\d+) is http:\/\/127\.0\.0\.1:(\d+)/g)].map(
+      ([, port, host]) => [Number(port), Number(host)] as const,
+    );
+    return new TestMesh({ home, runDir: join(home, "lateen", "t"), child, said: () => said, gatewayPorts: new Map(ports) });
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Everything `lateen up` has printed. */
+  get output(): string {
+    return this.#said();
+  }
+
+  /** URL of the ingress gateway's port on the host. */
+  gatewayUrl(port = 80): string {
+    return `http://127.0.0.1:${this.gatewayPorts.get(port)}`;
+  }
+
+  /** Applies YAML and waits until every proxy has acknowledged. @throws Error when an object is refused or a proxy doesn't follow. */
+  async apply(yaml: string): Promise<void> {
+    const { resources, diagnostics } = parseManifests(yaml, { file: "test.yaml" });
+    const errors = diagnostics.filter(({ severity }) => severity === "error");
+    if (errors.length > 0) throw new Error(JSON.stringify(errors, null, 2));
+    const applied = await applyResources(this.client, resources);
+    const refused = applied.resources.filter(({ outcome }) => outcome === "refused");
+    if (refused.length > 0) throw new Error(JSON.stringify(refused, null, 2));
+    await this.acknowledged(applied.revision);
+  }
+
+  /** Deletes every object of the YAML and waits until every proxy has acknowledged. */
+  async remove(yaml: string): Promise<void> {
+    const { resources } = parseManifests(yaml, { file: "test.yaml" });
+    for (const { kind, value } of resources.toReversed()) {
+      await this.client.delete({ kind, namespace: value.metadata.namespace, name: value.metadata.name });
+    }
+    await this.acknowledged((await this.client.status()).revision);
+  }
+
+  async acknowledged(revision: number): Promise<void> {
+    if (revision === 0) return;
+    const reply = await this.client.waitAcknowledged(revision, { timeoutMs: 20_000 });
+    if (!reply.acknowledged || reply.rejected.length > 0) throw new Error(`not acknowledged: ${JSON.stringify(reply)}`);
+  }
+
+  /** Names of the ready pods of an app. */
+  async pods(app: string, namespace = "default"): Promise<readonly string[]> {
+    const { items } = await this.client.list("Pod", { namespace, labelSelector: `app=${app}` });
+    return items.map((item) => item.metadata.name ?? "").toSorted();
+  }
+
+  /** Sends a command to the test application in the first pod of an app; see test-app.mjs. */
+  async run(app: string, command: Readonly<Record<string, unknown>>, namespace = "default"): Promise<unknown> {
+    const [pod] = await this.pods(app, namespace);
+    return this.runIn(pod ?? "", command);
+  }
+
+  async runIn(pod: string, command: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const line = await exchange(join(`${this.runDir}.shared`, `${pod}.sock`), `${JSON.stringify(command)}\n`);
+    const reply: unknown = JSON.parse(line);
+    if (typeof reply !== "object" || reply === null || !("ok" in reply)) throw new Error(`bad reply ${line}`);
+    if (reply.ok !== true) throw new Error(`in pod ${pod}: ${"error" in reply ? String(reply.error) : line}`);
+    return "result" in reply ? reply.result : undefined;
+  }
+
+  /** One HTTP request from a pod of `app`. */
+  async http(app: string, url: string, request: Readonly<Record<string, unknown>> = {}): Promise<HttpResult> {
+    const [result] = (await this.run(app, { kind: "http", url, ...request })) as HttpResult[];
+    if (result === undefined) throw new Error("no result");
+    return result;
+  }
+
+  /** Many HTTP requests from a pod of `app`, counted. */
+  async load(app: string, url: string, request: Readonly<Record<string, unknown>>): Promise<LoadSummary> {
+    return (await this.run(app, { kind: "http", url, summary: true, ...request })) as LoadSummary;
+  }
+
+  /** The access log lines of all proxies so far. */
+  accessLog(): string {
+    const folder = join(this.runDir, "logs");
+    return readdirSync(folder)
+      .filter((name) => name.includes("_istio-proxy.log"))
+      .map((name) => readFileSync(join(folder, name), "utf8"))
+      .join("\n");
+  }
+
+  async close(): Promise<void> {
+    this.client.close();
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill("SIGTERM");
+      const exited = new Promise((resolve) => this.#child.once("exit", resolve));
+      const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopTimeoutMs);
+      await exited;
+      clearTimeout(timer);
+    }
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+}
+
+function lateenYamlOf({ lateenYaml = {} }: TestMeshOptions): Readonly<Record<string, unknown>> {
+  const image = (version: string) => ({
+    command: ["node", "test-app.mjs"],
+    workingDir: join(root, "test/harness"),
+    env: { VERSION: version, SHARED: "${shared}" },
+  });
+  const images = { "test/app:v1": image("v1"), "test/app:v2": image("v2"), "test/app:v3": image("v3") };
+  return { gateway: { ports: { 80: 0, 9000: 0 } }, ...lateenYaml, images: { ...images, ...Object(lateenYaml["images"]) } };
+}
+
+function exchange(path: string, line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    let text = "";
+    socket.on("error", reject);
+    socket.on("data", (chunk) => {
+      text += chunk;
+    });
+    socket.on("end", () => resolve(text.trim()));
+    socket.write(line);
+  });
+}
+
+function logsIn(folder: string): string {
+  try {
+    return readdirSync(folder)
+      .map((name) => `== ${name}\n${readFileSync(join(folder, name), "utf8").slice(-2000)}`)
+      .join("\n");
+  } catch {
+    return "";
+  }
+}
+
+/** YAML of a Deployment of the test application and, for its first version, the Service in front. */
+export function appYaml(
+  name: string,
+  versions: readonly string[],
+  options: { readonly namespace?: string; readonly replicas?: number } = {},
+): string {
+  const { namespace = "default", replicas = 1 } = options;
+  const service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace },
+    spec: {
+      selector: { app: name },
+      ports: [
+        { name: "http", port: 80, targetPort: 8080 },
+        { name: "grpc", port: 81, targetPort: 8081 },
+        { name: "http2", port: 82, targetPort: 8081 },
+        { name: "tcp", port: 83, targetPort: 8082 },
+        { port: 84, name: "auto", targetPort: 8082 },
+      ],
+    },
+  };
+  const deployments = versions.map((version) => {
+    const labels = { app: name, version };
+    return {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: `${name}-${version}`, namespace },
+      spec: {
+        replicas,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: {
+            terminationGracePeriodSeconds: 5,
+            containers: [
+              {
+                name: "app",
+                image: `test/app:${version}`,
+                ports: [{ containerPort: 8080 }, { containerPort: 8081 }, { containerPort: 8082 }],
+                readinessProbe: { httpGet: { path: "/healthz", port: 8080 }, periodSeconds: 1 },
+              },
+            ],
+          },
+        },
+      },
+    };
+  });
+  return [service, ...deployments].map((object) => stringify(object)).join("---\n");
+}

@@ -1,0 +1,199 @@
+// The application of end-to-end tests: answers who it is and what it received over HTTP/1.1, HTTP/2, gRPC and a server-first TCP protocol,
+// and sends requests from inside its pod when told over a Unix socket in the folder all containers share.
+import { createServer } from "node:http";
+import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
+import { connect, createServer as createTcpServer } from "node:net";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { runHttp } from "./test-app-client.mjs";
+
+const version = process.env.VERSION ?? "";
+const pod = hostname();
+const open = new Set();
+let failing = false;
+
+/** One JSON answer; the query says what goes wrong: ?status=503&delay=100&reset=1&failFirst=2. */
+async function answer(request, respond, destroy) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const url = new URL(request.url, "http://test");
+  const delayMs = Number(url.searchParams.get("delay") ?? 0);
+  if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+  if (url.pathname === "/fail-on") failing = true;
+  if (url.pathname === "/fail-off") failing = false;
+  if (url.searchParams.has("reset")) return destroy();
+  const forced = url.searchParams.get("status");
+  const onlyVersion = url.searchParams.get("onlyVersion");
+  const bad = failing && !url.pathname.startsWith("/fail") && url.pathname !== "/healthz";
+  const status = bad ? 503 : forced !== null && (onlyVersion === null || onlyVersion === version) ? Number(forced) : 200;
+  seen.push({ method: request.method, path: request.url, headers: request.headers });
+  if (seen.length > 1000) seen.shift();
+  const body = { pod, version, method: request.method, path: request.url, headers: request.headers, bytes: Buffer.concat(chunks).length };
+  respond(status, JSON.stringify(body));
+}
+
+const seen = [];
+
+const http1 = createServer((request, response) => {
+  void answer(
+    request,
+    (status, body) => response.writeHead(status, { "content-type": "application/json", "x-served-by": version }).end(body),
+    () => request.socket.destroy(),
+  );
+});
+http1.keepAliveTimeout = 120_000;
+
+const http2 = createHttp2Server((request, response) => {
+  if ((request.headers["content-type"] ?? "").startsWith("application/grpc")) {
+    request.resume();
+    response.stream.respond({ ":status": 200, "content-type": "application/grpc", "x-served-by": version }, { waitForTrailers: true });
+    response.stream.on("wantTrailers", () => response.stream.sendTrailers({ "grpc-status": process.env.GRPC_STATUS ?? "0" }));
+    // One empty message: five bytes of frame header.
+    response.stream.end(Buffer.alloc(5));
+    return;
+  }
+  void answer(
+    request,
+    (status, body) => {
+      response.writeHead(status, { "content-type": "application/json", "x-served-by": version });
+      response.end(body);
+    },
+    () => request.stream.close(),
+  );
+});
+
+// Speaks first, as SMTP and MySQL do, then echoes lines.
+const tcp = createTcpServer((socket) => {
+  open.add(socket);
+  socket.on("close", () => open.delete(socket));
+  socket.on("error", () => {});
+  socket.write(`220 ${version} ${pod}\n`);
+  socket.on("data", (chunk) => socket.write(`${version} ${chunk}`));
+});
+
+const listeners = [http1.listen(8080), http2.listen(8081), tcp.listen(8082)];
+
+/** Commands of the test: one JSON line in, one JSON line out. */
+const control = createTcpServer({ allowHalfOpen: true }, (socket) => {
+  let text = "";
+  socket.on("error", () => {});
+  socket.on("data", (chunk) => {
+    text += chunk;
+    const end = text.indexOf("\n");
+    if (end === -1) return;
+    const line = text.slice(0, end);
+    text = text.slice(end + 1);
+    run(JSON.parse(line)).then(
+      (result) => socket.end(`${JSON.stringify({ ok: true, result })}\n`),
+      (error) => socket.end(`${JSON.stringify({ ok: false, error: String(error?.stack ?? error) })}\n`),
+    );
+  });
+});
+
+const held = new Map();
+
+async function run(command) {
+  if (command.kind === "http") return await runHttp(command);
+  if (command.kind === "seen") return seen.splice(0);
+  if (command.kind === "grpc") return await grpcCall(command);
+  if (command.kind === "http2") return await http2Call(command);
+  if (command.kind === "tcp-open") return await tcpOpen(command);
+  if (command.kind === "tcp-say") return await tcpSay(command);
+  throw new Error(`unknown command ${command.kind}`);
+}
+
+function http2Call({ origin, path = "/", authority, headers = {}, timeoutMs = 5000 }) {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(origin);
+    const timer = setTimeout(() => reject(new Error("time-out")), timeoutMs);
+    session.on("error", reject);
+    const request = session.request({ ":path": path, ...(authority === undefined ? {} : { ":authority": authority }), ...headers });
+    let body = "";
+    let responseHeaders = {};
+    request.on("response", (got) => {
+      responseHeaders = { ...got };
+    });
+    request.on("data", (chunk) => {
+      body += chunk;
+    });
+    request.on("error", reject);
+    request.on("end", () => {
+      clearTimeout(timer);
+      session.close();
+      resolve({ status: responseHeaders[":status"], headers: responseHeaders, body });
+    });
+    request.end();
+  });
+}
+
+function grpcCall({ origin, path = "/test.Test/Call", timeoutMs = 5000, headers = {} }) {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(origin);
+    const timer = setTimeout(() => reject(new Error("time-out")), timeoutMs);
+    session.on("error", reject);
+    const request = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers", ...headers });
+    const result = { status: 0, grpcStatus: "", servedBy: "", bytes: 0 };
+    request.on("response", (got) => {
+      result.status = got[":status"];
+      result.servedBy = got["x-served-by"] ?? "";
+      if (got["grpc-status"] !== undefined) result.grpcStatus = got["grpc-status"];
+    });
+    request.on("trailers", (got) => {
+      result.grpcStatus = got["grpc-status"] ?? "";
+    });
+    request.on("data", (chunk) => {
+      result.bytes += chunk.length;
+    });
+    request.on("error", reject);
+    request.on("end", () => {
+      clearTimeout(timer);
+      session.close();
+      resolve(result);
+    });
+    request.end(Buffer.alloc(5));
+  });
+}
+
+function tcpOpen({ id, host, port, timeoutMs = 5000 }) {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    const timer = setTimeout(() => reject(new Error("no greeting in time")), timeoutMs);
+    socket.on("error", (error) => {
+      clearTimeout(timer);
+      held.delete(id);
+      reject(error);
+    });
+    socket.once("close", () => {
+      clearTimeout(timer);
+      held.delete(id);
+      reject(new Error("closed before the greeting"));
+    });
+    socket.once("data", (chunk) => {
+      clearTimeout(timer);
+      held.set(id, socket);
+      resolve(String(chunk));
+    });
+  });
+}
+
+function tcpSay({ id, text, timeoutMs = 5000 }) {
+  const socket = held.get(id);
+  if (socket === undefined) throw new Error("the connection is closed");
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error("no answer in time")), timeoutMs);
+    socket.once("data", (chunk) => {
+      clearTimeout(timer);
+      resolve(String(chunk));
+    });
+    socket.write(text);
+  });
+}
+
+if (process.env.SHARED !== undefined) control.listen(join(process.env.SHARED, `${pod}.sock`));
+
+process.on("SIGTERM", () => {
+  for (const server of listeners) server.close();
+  http1.closeIdleConnections();
+  for (const socket of open) socket.end();
+  setTimeout(() => process.exit(0), 200);
+});
