@@ -4,6 +4,7 @@ import type { RouteActionJson, VirtualHostJson } from "#envoy/envoy/config/route
 import { defined } from "../../envoy/defined.ts";
 import { allowAnyVirtualHostName, blockAllVirtualHostName, passthroughClusterName } from "../../envoy/names.ts";
 import type { RouteTable } from "../../model/routes.ts";
+import { claimedBy } from "./domains.ts";
 import { anyRequest } from "./match.ts";
 import type { RouteSettings } from "./settings.ts";
 import { timeouts } from "./timeouts.ts";
@@ -11,9 +12,12 @@ import { timeouts } from "./timeouts.ts";
 /** ALLOW_ANY: on to where the connection was going; no timeout and no retry, for we know nothing of that server. */
 const passthrough: RouteActionJson = { cluster: passthroughClusterName, ...timeouts(undefined) };
 
-/** The virtual host for unknown hosts; undefined where Envoy's own 404 is the answer (gateways). */
-export function catchAllVirtualHost(unknownHosts: RouteTable["unknownHosts"], settings: RouteSettings): VirtualHostJson | undefined {
-  if (unknownHosts === "not-found") return undefined;
+/**
+ * The virtual host for unknown hosts; undefined where Envoy's own 404 is the answer (gateways), and where no host is unknown, because
+ * one already answers to "*": behind the address of a service with undeclared protocol any name means that service.
+ */
+export function catchAllVirtualHost({ unknownHosts, hosts }: RouteTable, settings: RouteSettings): VirtualHostJson | undefined {
+  if (unknownHosts === "not-found" || claimedBy(hosts).has("*")) return undefined;
   const allow = unknownHosts === "passthrough";
   const name = allow ? allowAnyVirtualHostName : blockAllVirtualHostName;
   const action = allow ? { route: passthrough } : { directResponse: { status: 502 } };

@@ -11,7 +11,9 @@ import type { RouteClient, RouteHost, RouteTable } from "../../model/routes.ts";
 import { catchAllVirtualHost } from "./catch-all.ts";
 import { clustersOf } from "./clusters-of.ts";
 import { maxDirectResponseBodyBytes } from "./direct-response.ts";
+import { claimedBy } from "./domains.ts";
 import type { RouteSettings } from "./settings.ts";
+import type { VirtualHostContext } from "./virtual-host.ts";
 import { variantOf, virtualHost } from "./virtual-host.ts";
 
 /** Everything of a route configuration but its name and its virtual hosts. */
@@ -24,8 +26,9 @@ export const routeConfigurationHead = {
 
 /** The whole message as JSON: for goldens, simulations and people; proxies get `RouteEncoder`'s. */
 export function routeConfiguration(table: RouteTable, client: RouteClient, settings: RouteSettings): RouteConfigurationJson {
-  const hosts = sortedHosts(table).flatMap((host) => virtualHost(host, client, settings) ?? []);
-  const catchAll = catchAllVirtualHost(table.unknownHosts, settings);
+  const context = { client, settings, claimed: claimedBy(table.hosts) };
+  const hosts = sortedHosts(table).flatMap((host) => virtualHost(host, context) ?? []);
+  const catchAll = catchAllVirtualHost(table, settings);
   return { name: table.name, ...routeConfigurationHead, virtualHosts: catchAll === undefined ? hosts : [...hosts, catchAll] };
 }
 
@@ -45,17 +48,18 @@ export class RouteEncoder {
 
   /** The route configuration that this client gets for the table. */
   routeConfiguration(table: RouteTable, client: RouteClient): EncodedResource {
-    const hosts = sortedHosts(table).flatMap((host) => this.#part(host, client) ?? []);
-    const catchAll = catchAllVirtualHost(table.unknownHosts, this.#settings);
+    const context = { client, settings: this.#settings, claimed: claimedBy(table.hosts) };
+    const hosts = sortedHosts(table).flatMap((host) => this.#part(host, context) ?? []);
+    const catchAll = catchAllVirtualHost(table, this.#settings);
     return this.#compose(table.name, catchAll === undefined ? hosts : [...hosts, this.#encode(catchAll, [])]);
   }
 
-  #part(host: RouteHost, client: RouteClient): ResourcePart | undefined {
-    const variant = variantOf(host, client);
+  #part(host: RouteHost, context: VirtualHostContext): ResourcePart | undefined {
+    const variant = variantOf(host, context);
     const variants = this.#parts.get(host) ?? new Map<string, ResourcePart | null>();
     const known = variants.get(variant);
     if (known !== undefined) return known ?? undefined;
-    const json = virtualHost(host, client, this.#settings);
+    const json = virtualHost(host, context);
     const part = json === undefined ? undefined : this.#encode(json, sourcesOf(host));
     variants.set(variant, part ?? null);
     this.#parts.set(host, variants);
