@@ -5,7 +5,8 @@ import type { FieldPath } from "../lib/field-path.ts";
 import { printPath } from "../lib/field-path.ts";
 import { isCode } from "./codes.ts";
 import type { Finding } from "./finding.ts";
-import { fieldNamesAt } from "./schema-walk.ts";
+import { duration } from "./scalars.ts";
+import { fieldNamesAt, schemaAt } from "./schema-walk.ts";
 import { closest } from "./suggest.ts";
 
 type Issue = z.core.$ZodIssue;
@@ -26,7 +27,7 @@ function findingsOfIssue(issue: Issue, context: Context): readonly Finding[] {
     case "unrecognized_keys":
       return issue.keys.map((key) => unknownField(key, path, context.schema));
     case "invalid_type":
-      return [wrongType(path, issue.expected, context.raw)];
+      return [wrongType(path, issue.expected, context)];
     case "invalid_value":
       return [unknownValue(path, issue.values.map(String), context.raw)];
     case "too_small":
@@ -34,7 +35,7 @@ function findingsOfIssue(issue: Issue, context: Context): readonly Finding[] {
     case "too_big":
       return [outOfRange(path, `${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}`, context.raw)];
     case "invalid_union":
-      return [wrongType(path, unionTypes(issue), context.raw)];
+      return [wrongType(path, unionTypes(issue), context)];
     case "custom":
       return [custom(path, issue)];
     default:
@@ -53,15 +54,36 @@ function unknownField(key: string, path: FieldPath, schema: z.ZodType): Finding 
   return { code: "LTN0101", path: [...path, key], message, fix };
 }
 
-function wrongType(path: FieldPath, expected: string, raw: unknown): Finding {
+function wrongType(path: FieldPath, expected: string, { schema, raw }: Context): Finding {
   const value = valueAt(raw, path);
   const name = printPath(path);
   if (value === undefined)
     return { code: "LTN0102", path, message: `\`${name}\` is required`, fix: `Add \`${name}\` (${wordOf(expected)}).` };
+  if (isSecretValue(raw, path)) {
+    return {
+      code: "LTN0103",
+      path,
+      message: `\`${name}\` must be ${wordOf(expected)}`,
+      fix: `Write ${wordOf(expected)}; put numbers in quotes.`,
+    };
+  }
   const message = `\`${name}\` must be ${wordOf(expected)}, not ${described(value)}`;
+  if (schemaAt(schema, path) === duration && typeof value === "number") {
+    return {
+      code: "LTN0107",
+      path,
+      message: `\`${name}\` is ${value}, a number without a unit`,
+      fix: `Write a duration, for example "${value}s".`,
+    };
+  }
   if (expected === "string" && typeof value !== "object")
     return { code: "LTN0103", path, message, fix: `Put it in quotes: "${String(value)}".` };
   return { code: "LTN0103", path, message, fix: `Write ${wordOf(expected)}.` };
+}
+
+/** Values of Secrets don't belong into messages, which end up in logs and statuses. */
+function isSecretValue(raw: unknown, path: FieldPath): boolean {
+  return valueAt(raw, ["kind"]) === "Secret" && (path[0] === "data" || path[0] === "stringData");
 }
 
 function unknownValue(path: FieldPath, allowed: readonly string[], raw: unknown): Finding {

@@ -3,6 +3,10 @@
 import type { z } from "zod";
 import type { Finding } from "./finding.ts";
 import { findingsOf } from "./issue.ts";
+import { checkMetadata, type NameRule } from "./names.ts";
+import type { Resource } from "./resource.ts";
+
+type ResourceSchema = z.ZodType<Resource>;
 
 /** A kubectl column: its heading and how to read it. */
 export interface PrinterColumn {
@@ -11,7 +15,7 @@ export interface PrinterColumn {
   readonly path: string;
 }
 
-export interface KindDeclaration<Kind extends string = string, Schema extends z.ZodType = z.ZodType> {
+export interface KindDeclaration<Kind extends string = string, Schema extends ResourceSchema = ResourceSchema> {
   /** API group, "" for Kubernetes' core. */
   readonly group: string;
   /** Accepted versions, the one we store first. */
@@ -21,6 +25,8 @@ export interface KindDeclaration<Kind extends string = string, Schema extends z.
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
+  /** How objects may be called; a DNS subdomain when unset. */
+  readonly nameRule?: NameRule;
   /** Strict schema of the whole resource; its output (durations parsed, defaults filled in) is what the pure core works on. */
   readonly schema: Schema;
   /** Checks of one resource beyond its structure: Istio's CEL rules and semantic checks. Paths are relative to the resource. */
@@ -39,20 +45,24 @@ export interface KindReading<Value> {
   readonly findings: readonly Finding[];
 }
 
-export interface KindDefinition<Kind extends string = string, Schema extends z.ZodType = z.ZodType> extends KindDeclaration<Kind, Schema> {
+export interface KindDefinition<Kind extends string = string, Schema extends ResourceSchema = ResourceSchema>
+  extends KindDeclaration<Kind, Schema> {
   /** Reads a plain object as this kind: structure first; only what is well-formed is checked further. */
   readonly read: (raw: unknown) => KindReading<z.output<Schema>>;
 }
 
 /** Declares a kind; exists so that TypeScript infers its literal types and ties schema and checks together. */
-export function defineKind<const Kind extends string, Schema extends z.ZodType>(
+export function defineKind<const Kind extends string, Schema extends ResourceSchema>(
   declaration: KindDeclaration<Kind, Schema>,
 ): KindDefinition<Kind, Schema> {
   const { schema, check } = declaration;
   const read = (raw: unknown): KindReading<z.output<Schema>> => {
     const result = schema.safeParse(raw);
     if (!result.success) return { value: undefined, findings: findingsOf(result.error, { schema, raw }) };
-    return { value: result.data, findings: check(result.data) };
+    return {
+      value: result.data,
+      findings: [...checkMetadata(result.data.metadata, declaration.nameRule ?? "subdomain"), ...check(result.data)],
+    };
   };
   return { ...declaration, read };
 }

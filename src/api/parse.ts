@@ -118,10 +118,11 @@ function refused(findings: readonly Finding[], resource: string, source: Source 
 }
 
 function diagnosticsOf(findings: readonly Finding[], resource: string, source: Source | undefined): readonly Diagnostic[] {
-  return findings.map((finding) => {
-    const position = source?.document.positionOf([...source.at, ...finding.path]);
-    return diagnosticOf(finding, resource, position);
-  });
+  if (source === undefined) return findings.map((finding) => diagnosticOf(finding, resource));
+  return findings
+    .map((finding) => ({ finding, position: source.document.positionOf([...source.at, ...finding.path]) }))
+    .toSorted((a, b) => a.position.line - b.position.line || a.position.column - b.position.column)
+    .map(({ finding, position }) => diagnosticOf(finding, resource, position));
 }
 
 /** Finds a printed path again: walks the object and follows the steps that print as its beginning. */

@@ -3,6 +3,17 @@
 import { z } from "zod";
 import type { FieldPath } from "../lib/field-path.ts";
 
+/** The schema behind defaults and optionals, transformations kept. */
+export function schemaAt(schema: z.ZodType, path: FieldPath): unknown {
+  return peel(path.reduce<unknown>(childOf, schema));
+}
+
+function peel(schema: unknown): unknown {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)
+    return peel(schema.def.innerType);
+  return schema;
+}
+
 /** The schema of the plain input behind defaults, optionals and transformations. */
 function unwrap(schema: unknown): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable)

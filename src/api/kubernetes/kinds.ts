@@ -1,16 +1,20 @@
 // Kubernetes' kinds as declared to the registry: names, columns, and which fields nothing acts on yet.
 
 import { defineKind } from "../kind.ts";
+import { checkConfigMap, checkSecret } from "./config-checks.ts";
 import { configMapSchema } from "./config-map.ts";
 import { deploymentSchema } from "./deployment.ts";
 import { endpointSliceSchema } from "./endpoint-slice.ts";
 import { namespaceSchema } from "./namespace.ts";
 import { podSchema } from "./pod.ts";
+import { checkPod } from "./pod-checks.ts";
 import { podNotYet, podTemplateNotYet } from "./pod-not-yet.ts";
 import { replicaSetSchema } from "./replica-set.ts";
 import { secretSchema } from "./secret.ts";
 import { serviceSchema } from "./service.ts";
 import { serviceAccountSchema } from "./service-account.ts";
+import { checkEndpointSlice, checkService } from "./service-checks.ts";
+import { checkDeployment, checkReplicaSet } from "./workload-checks.ts";
 
 const core = { group: "", versions: ["v1"] } as const;
 const apps = { group: "apps", versions: ["v1"] } as const;
@@ -20,6 +24,7 @@ export const kubernetesKinds = {
     ...core,
     kind: "Namespace",
     plural: "namespaces",
+    nameRule: "label",
     singular: "namespace",
     shortNames: ["ns"],
     namespaced: false,
@@ -36,7 +41,7 @@ export const kubernetesKinds = {
     shortNames: ["po"],
     namespaced: true,
     schema: podSchema,
-    check: () => [],
+    check: checkPod,
     columns: [
       { name: "Status", path: "status.phase" },
       { name: "IP", path: "status.podIP" },
@@ -51,7 +56,7 @@ export const kubernetesKinds = {
     shortNames: ["deploy"],
     namespaced: true,
     schema: deploymentSchema,
-    check: () => [],
+    check: checkDeployment,
     columns: [
       { name: "Ready", path: "status.readyReplicas" },
       { name: "Up-to-date", path: "status.updatedReplicas" },
@@ -67,7 +72,7 @@ export const kubernetesKinds = {
     shortNames: ["rs"],
     namespaced: true,
     schema: replicaSetSchema,
-    check: () => [],
+    check: checkReplicaSet,
     columns: [
       { name: "Desired", path: "spec.replicas" },
       { name: "Ready", path: "status.readyReplicas" },
@@ -78,11 +83,12 @@ export const kubernetesKinds = {
     ...core,
     kind: "Service",
     plural: "services",
+    nameRule: "labelWithLetter",
     singular: "service",
     shortNames: ["svc"],
     namespaced: true,
     schema: serviceSchema,
-    check: () => [],
+    check: checkService,
     columns: [
       { name: "Type", path: "spec.type" },
       { name: "Cluster-IP", path: "spec.clusterIP" },
@@ -112,7 +118,7 @@ export const kubernetesKinds = {
     shortNames: [],
     namespaced: true,
     schema: endpointSliceSchema,
-    check: () => [],
+    check: checkEndpointSlice,
     columns: [{ name: "AddressType", path: "addressType" }],
     notYet: ["endpoints[].hints"],
   }),
@@ -124,7 +130,7 @@ export const kubernetesKinds = {
     shortNames: ["cm"],
     namespaced: true,
     schema: configMapSchema,
-    check: () => [],
+    check: checkConfigMap,
     columns: [],
     notYet: [],
   }),
@@ -136,7 +142,7 @@ export const kubernetesKinds = {
     shortNames: [],
     namespaced: true,
     schema: secretSchema,
-    check: () => [],
+    check: checkSecret,
     columns: [{ name: "Type", path: "type" }],
     notYet: [],
   }),

@@ -2,9 +2,13 @@
 
 import { defineKind } from "../kind.ts";
 import { destinationRuleSchema } from "./destination-rule.ts";
+import { checkDestinationRule } from "./destination-rule-checks.ts";
 import { gatewaySchema } from "./gateway.ts";
+import { checkGateway } from "./gateway-checks.ts";
 import { serviceEntrySchema } from "./service-entry.ts";
+import { checkServiceEntry } from "./service-entry-checks.ts";
 import { virtualServiceSchema } from "./virtual-service.ts";
+import { checkVirtualService } from "./virtual-service-checks.ts";
 
 const group = "networking.istio.io";
 /** What Istio 1.31 ships: v1 stored, the older ones accepted with the same fields. */
@@ -19,6 +23,7 @@ const trafficPolicyNotYet = [
   "loadBalancer.zoneAwareLbSetting",
   "loadBalancer.warmup",
   "loadBalancer.warmupDurationSecs",
+  "outlierDetection.consecutiveErrors",
   "outlierDetection.outlierDetectionHttpErrorCodes",
 ] as const;
 
@@ -32,7 +37,7 @@ export const networkingKinds = {
     shortNames: ["vs"],
     namespaced: true,
     schema: virtualServiceSchema,
-    check: () => [],
+    check: checkVirtualService,
     columns: [
       { name: "Gateways", path: "spec.gateways" },
       { name: "Hosts", path: "spec.hosts" },
@@ -57,7 +62,7 @@ export const networkingKinds = {
     shortNames: ["dr"],
     namespaced: true,
     schema: destinationRuleSchema,
-    check: () => [],
+    check: checkDestinationRule,
     columns: [{ name: "Host", path: "spec.host" }],
     notYet: [
       "spec.exportTo",
@@ -79,7 +84,7 @@ export const networkingKinds = {
     shortNames: ["gw"],
     namespaced: true,
     schema: gatewaySchema,
-    check: () => [],
+    check: checkGateway,
     columns: [],
     notYet: [
       "spec.servers[].bind",
@@ -112,7 +117,7 @@ export const networkingKinds = {
     shortNames: ["se"],
     namespaced: true,
     schema: serviceEntrySchema,
-    check: () => [],
+    check: checkServiceEntry,
     columns: [
       { name: "Hosts", path: "spec.hosts" },
       { name: "Location", path: "spec.location" },
