@@ -1,6 +1,6 @@
 // startFabric: makes this process's network namespace the fabric of a mesh and returns the one object the node agent works with.
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, realpathSync } from "node:fs";
 import type { Server } from "node:net";
 import { MeshError } from "../../lib/errors.ts";
 import { silentLogger } from "../../lib/log.ts";
@@ -116,7 +116,8 @@ export async function startFabric(options: FabricOptions): Promise<Fabric> {
   await applyFabricRules(tools, egress?.port);
   const host: PodHost = {
     tools,
-    runDir: options.runDir,
+    // Mounts are compared by real path.
+    runDir: realpathSync(options.runDir),
     envoyPath: options.envoyPath,
     links: new PodLinks(tools),
     dns: new DnsServer(options.forwardDns),

@@ -30,7 +30,7 @@ export interface MountPlan {
 /** True when `path` is `directory` or lies below it. */
 export function isWithin(path: string, directory: string): boolean {
   const rest = relative(directory, path);
-  return rest === "" || (!rest.startsWith("..") && !posix.isAbsolute(rest));
+  return rest !== ".." && !rest.startsWith("../");
 }
 
 function invalid(message: string, fix: string): MeshError {
@@ -148,6 +148,8 @@ function configFilePath(path: string): string {
 function mountVolume(volume: Volume, plan: MountPlan, ours: Set<string>): void {
   const hostPath = checkedHostPath(volume, plan);
   const target = ensureMountPoint(posix.normalize(volume.mountPath), { plan, ours, directory: statSync(hostPath).isDirectory() });
+  // A symbolic link may have led the mount path there.
+  if (isWithin(target, plan.runDir)) throw invalid(`the mount path "${volume.mountPath}" is reserved`, "Mount the volume elsewhere.");
   bind(hostPath, target);
   coverRunDir(hostPath, target, plan.runDir);
   if (volume.readOnly === true) setMountReadOnly(target);
