@@ -5,7 +5,8 @@ import { openSync } from "node:fs";
 import { MeshError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { runFiles, selfCommand } from "./config.ts";
-import { type ControlPlaneOptions, roleArgument, roleMessageSchema } from "./roles.ts";
+import { roleArgument } from "./role-argument.ts";
+import { type ControlPlaneOptions, roleMessageSchema } from "./roles.ts";
 
 const firstRestartMs = 50;
 const longestRestartMs = 2000;

@@ -8,7 +8,8 @@ import { serveDials } from "../platform/local/egress-dialer.ts";
 import { openHostPort, sendHostPort } from "../platform/local/forward.ts";
 import { type NodeProcess, startNodeProcess } from "../platform/local/launch.ts";
 import { selfCommand } from "./config.ts";
-import { type NodeOptions, roleArgument } from "./roles.ts";
+import { roleArgument } from "./role-argument.ts";
+import type { NodeOptions } from "./roles.ts";
 
 export interface NodeHostOptions {
   readonly options: NodeOptions;

@@ -34,9 +34,6 @@ export const nodeOptionsSchema = z.strictObject({
 export type ControlPlaneOptions = z.output<typeof controlPlaneOptionsSchema>;
 export type NodeOptions = z.output<typeof nodeOptionsSchema>;
 
-/** The first argument that makes the program one of its roles instead of a command. */
-export const roleArgument = "__role";
-
 const roleOptionsSchema = z.discriminatedUnion("role", [controlPlaneOptionsSchema, nodeOptionsSchema]);
 
 /** Runs the role that the JSON word describes; resolves when it has ended. */

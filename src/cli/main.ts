@@ -1,107 +1,12 @@
-// Entry of the command line: builds commander's program from the table, runs one command, maps what was thrown to an exit code.
+// The program's entry: one of its own roles (control plane, node) when the supervisor starts it, else the command line.
 
-import { CommanderError, Command as Program } from "commander";
-import { readCommandStart, readMeshConfig } from "../app/config.ts";
-import { MeshError } from "../lib/errors.ts";
-import { type Command, type CommandContext, exitCode, type OptionValues } from "./command.ts";
-import { commands } from "./commands/index.ts";
-import { processTerminal, type Terminal } from "./output.ts";
+import { roleArgument } from "../app/role-argument.ts";
 
-const description = `Release software into live traffic: a service mesh with Istio's API on unmodified Envoy.`;
-
-async function main(argv: readonly string[]): Promise<number> {
-  const terminal = processTerminal(process.env);
-  let code: number = exitCode.ok;
-  const program = new Program("lateen")
-    .description(description)
-    .option("--mesh <name>", "the mesh to work on (default: the current folder's name)")
-    .exitOverride()
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
-    .showSuggestionAfterError(true);
-  for (const command of commands) {
-    addCommand(program, command, async (input) => {
-      const abort = abortOnSignals();
-      const mesh = program.opts<{ mesh?: string }>().mesh;
-      const context: CommandContext = {
-        config: readMeshConfig(process.env, { mesh, cwd: process.cwd() }),
-        commandStart: readCommandStart(process.env),
-        isMeshNamed: (mesh ?? process.env["LATEEN_MESH"]) !== undefined,
-        terminal,
-        env: process.env,
-        cwd: process.cwd(),
-        signal: abort.signal,
-      };
-      const run = await command.load();
-      code = await run(input, context);
-    });
-  }
-  try {
-    await program.parseAsync([...argv], { from: "user" });
-    return code;
-  } catch (error) {
-    return explain(error, terminal);
-  }
+const [first, second, ...rest] = process.argv.slice(2);
+if (first === roleArgument) {
+  const { runRole } = await import("../app/roles.ts");
+  await runRole(second ?? "");
+} else {
+  const { runProgram } = await import("./program.ts");
+  process.exitCode = await runProgram([first, second, ...rest].filter((word) => word !== undefined));
 }
-
-function addCommand(
-  program: Program,
-  command: Command,
-  action: (input: { args: readonly string[]; options: OptionValues }) => Promise<void>,
-): void {
-  const words = command.name.split(" ");
-  const verb = words.at(-1) ?? command.name;
-  const parent = words.length === 1 ? program : nounOf(program, words[0] ?? "");
-  const built = parent
-    .command(verb)
-    .description(command.summary)
-    .aliases(command.aliases ?? []);
-  for (const argument of command.args ?? []) built.argument(argument.name, argument.description);
-  for (const option of command.options ?? []) built.option(option.flags, option.description, option.default);
-  if (command.examples !== undefined) built.addHelpText("after", `\nExamples:\n${command.examples.map((line) => `  ${line}`).join("\n")}`);
-  built
-    .exitOverride()
-    .action(async () => action({ args: built.processedArgs.flat().filter((arg) => arg !== undefined), options: built.opts() }));
-}
-
-function nounOf(program: Program, noun: string): Program {
-  const existing = program.commands.find((command) => command.name() === noun);
-  return (
-    existing ??
-    program
-      .command(noun)
-      .description(nounSummaries[noun] ?? "")
-      .exitOverride()
-  );
-}
-
-const nounSummaries: Readonly<Record<string, string>> = { proxy: "look at the proxies" };
-
-/** The first signal aborts the command, which then tidies up; a second one ends the process at once. */
-function abortOnSignals(): AbortController {
-  const abort = new AbortController();
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (abort.signal.aborted) process.exit(exitCode.interrupted);
-    abort.abort(new MeshError("unavailable", `stopped by ${signal}`));
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  process.on("SIGHUP", onSignal);
-  return abort;
-}
-
-function explain(error: unknown, terminal: Terminal): number {
-  if (error instanceof CommanderError) {
-    return error.exitCode === 0 ? exitCode.ok : exitCode.usage;
-  }
-  const { colours } = terminal;
-  const meshError = MeshError.from(error);
-  terminal.err(`${colours.red("error:")} ${meshError.message}`);
-  if (meshError.fix !== undefined) terminal.err(`${colours.dim("fix:")} ${meshError.fix}`);
-  if (meshError.code === "internal" && meshError.cause instanceof Error) terminal.err(meshError.cause.stack ?? "");
-  if (meshError.code === "unavailable") return exitCode.unreachable;
-  if (meshError.code === "timeout") return exitCode.timedOut;
-  if (meshError.code === "invalid") return exitCode.badInput;
-  return exitCode.failed;
-}
-
-process.exitCode = await main(process.argv.slice(2));

@@ -69,9 +69,8 @@ function jsonOf(text: string): unknown {
 }
 
 /** Why a request failed, in one line: its status, Envoy's or the program's words, its time. */
-export function failureLine({ status, body, error, ms, headers }: Answer): string {
+export function failureLine({ status, body, error, ms }: Answer): string {
   const said = body.trim().slice(0, 160);
-  const flags = headers["x-envoy-response-flags"];
-  const parts = [error ?? `status ${status}`, typeof flags === "string" ? `flags ${flags}` : "", said, `after ${ms.toFixed(0)} ms`];
+  const parts = [error ?? `status ${status}`, said, `after ${ms.toFixed(0)} ms`];
   return parts.filter((part) => part !== "").join(", ");
 }
