@@ -112,8 +112,8 @@ function addRoutes(input: ChangesInput, changes: Changes, candidate: Candidate):
   const desired = config.routes.get(name);
   if (desired === undefined || !isComposite(desired)) return;
   const mix = routeMix({ desired, state: state.types.rds, readinessOf: (part) => gate.readinessOf(part.references) });
-  if (mix === undefined) {
-    changes.isWaiting = true;
+  if (mix === "waiting" || mix === "blocked") {
+    changes.isWaiting ||= mix === "waiting";
     changes.remains = true;
     return;
   }

@@ -3,6 +3,9 @@
 import type { ProxyConfig } from "../envoy/config.ts";
 import { heldResources, isKnown, type ProxyState, type TypeState } from "./proxy-state.ts";
 
+/** After a reconnect a proxy tells type by type what it has; a route table may come after the clusters. */
+const shortestGraceMs = 1000;
+
 export interface Retirement {
   /** Clusters to remove now. */
   readonly removed: readonly string[];
@@ -19,10 +22,11 @@ export function retirement(
 ): Retirement {
   if (retirable.length === 0) return { removed: [], retiring: state.retiring.size === 0 ? state.retiring : new Map(), wakeAt: undefined };
   const named = namedClusters(state, new Set(retirable));
+  const grace = Math.max(config.removalGrace, shortestGraceMs);
   const free = named === undefined ? [] : retirable.filter((name) => !named.has(name));
   const retiring = new Map(free.map((name) => [name, state.retiring.get(name) ?? now]));
-  const removed = free.filter((name) => now - (retiring.get(name) ?? now) >= config.removalGrace);
-  const waiting = free.filter((name) => !removed.includes(name)).map((name) => (retiring.get(name) ?? now) + config.removalGrace);
+  const removed = free.filter((name) => now - (retiring.get(name) ?? now) >= grace);
+  const waiting = free.filter((name) => !removed.includes(name)).map((name) => (retiring.get(name) ?? now) + grace);
   return { removed, retiring, wakeAt: waiting.length === 0 ? undefined : Math.min(...waiting) };
 }
 

@@ -1,6 +1,6 @@
 // Reducers: what the proxy says → what we know about it. Pure; the planner decides afterwards what to send.
 
-import type { ProxyConfig, ResourceType } from "../envoy/config.ts";
+import type { EncodedResource, ProxyConfig, ResourceType } from "../envoy/config.ts";
 import type { DeltaRequest } from "./delta-wire.ts";
 import {
   dueAfter,
@@ -37,11 +37,12 @@ export function connected(previous: ProxyState | undefined): ProxyState {
 
 /** `accepted` and `due` stay as hints until the first request of the type, which replaces them. */
 function reconnectedType(previous: TypeState): TypeState {
-  const { outstanding } = previous;
-  const sent = outstanding === undefined ? new Map() : new Map([...outstanding.resources].map(([name, resource]) => [name, [resource]]));
+  const possible = new Map(previous.possible);
+  for (const [name, resource] of previous.outstanding?.resources ?? []) possible.set(name, [...(possible.get(name) ?? []), resource]);
+  for (const name of previous.outstanding?.removed ?? []) possible.set(name, possible.get(name) ?? []);
   const due = new Map([...previous.due].filter(([name]) => name !== wildcardName).map(([name]) => [name, 0]));
   const { accepted, rejected } = previous;
-  return { ...unsubscribed, accepted, rejected, due, possible: new Map([...previous.possible, ...sent]) };
+  return { ...unsubscribed, accepted, rejected, due, possible };
 }
 
 /** The proxy sent a request. `config` is only used to recognise what it reports. */
@@ -64,14 +65,16 @@ export function received(state: ProxyState, request: ProxyRequest, config: Proxy
 
 function acknowledged(state: TypeState, answered: Outstanding): TypeState {
   const names = [...answered.resources.keys(), ...answered.removed];
+  const due = dueAfter(state.due, answered);
+  const possible = without(state.possible, names);
   return {
     ...state,
     outstanding: undefined,
     accepted: answered.completes ?? acceptedAfter(state, answered),
-    possible: without(state.possible, names),
-    due: dueAfter(state.due, answered),
+    possible,
+    due,
     trials: answered.isTrial ? state.trials.slice(1) : state.trials,
-    settled: answered.completes,
+    settled: due.size === 0 && possible.size === 0 ? answered.completes : undefined,
   };
 }
 
@@ -96,11 +99,14 @@ function firstRequest(state: TypeState, request: ProxyRequest, config: ProxyConf
     accepted.set(name, wanted?.version === version ? wanted : (known.get(`${name} ${version}`) ?? unknown));
   }
   const legacyWildcard = hasWildcard(request.type) && request.subscribe.length === 0;
-  const possible = new Map(
-    [...state.possible].filter(([name, resources]) => resources.some(({ version }) => accepted.get(name)?.version !== version)),
-  );
+  const possible = new Map([...state.possible].filter(([name, resources]) => isStillOpen(accepted.get(name), resources)));
   const due = new Map([...state.due].filter(([name]) => accepted.has(name)));
   return { ...state, subscribed: true, wildcard: legacyWildcard, accepted, possible, due };
+}
+
+/** A refused response may have been applied in part, which the reported versions do not show; a reported one settles it. */
+function isStillOpen(reported: Held | undefined, possible: readonly EncodedResource[]): boolean {
+  return possible.length === 0 ? reported !== undefined : possible.some(({ version }) => reported?.version !== version);
 }
 
 interface SubscriptionContext {

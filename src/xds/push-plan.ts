@@ -171,7 +171,7 @@ function planRuntime(state: ProxyState, config: ProxyConfig): Step {
     if (wanted === undefined || isRejected(rtds, name, wanted.version)) continue;
     if (wanted.version !== have?.version || isDue) resources.push(wanted);
   }
-  if (resources.length === 0 && removed.length === 0) return { state, responses: [] };
+  if (resources.length === 0 && removed.length === 0) return { state: state.layer === layer ? state : { ...state, layer }, responses: [] };
   const sequence = state.sequence + 1;
   const outstanding = {
     sequence,

@@ -29,8 +29,12 @@ export function isComposite(resource: EncodedResource): resource is CompositeRou
   return resource.composite !== undefined;
 }
 
-/** Mixes; undefined when the proxy holds something of unknown content and a part must wait, because that could not be kept. */
-export function routeMix({ desired, state, readinessOf }: MixInput): RouteMix | undefined {
+/**
+ * Mixes. "waiting" when the proxy holds something of unknown content and a part must wait, because that could not be kept;
+ * "blocked" when nothing of it can be sent.
+ */
+export function routeMix({ desired, state, readinessOf }: MixInput): RouteMix | "waiting" | "blocked" {
+  if (!isAmongTrials(desired.name, state)) return "blocked";
   const accepted = state.accepted.get(desired.name);
   const before = isKnown(accepted) ? accepted.composite : undefined;
   const known = new Set(before?.parts);
@@ -43,20 +47,27 @@ export function routeMix({ desired, state, readinessOf }: MixInput): RouteMix | 
     else if (isAwaitingTrial(state, unit) && !known.has(part)) held.set(part.name, "untried");
   }
   const isWaiting = [...held.values()].includes("waiting");
-  if (isWaiting && accepted !== undefined && before === undefined) return undefined;
+  if (isWaiting && accepted !== undefined && before === undefined) return "waiting";
   const head = headOf(desired, before, state);
+  if (head === undefined) return "blocked";
   if (held.size === 0 && head === desired.composite.head) return { resource: desired, isWaiting: false, isPartial: false };
   const parts = mixedParts(desired.composite.parts, before?.parts ?? [], new Set(held.keys()));
   return { resource: composed(desired.name, { head, parts }, accepted), isWaiting, isPartial: true };
 }
 
-/** The new head, or the proxy's while the new one is refused or not tried yet. */
-function headOf(desired: CompositeRoutes, before: CompositeResource | undefined, state: TypeState): Uint8Array {
+/** During trials only the resources that the tried units belong to are sent. */
+function isAmongTrials(name: string, { trials: [group] }: TypeState): boolean {
+  return group === undefined || group.some((unit) => unit === name || unit.startsWith(headUnit(name)));
+}
+
+/** The new head, or the proxy's while the new one is refused or not tried yet; undefined when there is none to send. */
+function headOf(desired: CompositeRoutes, before: CompositeResource | undefined, state: TypeState): Uint8Array | undefined {
   const { head } = desired.composite;
-  if (before === undefined || (state.rejected.size === 0 && state.trials.length === 0)) return head;
+  if (state.rejected.size === 0 && state.trials.length === 0) return head;
   const version = headVersion(head);
-  if (version === headVersion(before.head)) return before.head;
   const unit = headUnit(desired.name);
+  if (before === undefined) return isRejected(state, unit, version) ? undefined : head;
+  if (version === headVersion(before.head)) return before.head;
   return isRejected(state, unit, version) || isAwaitingTrial(state, unit) ? before.head : head;
 }
 
