@@ -3,10 +3,11 @@
 import { captureScenarios } from "./capture-scenarios.ts";
 import { containerScenarios } from "./container-scenarios.ts";
 import { envoyScenarios } from "./envoy-scenarios.ts";
+import { loadScenarios } from "./load-scenarios.ts";
 import { networkScenarios } from "./network-scenarios.ts";
 import type { Scenario, World } from "./pod-kit.ts";
 
-const all: Readonly<Record<string, Scenario>> = { ...containerScenarios, ...captureScenarios, ...networkScenarios, ...envoyScenarios };
+const all: Readonly<Record<string, Scenario>> = { ...containerScenarios, ...captureScenarios, ...networkScenarios, ...envoyScenarios, ...loadScenarios };
 
 /** Runs a scenario by name. */
 export async function runScenario(name: string, world: World, input: unknown): Promise<unknown> {
