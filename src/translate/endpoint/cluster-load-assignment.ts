@@ -1,0 +1,81 @@
+// Endpoints → Envoy's ClusterLoadAssignment. An empty one is an answer too: a cluster without any never becomes active.
+
+import type { LbEndpointJson, LocalityLbEndpointsJson } from "#envoy/envoy/config/endpoint/v3/endpoint_components_pb.js";
+import type { ClusterLoadAssignmentJson } from "#envoy/envoy/config/endpoint/v3/endpoint_pb.js";
+import { defined } from "../../envoy/defined.ts";
+import type { L4Split } from "../../model/l4-routes.ts";
+import type { Endpoint, Workload } from "../../model/mesh.ts";
+import { destinationEndpoints } from "../../model/splits.ts";
+import { effectiveWeights } from "../../model/weights.ts";
+import { socketAddress } from "../address.ts";
+
+/** The endpoints of one cluster at a service port; those that do not serve the port are left out. */
+export function clusterLoadAssignment(clusterName: string, endpoints: readonly Endpoint[], port: number): ClusterLoadAssignmentJson {
+  const lbEndpoints = endpoints.flatMap((endpoint) => lbEndpoint(endpoint, port));
+  return {
+    clusterName,
+    endpoints: lbEndpoints.length === 0 ? [] : [{ locality: {}, lbEndpoints, loadBalancingWeight: weightOf(endpoints) }],
+  };
+}
+
+/**
+ * The endpoints of a weighted route, a locality per member. Members without a share stay in it, without a weight: they get no new
+ * connection, and those they have live on.
+ */
+export function splitLoadAssignment(split: L4Split, endpoints: ReadonlyMap<string, readonly Endpoint[]>): ClusterLoadAssignmentJson {
+  const members = split.members.map(({ destination, weight }) => ({
+    destination,
+    weight,
+    endpoints: destinationEndpoints(destination, endpoints),
+  }));
+  const weights = effectiveWeights(members.map((member) => ({ weight: member.weight, usable: member.endpoints.length > 0 })));
+  return {
+    clusterName: split.name,
+    endpoints: members.flatMap((member, index) => {
+      const lbEndpoints = member.endpoints.flatMap((endpoint) => lbEndpoint(endpoint, member.destination.port));
+      const weight = weights[index] ?? 0;
+      if (lbEndpoints.length === 0) return [];
+      return [
+        defined<LocalityLbEndpointsJson>({
+          locality: { region: member.destination.cluster, zone: `${index}` },
+          lbEndpoints,
+          loadBalancingWeight: weight === 0 ? undefined : weight,
+        }),
+      ];
+    }),
+  };
+}
+
+function lbEndpoint(endpoint: Endpoint, port: number): readonly LbEndpointJson[] {
+  const number = endpoint.ports[port];
+  if (number === undefined) return [];
+  return [
+    defined<LbEndpointJson>({
+      endpoint: { address: socketAddress(endpoint.address, number) },
+      loadBalancingWeight: endpoint.weight,
+      metadata: endpoint.workload === undefined ? undefined : { filterMetadata: { istio: { workload: workloadText(endpoint.workload) } } },
+    }),
+  ];
+}
+
+/** Istio's short form: workload;namespace;canonical name;canonical revision;cluster. Telemetry reads it as the destination's labels. */
+export function workloadText({ name, namespace, labels }: Workload): string {
+  const app = label(labels, "service.istio.io/canonical-name") ?? label(labels, "app.kubernetes.io/name") ?? label(labels, "app") ?? name;
+  const revision =
+    label(labels, "service.istio.io/canonical-revision") ??
+    label(labels, "app.kubernetes.io/version") ??
+    label(labels, "version") ??
+    "latest";
+  return [name, namespace, app, revision, "Kubernetes"].join(";");
+}
+
+function label(labels: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(labels, name) ? labels[name] : undefined;
+}
+
+function weightOf(endpoints: readonly Endpoint[]): number {
+  return Math.max(
+    1,
+    endpoints.reduce((sum, { weight }) => sum + weight, 0),
+  );
+}
