@@ -79,8 +79,4 @@ async function levels(request) {
   return { levels: rows, hops: [{ ...thisHop("stock", request), dbMs }] };
 }
 
-serve(
-  "stock",
-  { "GET /levels": levels },
-  { onClose: async () => (await connected).end() },
-);
+serve("stock", { "GET /levels": levels }, { onClose: async () => (await connected).end() });
