@@ -4,8 +4,10 @@
 import type { L4RouteDestination, VirtualService } from "../api/networking/virtual-service.ts";
 import { meshGateway } from "../api/networking/virtual-service.ts";
 import { outboundClusterName, splitClusterName } from "../envoy/names.ts";
+import type { DurationMs } from "../lib/duration.ts";
 import type { DestinationContext, ResolvedDestination } from "./client.ts";
 import { resolveDestination } from "./client.ts";
+import { effectivePolicy, subsetOf } from "./destinations.ts";
 import type { MeshService, PortProtocol, ServicePort } from "./mesh.ts";
 import { isTls } from "./protocol.ts";
 import { l4MatchHolds } from "./virtual-services.ts";
@@ -22,6 +24,8 @@ export interface ChainMatch {
 export interface L4Chain {
   readonly match: ChainMatch;
   readonly cluster: string;
+  /** DestinationRule connectionPool.tcp.idleTimeout of the (first) destination. */
+  readonly idleTimeout?: DurationMs | undefined;
   /** "VirtualService shop/db" and the like. */
   readonly sources: readonly string[];
 }
@@ -111,9 +115,15 @@ function chainOf(
   const [only] = members;
   if (only === undefined) return { chains: [], splits: [], targets: [] };
   const targets = members.map(({ destination }) => destination);
-  if (members.length === 1) return { chains: [{ match, cluster: only.destination.cluster, sources: [source] }], splits: [], targets };
+  const idleTimeout = idleTimeoutOf(only.destination);
+  if (members.length === 1)
+    return { chains: [{ match, cluster: only.destination.cluster, idleTimeout, sources: [source] }], splits: [], targets };
   const cluster = splitClusterName({ port: place.listenerPort, route: id, name, namespace });
-  return { chains: [{ match, cluster, sources: [source] }], splits: [{ name: cluster, members, source }], targets };
+  return { chains: [{ match, cluster, idleTimeout, sources: [source] }], splits: [{ name: cluster, members, source }], targets };
+}
+
+function idleTimeoutOf({ policy, port, subset }: ResolvedDestination): DurationMs | undefined {
+  return effectivePolicy(policy, port, subsetOf(policy, subset)).connectionPool?.tcp?.idleTimeout;
 }
 
 /** One after the other; of two chains with the same conditions Envoy would refuse the listener, so the first one stays. */
@@ -151,8 +161,10 @@ export function serviceL4Routes(
     bound: (_, named) => named,
   };
   const routed = virtualService === undefined ? { chains: [], splits: [], targets: [] } : l4Routes(virtualService, place);
+  const cluster = outboundClusterName(port.number, "", service.hostname);
+  const idleTimeout = effectivePolicy(directory.policies(client, service), port.number).connectionPool?.tcp?.idleTimeout;
   const own: L4Routes = {
-    chains: [{ match: anyConnection, cluster: outboundClusterName(port.number, "", service.hostname), sources: [service.source] }],
+    chains: [{ match: anyConnection, cluster, idleTimeout, sources: [service.source] }],
     splits: [],
     targets: [],
   };

@@ -1,0 +1,30 @@
+// The access log in Istio's text format; `lateen logs` shows it.
+
+import type { AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
+import { FileAccessLogSchema } from "#envoy/envoy/extensions/access_loggers/file/v3/file_pb.js";
+import { any } from "../../envoy/any.ts";
+import type { MeshSettings } from "../../model/mesh.ts";
+
+/** Istio's default text format (pilot/pkg/model/telemetry_logging.go). */
+export const defaultAccessLogFormat = `${[
+  "[%START_TIME%]",
+  '"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%"',
+  "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS%",
+  '"%UPSTREAM_TRANSPORT_FAILURE_REASON%"',
+  "%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+  '"%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"',
+  "%UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS%",
+  "%REQUESTED_SERVER_NAME% %ROUTE_NAME%",
+].join(" ")}\n`;
+
+/** The mesh's access logs; none when no file is set. */
+export function accessLog({ accessLogFile, accessLogFormat }: MeshSettings): AccessLogJson[] {
+  if (accessLogFile === "") return [];
+  const inlineString = accessLogFormat === "" ? defaultAccessLogFormat : accessLogFormat;
+  return [
+    {
+      name: "envoy.access_loggers.file",
+      typedConfig: any(FileAccessLogSchema, { path: accessLogFile, logFormat: { textFormatSource: { inlineString } } }),
+    },
+  ];
+}

@@ -1,0 +1,60 @@
+// The HTTP filters of a proxy in the order requests pass them; one table, a reason per row.
+
+import { CorsSchema } from "#envoy/envoy/extensions/filters/http/cors/v3/cors_pb.js";
+import { HTTPFaultSchema } from "#envoy/envoy/extensions/filters/http/fault/v3/fault_pb.js";
+import { FilterConfigSchema as GrpcStatsSchema } from "#envoy/envoy/extensions/filters/http/grpc_stats/v3/config_pb.js";
+import { GrpcWebSchema } from "#envoy/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.js";
+import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
+import type { HttpFilterJson } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import { any } from "../../envoy/any.ts";
+import type { PortProtocol } from "../../model/mesh.ts";
+
+export interface FilterPlace {
+  readonly direction: "inbound" | "outbound" | "gateway";
+  /** Declared protocol of the port; undefined for a port that several services share. */
+  readonly protocol?: PortProtocol;
+}
+
+interface FilterRow {
+  readonly filter: HttpFilterJson;
+  readonly reason: string;
+  readonly applies: (place: FilterPlace) => boolean;
+}
+
+const routesRequests = ({ direction }: FilterPlace): boolean => direction !== "inbound";
+
+const table: readonly FilterRow[] = [
+  {
+    filter: { name: "envoy.filters.http.grpc_web", typedConfig: any(GrpcWebSchema, {}) },
+    reason: "First: everything behind it sees ordinary gRPC.",
+    applies: ({ protocol }) => protocol === "grpc-web",
+  },
+  {
+    filter: {
+      name: "envoy.filters.http.grpc_stats",
+      typedConfig: any(GrpcStatsSchema, { emitFilterState: true, statsForAllMethods: false }),
+    },
+    reason: "Before fault: an aborted call has a gRPC status too.",
+    applies: () => true,
+  },
+  {
+    filter: { name: "envoy.filters.http.fault", typedConfig: any(HTTPFaultSchema, {}) },
+    reason: "Before cors, as in Istio: injected faults hit preflights as well. What it injects is said per route.",
+    applies: routesRequests,
+  },
+  {
+    filter: { name: "envoy.filters.http.cors", typedConfig: any(CorsSchema, {}) },
+    reason: "Answers preflights itself, so after everything that may refuse a request. Policies are per route.",
+    applies: routesRequests,
+  },
+  {
+    filter: { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, {}) },
+    reason: "Last: it ends the chain.",
+    applies: () => true,
+  },
+];
+
+/** The filters of one HTTP connection manager. */
+export function httpFilters(place: FilterPlace): HttpFilterJson[] {
+  return table.filter(({ applies }) => applies(place)).map(({ filter }) => filter);
+}

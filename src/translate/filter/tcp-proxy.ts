@@ -1,0 +1,34 @@
+// The network filter that carries bytes to a cluster → Envoy's TcpProxy.
+
+import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
+import type { TcpProxyJson } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
+import { TcpProxySchema } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
+import { any } from "../../envoy/any.ts";
+import { defined } from "../../envoy/defined.ts";
+import { clusterStatName } from "../../envoy/names.ts";
+import type { DurationMs } from "../../lib/duration.ts";
+import { protoDuration } from "../../lib/duration.ts";
+import type { MeshSettings } from "../../model/mesh.ts";
+import { accessLog } from "./access-log.ts";
+
+export interface TcpPlace {
+  readonly cluster: string;
+  readonly settings: MeshSettings;
+  /** Connections silent for so long are closed; Envoy's 1 h when unset (DestinationRule connectionPool.tcp.idleTimeout), 0 never. */
+  readonly idleTimeout?: DurationMs | undefined;
+}
+
+/** The filter, ready for a filter chain. */
+export function tcpProxyFilter(place: TcpPlace): FilterJson {
+  return { name: "envoy.filters.network.tcp_proxy", typedConfig: any(TcpProxySchema, tcpProxy(place)) };
+}
+
+/** The TCP proxy of one chain. */
+export function tcpProxy({ cluster, settings, idleTimeout }: TcpPlace): TcpProxyJson {
+  return defined<TcpProxyJson>({
+    statPrefix: clusterStatName(cluster),
+    cluster,
+    idleTimeout: idleTimeout === undefined ? undefined : protoDuration(idleTimeout),
+    accessLog: accessLog(settings),
+  });
+}

@@ -1,0 +1,134 @@
+// The listeners of a sidecar's outbound side: the one that all captured connections reach, and those it hands them on to by their
+// original destination. The same shape serves gateways, whose listeners are bound.
+
+import type { FilterChainJson, FilterChainMatchJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
+import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
+import { defined } from "../../envoy/defined.ts";
+import { blackHoleClusterName, outboundCapturePort, passthroughClusterName, virtualOutboundListenerName } from "../../envoy/names.ts";
+import { protoDuration } from "../../lib/duration.ts";
+import type { ChainMatch, L4Chain } from "../../model/l4-routes.ts";
+import type { ListenerRelation } from "../../model/listeners.ts";
+import type { MeshSettings } from "../../model/mesh.ts";
+import { cidrRange, socketAddress } from "../address.ts";
+import { httpConnectionManagerFilter } from "../filter/http-connection-manager.ts";
+import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
+import { httpApplicationProtocols, httpInspector, tlsInspector } from "./listener-filters.ts";
+
+/** Where connections to unknown destinations go. */
+export function unknownCluster({ outboundTrafficPolicy }: MeshSettings): string {
+  return outboundTrafficPolicy === "ALLOW_ANY" ? passthroughClusterName : blackHoleClusterName;
+}
+
+/** Port 15001: hands a connection to the listener of its original destination; unknown destinations stay here. */
+export function virtualOutboundListener(settings: MeshSettings): ListenerJson {
+  return {
+    name: virtualOutboundListenerName,
+    address: socketAddress("0.0.0.0", outboundCapturePort),
+    trafficDirection: "OUTBOUND",
+    useOriginalDst: true,
+    filterChains: [
+      {
+        // A connection to the port itself was never captured: passing it through would come back here for ever.
+        name: "virtualOutbound-blackhole",
+        filterChainMatch: { destinationPort: outboundCapturePort },
+        filters: [tcpProxyFilter({ cluster: blackHoleClusterName, settings })],
+      },
+    ],
+    defaultFilterChain: {
+      name: "virtualOutbound-catchall-tcp",
+      filters: [tcpProxyFilter({ cluster: unknownCluster(settings), settings })],
+    },
+  };
+}
+
+export interface ListenerPlace {
+  readonly kind: "sidecar" | "gateway";
+  readonly settings: MeshSettings;
+}
+
+/** One listener of an address and port. */
+export function trafficListener(relation: ListenerRelation, place: ListenerPlace): ListenerJson {
+  const { name, address, port, detect, chains } = relation;
+  const restricted = chains.filter(({ match }) => !isOpen(match));
+  const open = chains.find(({ match }) => isOpen(match));
+  const needsTls =
+    chains.some(({ match }) => match.serverNames.length > 0) || (relation.routes !== undefined && !detect && place.kind === "sidecar");
+  const http = relation.routes === undefined ? undefined : httpChain(relation, relation.routes, place);
+  const waits = needsTls || detect;
+  return defined<ListenerJson>({
+    name,
+    address: socketAddress(address, port),
+    trafficDirection: "OUTBOUND",
+    bindToPort: place.kind === "sidecar" ? false : undefined,
+    listenerFilters: [...(needsTls ? [tlsInspector] : []), ...(detect ? [httpInspector()] : [])],
+    // Who stays silent is taken for what needs no bytes to be recognised: a client of a server that speaks first.
+    listenerFiltersTimeout: waits ? protoDuration(place.settings.protocolDetectionTimeout) : undefined,
+    continueOnListenerFiltersTimeout: waits ? true : undefined,
+    filterChains: [...restricted.map((chain) => tcpChain(chain, place)), ...httpMatchChains(http, relation, place)],
+    defaultFilterChain: defaultChain(http, open, { relation, place }),
+  });
+}
+
+function isOpen({ serverNames, destinations, sources }: ChainMatch): boolean {
+  return serverNames.length === 0 && destinations.length === 0 && sources.length === 0;
+}
+
+/** The chains, besides the default one, that HTTP needs. */
+function httpMatchChains(http: FilterChainJson | undefined, relation: ListenerRelation, place: ListenerPlace): readonly FilterChainJson[] {
+  if (http === undefined) return [];
+  if (relation.detect) return [{ ...http, filterChainMatch: { applicationProtocols: [...httpApplicationProtocols] } }];
+  if (place.kind === "gateway") return [];
+  // TLS to an unknown host on a port that HTTP services use: it can't be HTTP for one of them.
+  const cluster = relation.chains.find(({ match }) => isOpen(match))?.cluster ?? unknownCluster(place.settings);
+  return [
+    {
+      name: `${relation.name}_tls`,
+      filterChainMatch: { transportProtocol: "tls" },
+      filters: [tcpProxyFilter({ cluster, settings: place.settings })],
+    },
+  ];
+}
+
+function defaultChain(
+  http: FilterChainJson | undefined,
+  open: L4Chain | undefined,
+  { relation, place }: { readonly relation: ListenerRelation; readonly place: ListenerPlace },
+): FilterChainJson | undefined {
+  if (http !== undefined && !relation.detect) return http;
+  if (open !== undefined) return tcpChain(open, place);
+  if (place.kind === "gateway") return undefined;
+  return {
+    name: `${relation.name}_unknown`,
+    filters: [tcpProxyFilter({ cluster: unknownCluster(place.settings), settings: place.settings })],
+  };
+}
+
+function httpChain(relation: ListenerRelation, routes: string, { kind, settings }: ListenerPlace): FilterChainJson {
+  const direction = kind === "gateway" ? "gateway" : "outbound";
+  return {
+    name: `${relation.name}_http`,
+    filters: [httpConnectionManagerFilter({ direction, statPrefix: `${direction}_${relation.port}`, routes, settings })],
+  };
+}
+
+function tcpChain({ match, cluster, idleTimeout }: L4Chain, { settings }: ListenerPlace): FilterChainJson {
+  return defined<FilterChainJson>({
+    name: chainName(match, cluster),
+    filterChainMatch: isOpen(match) ? undefined : filterChainMatch(match),
+    filters: [tcpProxyFilter({ cluster, settings, idleTimeout })],
+  });
+}
+
+/** Chain names must be unique in a listener. */
+function chainName({ serverNames, destinations, sources }: ChainMatch, cluster: string): string {
+  return [cluster, ...serverNames, ...destinations, ...sources.map((source) => `from ${source}`)].join(" ");
+}
+
+function filterChainMatch({ serverNames, destinations, sources }: ChainMatch): FilterChainMatchJson {
+  return defined<FilterChainMatchJson>({
+    serverNames: serverNames.length === 0 ? undefined : [...serverNames],
+    transportProtocol: serverNames.length === 0 ? undefined : "tls",
+    prefixRanges: destinations.length === 0 ? undefined : destinations.flatMap((range) => cidrRange(range) ?? []),
+    sourcePrefixRanges: sources.length === 0 ? undefined : sources.flatMap((range) => cidrRange(range) ?? []),
+  });
+}
