@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { captureRules, fabricRules, plainPodRules } from "./capture.ts";
-import { wrapperArguments } from "./launch.ts";
+import { needsUserNamespace, wrapperArguments } from "./launch.ts";
 import { findTools } from "./tools.ts";
 import { vipRules } from "./vip-rules.ts";
 
@@ -9,7 +9,7 @@ import { vipRules } from "./vip-rules.ts";
 function loaded(...rulesets: readonly string[]): string {
   const tools = findTools();
   const script = 'for rules in "$@"; do printf "%s" "$rules" | nft -f - || exit 1; done; nft list ruleset';
-  const args = [...wrapperArguments(process.getuid?.() !== 0), tools.sh, "-c", script, "sh", ...rulesets];
+  const args = [...wrapperArguments(needsUserNamespace()), tools.sh, "-c", script, "sh", ...rulesets];
   return execFileSync(tools.setpriv, args, { encoding: "utf8", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
 }
 

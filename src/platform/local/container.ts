@@ -109,6 +109,7 @@ export async function startContainer(spec: ContainerSpec, pod: ContainerPod): Pr
     name: spec.name,
     pid: running.pid,
     exited: running.exited,
+    kill: () => void running.kill("SIGKILL"),
     stop: ({ graceMs }) => stopContainer(running, graceMs),
     signal: (signal) => signalApplication(running, signal),
     exec: async (execSpec) => {

@@ -20,6 +20,7 @@ export interface PodDns {
 
 const forwardTimeoutMs = 2000;
 const tcpIdleMs = 10_000;
+const receiveBufferBytes = 4 * 1024 * 1024;
 const maxForwards = 1000;
 const maxTcpConnectionsPerPod = 64;
 
@@ -28,10 +29,23 @@ interface PodSockets {
   readonly tcp: readonly number[];
 }
 
+/** Room for bursts of queries. Beyond the system's limit only with rights over the whole machine, hence the second try. */
+function growReceiveBuffer(fd: number): void {
+  for (const name of [SocketOption.receiveBufferForce, SocketOption.receiveBuffer]) {
+    try {
+      setSocketOption(fd, { level: SocketOption.solSocket, name, value: receiveBufferBytes });
+      return;
+    } catch {
+      // An ordinary user: take what the system allows.
+    }
+  }
+}
+
 function openBound(address: string, type: "stream" | "dgram"): number {
   const fd = openSocket(address.includes(":") ? "ipv6" : "ipv4", type);
   try {
     setSocketOption(fd, { level: SocketOption.solSocket, name: SocketOption.reuseAddress, value: 1 });
+    if (type === "dgram") growReceiveBuffer(fd);
     bindSocket(fd, address, sidecarPorts.dns);
     return fd;
   } catch (error) {

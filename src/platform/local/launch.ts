@@ -2,6 +2,7 @@
 // It is PID 1 of its PID namespace and dies with the supervisor's thread that started it, and everything below dies with it.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { Unavailable } from "../../lib/errors.ts";
 import { type Channel, childChannel, readyKind } from "./ipc.ts";
 import { exitOf } from "./isolated-process.ts";
@@ -14,7 +15,7 @@ export interface NodeProcessOptions {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string;
-  /** Default: true unless we are root. */
+  /** Default: true unless this process has the rights to make namespaces itself (root usually has). */
   readonly userNamespace?: boolean;
   /** How long until it must have called `announceReady`; default 15 s (it takes about 0.1 s). */
   readonly readyTimeoutMs?: number;
@@ -42,6 +43,16 @@ function requireProgram(name: "setpriv" | "unshare"): string {
   throw new Unavailable(`the program ${name} is not installed`, { fix: `Install the package ${packageOf[name]}.` });
 }
 
+const capNetAdmin = 12n;
+const capSysAdmin = 21n;
+
+/** Without CAP_SYS_ADMIN and CAP_NET_ADMIN (an ordinary user, or root in a container) only a user namespace of our own gives them. */
+export function needsUserNamespace(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+  const needed = (1n << capNetAdmin) | (1n << capSysAdmin);
+  return (BigInt(`0x${effective}`) & needed) !== needed;
+}
+
 /** The wrapper: dies with us, takes the namespace's PID 1 along, and with it everything inside. */
 export function wrapperArguments(userNamespace: boolean): readonly string[] {
   const user = userNamespace ? ["-U", "-r"] : [];
@@ -62,7 +73,7 @@ export function wrapperArguments(userNamespace: boolean): readonly string[] {
 }
 
 function spawnNode(options: NodeProcessOptions): ChildProcess {
-  const userNamespace = options.userNamespace ?? process.getuid?.() !== 0;
+  const userNamespace = options.userNamespace ?? needsUserNamespace();
   return spawn(requireProgram("setpriv"), [...wrapperArguments(userNamespace), options.command, ...options.args], {
     cwd: options.cwd,
     env: options.env,

@@ -44,12 +44,21 @@ function homeNamespaces(): Readonly<Record<Kind, number>> {
   return homes;
 }
 
+/** The working directory may have been removed meanwhile. */
+function goTo(directory: string): void {
+  try {
+    process.chdir(directory);
+  } catch {
+    process.chdir("/");
+  }
+}
+
 function returnHome(kindsToLeave: readonly Kind[], workingDirectory: string): void {
   const home = homeNamespaces();
   try {
     for (const kind of kindsToLeave) setns(home[kind], CloneFlag[kind]);
     // Entering a mount namespace puts the thread's directory at its root.
-    if (kindsToLeave.includes("mnt")) process.chdir(workingDirectory);
+    if (kindsToLeave.includes("mnt")) goTo(workingDirectory);
   } catch (error) {
     // A thread left in a pod's namespace would put everything that follows in the wrong place: nothing sane can go on.
     process.stderr.write(`cannot return to the node's namespaces: ${String(error)}\n`);

@@ -55,8 +55,8 @@ function writePodFiles(dir: string, spec: PodSpec, names: { hostname: string; ip
 }
 
 interface Running {
-  readonly pid: number;
   readonly exited: Promise<Exit>;
+  kill(): void;
 }
 
 /** The implementation of PodSandbox. */
@@ -139,19 +139,11 @@ export class Pod implements PodSandbox {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#starting);
-    for (const { pid } of this.#running) killQuietly(pid);
+    for (const running of this.#running) running.kill();
     await Promise.all([...this.#running].map(({ exited }) => exited));
     this.#dns?.close();
     closeNamespaces(this.#namespaces);
     rmSync(this.dir, { recursive: true, force: true });
     this.#released();
-  }
-}
-
-function killQuietly(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // Ended by itself.
   }
 }

@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { captureRules, fabricRules } from "./capture.ts";
-import { wrapperArguments } from "./launch.ts";
+import { needsUserNamespace, wrapperArguments } from "./launch.ts";
 import { findTool, packageOf, systemPath, type ToolName, toolNames } from "./tools.ts";
 
 /** Something missing and what to do about it. */
@@ -68,10 +68,10 @@ interface Trial {
 }
 
 /** Runs all steps in namespaces as the node process gets them; the exit code is 10 + the step that failed, 9 when all went well. */
-function tryNamespaces(root: boolean): Promise<Trial> {
+function tryNamespaces(): Promise<Trial> {
   const script = [...steps.map(({ command }, index) => `{ ${command}; } || exit ${10 + index}`), "exit 9"].join("\n");
   const rules = [captureRules("198.18.0.2"), fabricRules(15099, ["198.19.0.0/16"])];
-  const args = [...wrapperArguments(!root), findTool("sh") ?? "sh", "-c", script, "sh", ...rules];
+  const args = [...wrapperArguments(needsUserNamespace()), findTool("sh") ?? "sh", "-c", script, "sh", ...rules];
   const child = spawn(findTool("setpriv") ?? "setpriv", args, {
     stdio: ["ignore", "ignore", "pipe"],
     env: { PATH: systemPath },
@@ -110,7 +110,7 @@ export async function preflight(): Promise<readonly PreflightFinding[]> {
   const tools = missingTools();
   if (tools.length > 0) return tools;
   const root = process.getuid?.() === 0;
-  const trial = await tryNamespaces(root);
+  const trial = await tryNamespaces();
   if (trial.exitCode === 9) return await libcFinding();
   const step = trial.exitCode === null ? undefined : steps[trial.exitCode - 10];
   if (step !== undefined) return [{ ...step.finding, message: `${step.finding.message} (${trial.stderr})` }];

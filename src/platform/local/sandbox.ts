@@ -139,6 +139,8 @@ export interface Container {
   /** PID of the container's init in the node's PID namespace; killing it ends the container. */
   readonly pid: number;
   readonly exited: Promise<Exit>;
+  /** SIGKILL to everything in the container, at once. */
+  kill(): void;
   /** SIGTERM to the application, after `graceMs` SIGKILL to everything in the container. Resolves with how it ended. */
   stop(options: { readonly graceMs: number }): Promise<Exit>;
   /** Sends a signal to the application's first process. False when there is none. */
@@ -184,7 +186,9 @@ export interface Sidecar {
   ready(options: { readonly timeoutMs: number }): Promise<void>;
   /** One request to Envoy's admin, e.g. `POST /healthcheck/fail`. */
   admin(method: "GET" | "POST", path: string): Promise<{ readonly status: number; readonly body: string }>;
+  /** SIGTERM, after `graceMs` SIGKILL; drain its listeners by `admin` before. Resolves with how it ended. */
   stop(options: { readonly graceMs: number }): Promise<Exit>;
+  kill(): void;
 }
 
 /** What a probe does; field names of Kubernetes' Probe. Ports are numbers (the caller resolves names). */

@@ -116,6 +116,7 @@ export async function startSidecar(spec: SidecarSpec, pod: ContainerPod & { read
   return {
     pid: running.pid,
     exited: running.exited,
+    kill: () => void running.kill("SIGKILL"),
     ready: ({ timeoutMs }) => untilReady(running, spec.adminPath, { timeoutMs, lastLines }),
     admin: (method, path) => askAdmin(spec.adminPath, method, path),
     stop: async ({ graceMs }) => {

@@ -21,7 +21,15 @@ export const CloneFlag = { fs: 0x200, mnt: 0x20000, uts: 0x4000000, ipc: 0x80000
 /** mount(2) flags we use. */
 export const MountFlag = { readOnly: 1, noSuid: 2, noDev: 4, bind: 4096, rec: 16384, private: 1 << 18 } as const;
 /** setsockopt levels and names (asm-generic: the same on x64 and arm64). */
-export const SocketOption = { solSocket: 1, reuseAddress: 2, error: 4, mark: 36, solIp: 0, originalDestination: 80 } as const;
+export const SocketOption = {
+  solSocket: 1,
+  reuseAddress: 2,
+  receiveBuffer: 8,
+  receiveBufferForce: 33,
+  mark: 36,
+  solIp: 0,
+  originalDestination: 80,
+} as const;
 
 const socketType = { stream: 1, dgram: 2 } as const;
 const nonBlockingCloseOnExec = 0o4000 | 0o2000000;

@@ -64,9 +64,17 @@ async function dnsBurst(world: World, input: unknown): Promise<unknown> {
 /** Pods closed while they start, and closed twice. */
 async function closeWhileStarting(world: World): Promise<unknown> {
   const pods = await Promise.all(Array.from({ length: 8 }, () => testPod(world, { sidecar: true })));
-  const starts = pods.map((pod) => startFakeEnvoy(pod).then(() => "ready", (error: Error) => error.message.split("\n")[0]));
+  const starts = pods.map((pod) =>
+    startFakeEnvoy(pod).then(
+      () => "ready",
+      (error: Error) => error.message.split("\n")[0],
+    ),
+  );
   await Promise.all(pods.map(async (pod) => Promise.all([pod.close(), pod.close()])));
-  return { results: [...new Set(await Promise.all(starts))].length > 0, afterwards: await pods[0]?.probe({ kind: "tcpSocket", port: 1 }, { timeoutMs: 100 }) };
+  return {
+    results: [...new Set(await Promise.all(starts))].length > 0,
+    afterwards: await pods[0]?.probe({ kind: "tcpSocket", port: 1 }, { timeoutMs: 100 }),
+  };
 }
 
 export const loadScenarios: Readonly<Record<string, Scenario>> = { manyPods, burst, dnsBurst, closeWhileStarting };

@@ -7,7 +7,13 @@ import { loadScenarios } from "./load-scenarios.ts";
 import { networkScenarios } from "./network-scenarios.ts";
 import type { Scenario, World } from "./pod-kit.ts";
 
-const all: Readonly<Record<string, Scenario>> = { ...containerScenarios, ...captureScenarios, ...networkScenarios, ...envoyScenarios, ...loadScenarios };
+const all: Readonly<Record<string, Scenario>> = {
+  ...containerScenarios,
+  ...captureScenarios,
+  ...networkScenarios,
+  ...envoyScenarios,
+  ...loadScenarios,
+};
 
 /** Runs a scenario by name. */
 export async function runScenario(name: string, world: World, input: unknown): Promise<unknown> {
