@@ -1,0 +1,252 @@
+// Mesh and proxy → the proxy's whole configuration, encoded. Proxies of one class share everything but their inbound side; what did not
+// change since the last mesh is the same object.
+
+import { ClusterSchema } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
+import { ClusterLoadAssignmentSchema } from "#envoy/envoy/config/endpoint/v3/endpoint_pb.js";
+import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
+import { ListenerSchema } from "#envoy/envoy/config/listener/v3/listener_pb.js";
+import type { EncodedResource, ProxyConfig, ResourceReference, ResourceSet, RuntimeLayer } from "../envoy/config.ts";
+import { EncodeCache } from "../envoy/encode-cache.ts";
+import { blackHoleClusterName, inboundClusterName, inboundPassthroughClusterName } from "../envoy/names.ts";
+import type { DurationMs } from "../lib/duration.ts";
+import { durationMs } from "../lib/duration.ts";
+import type { ListenerRelation } from "../model/listeners.ts";
+import { KeyedMemo, memoLast, memoObject, stableMap } from "../model/memo.ts";
+import type { Endpoint, Mesh, MeshProxy, MeshSettings, Scope } from "../model/mesh.ts";
+import { subsetEndpoints } from "../model/splits.ts";
+import { inboundCluster, inboundPassthroughCluster } from "./cluster/inbound.ts";
+import type { ClusterPlan, EndpointSource } from "./cluster/plan.ts";
+import { createClusterPlanner } from "./cluster/plan.ts";
+import { clusterLoadAssignment, splitLoadAssignment } from "./endpoint/cluster-load-assignment.ts";
+import { virtualInboundListener } from "./listener/inbound.ts";
+import { trafficListener, unknownCluster, virtualOutboundListener } from "./listener/outbound.ts";
+import { RouteEncoder } from "./route/route-configuration.ts";
+import type { RouteSettings } from "./route/settings.ts";
+
+export interface Translator {
+  /** The configuration of one of the mesh's proxies; undefined while its pod has no address. */
+  proxyConfigOf(mesh: Mesh, proxy: MeshProxy): ProxyConfig | undefined;
+}
+
+const noResources: ResourceSet = new Map();
+
+/** Starts a translator; keep one per control plane, because it remembers. */
+export function createTranslator(cache: EncodeCache = new EncodeCache()): Translator {
+  const encoderOf = memoLast((settings: MeshSettings) => new RouteEncoder(cache, routeSettings(settings)));
+  const inboundOf = memoLast((settings: MeshSettings) => memoObject((proxy: MeshProxy) => inboundResources(cache, proxy, settings)));
+  const classes = new Map<string, ClassTranslator>();
+  const configs = new KeyedMemo<ProxyConfig>();
+  let round: Mesh | undefined;
+  const startRound = (mesh: Mesh) => {
+    if (round === mesh) return;
+    round = mesh;
+    configs.generation();
+    const keys = new Set([...mesh.scopes.values()].map(({ key }) => key));
+    for (const key of classes.keys()) if (!keys.has(key)) classes.delete(key);
+  };
+  return {
+    proxyConfigOf(mesh, proxy) {
+      const scope = mesh.scopes.get(proxy.id);
+      if (scope === undefined || proxy.address === "") return undefined;
+      startRound(mesh);
+      const translate = classes.get(scope.key) ?? createClassTranslator(cache);
+      classes.set(scope.key, translate);
+      const shared = translate(mesh, scope, encoderOf(mesh.settings));
+      const inbound = proxy.kind === "sidecar" ? inboundOf(mesh.settings)(proxy) : noInbound;
+      return configs.get(proxy.id, [shared, inbound], () => ({
+        ...shared,
+        clusters: joined(shared.clusters, inbound.clusters),
+        listeners: joined(shared.listeners, inbound.listeners),
+      }));
+    },
+  };
+}
+
+function routeSettings({ defaultHttpRetryPolicy }: MeshSettings): RouteSettings {
+  return { defaultRetries: defaultHttpRetryPolicy, includeRequestAttemptCount: true };
+}
+
+/** Joined sets are remembered by both parts, so a proxy's set changes only when one of them does. */
+const joined = ((): ((shared: ResourceSet, own: ResourceSet) => ResourceSet) => {
+  const known = new WeakMap<ResourceSet, WeakMap<ResourceSet, ResourceSet>>();
+  return (shared, own) => {
+    if (own.size === 0) return shared;
+    const bySecond = known.get(shared) ?? new WeakMap<ResourceSet, ResourceSet>();
+    known.set(shared, bySecond);
+    const set = bySecond.get(own) ?? new Map([...shared, ...own]);
+    bySecond.set(own, set);
+    return set;
+  };
+})();
+
+type ClassTranslator = (mesh: Mesh, scope: Scope, encoder: RouteEncoder) => ProxyConfig;
+
+/** Everything that a class of proxies shares. */
+function createClassTranslator(cache: EncodeCache): ClassTranslator {
+  const plannerOf = createClusterPlanner(cache);
+  const clusterSet = stableMap<string, EncodedResource>();
+  const listenerSet = stableMap<string, EncodedResource>();
+  const routeSet = stableMap<string, EncodedResource>();
+  const runtimeSet = stableMap<string, number>();
+  const planOf = memoLast(plannerOf);
+  const clustersOf = memoLast((plan: ClusterPlan) => clusterSet(plan.clusters));
+  const endpointsOf = createEndpointTranslator(cache);
+  const listenersOf = memoLast((relations: Scope["listeners"], kind: Scope["kind"], settings: MeshSettings) =>
+    listenerSet(listenerResources(cache, relations.listeners, { kind, settings })),
+  );
+  const routesOf = memoLast((encoder: RouteEncoder, tables: Scope["tables"], client: Scope["client"]) =>
+    routeSet(new Map(tables.map((table) => [table.name, encoder.routeConfiguration(table, client)]))),
+  );
+  const runtimeOf = memoLast((tables: Scope["tables"], runtime: Mesh["runtime"]) => runtimeSet(runtimeOfTables(tables, runtime)));
+  const graceOf = memoLast(removalGrace);
+  const config = memoLast(
+    (
+      clusters: ResourceSet,
+      endpoints: ResourceSet,
+      listeners: ResourceSet,
+      routes: ResourceSet,
+      runtime: RuntimeLayer,
+      grace: DurationMs,
+    ): ProxyConfig => ({
+      clusters,
+      endpoints,
+      listeners,
+      routes,
+      secrets: noResources,
+      extensions: noResources,
+      runtime,
+      removalGrace: grace,
+    }),
+  );
+  return (mesh, scope, encoder) => {
+    const plan = planOf(scope);
+    return config(
+      clustersOf(plan),
+      endpointsOf(plan, mesh.endpoints),
+      listenersOf(scope.listeners, scope.kind, mesh.settings),
+      routesOf(encoder, scope.tables, scope.client),
+      runtimeOf(scope.tables, mesh.runtime),
+      graceOf(scope.tables),
+    );
+  };
+}
+
+function createEndpointTranslator(cache: EncodeCache): (plan: ClusterPlan, endpoints: Mesh["endpoints"]) => ResourceSet {
+  const memo = new KeyedMemo<EncodedResource>();
+  const set = stableMap<string, EncodedResource>();
+  return memoLast((plan: ClusterPlan, endpoints: Mesh["endpoints"]) => {
+    memo.generation();
+    return set(new Map(plan.endpoints.map((source) => [source.cluster, endpointResource(cache, memo, { source, endpoints })])));
+  });
+}
+
+const noEndpoints: readonly Endpoint[] = [];
+
+function endpointResource(
+  cache: EncodeCache,
+  memo: KeyedMemo<EncodedResource>,
+  { source, endpoints }: { readonly source: EndpointSource; readonly endpoints: Mesh["endpoints"] },
+): EncodedResource {
+  const encode = (json: ReturnType<typeof splitLoadAssignment>, from: string) =>
+    cache.resource({ type: "eds", name: source.cluster, schema: ClusterLoadAssignmentSchema, json, sources: [from] });
+  if ("split" in source) {
+    const { split } = source;
+    const behind = split.members.map(({ destination }) =>
+      destination.service === undefined ? undefined : endpoints.get(destination.service.id),
+    );
+    return memo.get(source.cluster, [split, ...behind], () => encode(splitLoadAssignment(split, endpoints), split.source));
+  }
+  const all = endpoints.get(source.serviceId) ?? noEndpoints;
+  return memo.get(source.cluster, [all, source.labels], () =>
+    encode(clusterLoadAssignment(source.cluster, subsetEndpoints(all, source), source.port), source.source),
+  );
+}
+
+function listenerResources(
+  cache: EncodeCache,
+  relations: readonly ListenerRelation[],
+  place: { readonly kind: Scope["kind"]; readonly settings: MeshSettings },
+): ResourceSet {
+  const unknown = { type: "cds", name: unknownCluster(place.settings) } as const;
+  const resources = relations.map((relation) =>
+    listenerResource(cache, trafficListener(relation, place), {
+      references: [
+        ...(place.kind === "sidecar" ? [unknown] : []),
+        ...(relation.routes === undefined ? [] : [{ type: "rds", name: relation.routes } as const]),
+        ...relation.chains.map(({ cluster }) => ({ type: "cds", name: cluster }) as const),
+      ],
+      sources: relation.sources,
+    }),
+  );
+  const capture =
+    place.kind === "sidecar"
+      ? [
+          listenerResource(cache, virtualOutboundListener(place.settings), {
+            references: [unknown, { type: "cds", name: blackHoleClusterName }],
+            sources: [],
+          }),
+        ]
+      : [];
+  return new Map([...resources, ...capture].map((resource) => [resource.name, resource]));
+}
+
+function listenerResource(
+  cache: EncodeCache,
+  json: ListenerJson,
+  relations: { readonly references: readonly ResourceReference[]; readonly sources: readonly string[] },
+): EncodedResource {
+  return cache.resource({ type: "lds", name: json.name ?? "", schema: ListenerSchema, json, ...relations });
+}
+
+interface InboundResources {
+  readonly clusters: ResourceSet;
+  readonly listeners: ResourceSet;
+}
+
+const noInbound: InboundResources = { clusters: noResources, listeners: noResources };
+
+function inboundResources(cache: EncodeCache, proxy: MeshProxy, settings: MeshSettings): InboundResources {
+  const passthrough = inboundPassthroughCluster(settings);
+  const clusters = [
+    cache.resource({ type: "cds", name: inboundPassthroughClusterName, schema: ClusterSchema, json: passthrough }),
+    ...proxy.inbound.map((inbound) =>
+      cache.resource({
+        type: "cds",
+        name: inboundClusterName(inbound.port),
+        schema: ClusterSchema,
+        json: inboundCluster(inbound, proxy, settings),
+        sources: [inbound.service.source],
+      }),
+    ),
+  ];
+  const listener = listenerResource(cache, virtualInboundListener(proxy.inbound, settings), {
+    references: [...clusters.map(({ name }) => name), blackHoleClusterName].map((name) => ({ type: "cds", name }) as const),
+    sources: proxy.inbound.map(({ service }) => service.source),
+  });
+  return {
+    clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
+    listeners: new Map([[listener.name, listener]]),
+  };
+}
+
+const prefixesOf = memoObject(
+  (tables: Scope["tables"]): ReadonlySet<string> =>
+    new Set(tables.flatMap(({ hosts }) => hosts.flatMap(({ rules }) => rules.flatMap(({ split }) => split?.runtimeKeyPrefix ?? [])))),
+);
+
+/** Only the keys of splits that these routes have; a key is "<prefix>.<cluster>" and prefixes have one dot. */
+function runtimeOfTables(tables: Scope["tables"], runtime: Mesh["runtime"]): RuntimeLayer {
+  if (runtime.size === 0) return runtime;
+  const prefixes = prefixesOf(tables);
+  return new Map([...runtime].filter(([key]) => prefixes.has(key.split(".", 2).join("."))));
+}
+
+const shortestGrace = durationMs(5000);
+const longestGrace = durationMs(60_000);
+
+/** The longest timeout of any route (it includes retries), between 5 s and 1 min; routes without one count as the shortest. */
+function removalGrace(tables: Scope["tables"]): DurationMs {
+  const timeouts = tables.flatMap(({ hosts }) => hosts.flatMap(({ rules }) => rules.flatMap(({ route }) => route.timeout ?? [])));
+  const longest = Math.max(shortestGrace, ...timeouts);
+  return durationMs(Math.min(longest, longestGrace));
+}
