@@ -25,22 +25,51 @@ export interface DeltaResponse {
   readonly removed: readonly string[];
 }
 
-/** Serializes a DeltaDiscoveryResponse: resources = 2, type_url = 4, nonce = 5, removed_resources = 6. */
-export function encodeDeltaResponse(response: DeltaResponse): Uint8Array {
-  const writer = new BinaryWriter();
-  for (const resource of response.resources) {
-    writer.tag(2, WireType.LengthDelimited).fork();
-    // Resource: version = 1, resource = 2 (Any: type_url = 1, value = 2), name = 3.
-    writer.tag(1, WireType.LengthDelimited).string(resource.version);
-    writer.tag(2, WireType.LengthDelimited).fork();
-    writer.tag(1, WireType.LengthDelimited).string(response.typeUrl);
-    writer.tag(2, WireType.LengthDelimited).bytes(resource.bytes).join();
-    writer.tag(3, WireType.LengthDelimited).string(resource.name).join();
-  }
-  writer.tag(4, WireType.LengthDelimited).string(response.typeUrl);
-  writer.tag(5, WireType.LengthDelimited).string(response.nonce);
-  for (const name of response.removed) writer.tag(6, WireType.LengthDelimited).string(name);
-  return writer.finish();
+/** Serializes a DeltaDiscoveryResponse (resources = 2, type_url = 4, nonce = 5, removed_resources = 6); copies each resource once. */
+export function encodeDeltaResponse(response: DeltaResponse): Buffer {
+  const pieces: Uint8Array[] = [];
+  for (const resource of response.resources) pieces.push(resourceHeader(resource, response.typeUrl), resource.bytes);
+  const tail = new BinaryWriter();
+  tail.tag(4, WireType.LengthDelimited).string(response.typeUrl);
+  tail.tag(5, WireType.LengthDelimited).string(response.nonce);
+  for (const name of response.removed) tail.tag(6, WireType.LengthDelimited).string(name);
+  pieces.push(tail.finish());
+  return Buffer.concat(pieces);
+}
+
+/**
+ * All of one Resource up to its content: version = 1, name = 3, resource = 2, an Any with type_url = 1 and value = 2, which comes
+ * last so that the bytes can follow as they are.
+ */
+function resourceHeader({ version, name, bytes }: EncodedResource, typeUrl: string): Uint8Array {
+  const anyLength = stringSize(typeUrl) + 1 + varintSize(bytes.length) + bytes.length;
+  const length = stringSize(version) + stringSize(name) + 1 + varintSize(anyLength) + anyLength;
+  return new BinaryWriter()
+    .tag(2, WireType.LengthDelimited)
+    .uint32(length)
+    .tag(1, WireType.LengthDelimited)
+    .string(version)
+    .tag(3, WireType.LengthDelimited)
+    .string(name)
+    .tag(2, WireType.LengthDelimited)
+    .uint32(anyLength)
+    .tag(1, WireType.LengthDelimited)
+    .string(typeUrl)
+    .tag(2, WireType.LengthDelimited)
+    .uint32(bytes.length)
+    .finish();
+}
+
+/** Bytes of a string field with a field number below 16. */
+function stringSize(value: string): number {
+  const length = Buffer.byteLength(value);
+  return 1 + varintSize(length) + length;
+}
+
+function varintSize(value: number): number {
+  let size = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) size += 1;
+  return size;
 }
 
 /** Reads a DeltaDiscoveryRequest; throws on bytes that are none. */

@@ -1,0 +1,164 @@
+// One proxy over its whole life: what it should have, what it acknowledged, and the stream between, if there is one.
+// The shell around the planner: events in, responses out, a timer; knows no gRPC.
+
+import type { ProxyConfig } from "../envoy/config.ts";
+import type { Logger } from "../lib/log.ts";
+import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
+import { connected, received } from "./proxy-events.ts";
+import { initialState, type ProxyState } from "./proxy-state.ts";
+import { isAcknowledged, type ProxyProgress, progressOf } from "./proxy-status.ts";
+import { plan } from "./push-plan.ts";
+import { resourceTypeOf, resourceTypes, typeUrls } from "./resource-types.ts";
+
+/** What a proxy should have, and the store's revision it was made from. */
+export interface Desired {
+  readonly config: ProxyConfig;
+  readonly revision: number;
+}
+
+/** The writing half of a stream. */
+export interface ResponseStream {
+  /** Calls back when the transport took the message; until then nothing more is written. */
+  write(response: DeltaResponse, taken: () => void): void;
+  end(): void;
+}
+
+export interface SessionOptions {
+  readonly proxyId: string;
+  /** Milliseconds of a clock that never jumps. */
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** The desired configuration, asked for when a proxy connects that has none. */
+  readonly generate: () => Desired | undefined;
+  /** Something of `status` may have changed. */
+  readonly onChange: () => void;
+}
+
+export interface SessionStatus {
+  readonly proxyId: string;
+  readonly isConnected: boolean;
+  /** The newest revision whose configuration was acknowledged as a whole; undefined before the first. */
+  readonly acknowledgedRevision: number | undefined;
+  /** The revision it should have now. */
+  readonly desiredRevision: number | undefined;
+  readonly progress: ProxyProgress;
+}
+
+export class ProxySession {
+  readonly #options: SessionOptions;
+  #state: ProxyState = initialState;
+  #desired: Desired | undefined;
+  #stream: ResponseStream | undefined;
+  /** Messages that the transport has not taken: a proxy that does not read costs these and no more. */
+  #unwritten = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #acknowledgedRevision: number | undefined;
+  #rejections = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+  }
+
+  get isConnected(): boolean {
+    return this.#stream !== undefined;
+  }
+
+  get acknowledgedRevision(): number | undefined {
+    return this.#acknowledgedRevision;
+  }
+
+  get desiredRevision(): number | undefined {
+    return this.#desired?.revision;
+  }
+
+  /** A stream opened; one before it is ended, because a proxy has one. */
+  attach(stream: ResponseStream): void {
+    this.#stream?.end();
+    this.#stream = stream;
+    this.#unwritten = 0;
+    this.#state = connected(this.#state === initialState ? undefined : this.#state);
+    this.#desired ??= this.#options.generate();
+    this.#options.onChange();
+  }
+
+  /** A stream ended; ignored when another has taken its place. */
+  detach(stream: ResponseStream): void {
+    if (this.#stream !== stream) return;
+    this.#stream = undefined;
+    clearTimeout(this.#timer);
+    this.#options.onChange();
+  }
+
+  /** The proxy said something. */
+  receive(stream: ResponseStream, request: DeltaRequest): void {
+    if (this.#stream !== stream) return;
+    const { typeUrl, ...rest } = request;
+    const type = resourceTypeOf(typeUrl);
+    if (type === undefined || this.#desired === undefined) {
+      this.#options.logger.warn("request not served", { proxy: this.#options.proxyId, typeUrl });
+      return;
+    }
+    this.#state = received(this.#state, { ...rest, type }, this.#desired.config);
+    if (request.error !== undefined) this.#reportRefusal(request);
+    this.#advance();
+  }
+
+  /** What the proxy should have from now on. */
+  setDesired(desired: Desired): void {
+    this.#desired = desired;
+    this.#advance();
+  }
+
+  /** Ends the stream and the timer. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#stream?.end();
+    this.#stream = undefined;
+  }
+
+  status(): SessionStatus {
+    const config = this.#desired?.config;
+    return {
+      proxyId: this.#options.proxyId,
+      isConnected: this.isConnected,
+      acknowledgedRevision: this.#acknowledgedRevision,
+      desiredRevision: this.#desired?.revision,
+      progress: config === undefined ? { isAcknowledged: false, obstacles: [] } : progressOf(this.#state, config),
+    };
+  }
+
+  #advance(): void {
+    const { now } = this.#options;
+    if (this.#stream === undefined || this.#desired === undefined || this.#unwritten > 0) return;
+    clearTimeout(this.#timer);
+    const next = plan(this.#state, this.#desired.config, now());
+    this.#state = next.state;
+    for (const { type, ...response } of next.responses) this.#write(this.#stream, { ...response, typeUrl: typeUrls[type] });
+    if (next.wakeAt !== undefined) this.#timer = setTimeout(() => this.#advance(), Math.max(0, next.wakeAt - now()));
+    this.#recordProgress();
+  }
+
+  #write(stream: ResponseStream, response: DeltaResponse): void {
+    this.#unwritten += 1;
+    stream.write(response, () => {
+      if (this.#stream !== stream) return;
+      this.#unwritten -= 1;
+      if (this.#unwritten === 0) this.#advance();
+    });
+  }
+
+  #recordProgress(): void {
+    if (this.#desired === undefined || this.#acknowledgedRevision === this.#desired.revision) return;
+    if (!isAcknowledged(this.#state, this.#desired.config)) return;
+    this.#acknowledgedRevision = this.#desired.revision;
+    this.#options.onChange();
+  }
+
+  #reportRefusal({ typeUrl, error }: DeltaRequest): void {
+    const rejections = resourceTypes.flatMap((type) => [...this.#state.types[type].rejected.values()]);
+    const { logger, proxyId, onChange } = this.#options;
+    logger.warn("the proxy refused a response", { proxy: proxyId, typeUrl, error, refused: rejections.map(({ unit }) => unit) });
+    if (rejections.length !== this.#rejections) onChange();
+    this.#rejections = rejections.length;
+  }
+}
