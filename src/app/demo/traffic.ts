@@ -56,8 +56,8 @@ function paced({ rate, durationMs, signal }: TrafficOptions, send: () => void): 
       const elapsed = performance.now() - startedAt;
       const due = Math.min(last, Math.floor((elapsed / 1000) * rate) + 1);
       for (; sent < due; sent += 1) send();
-      if (sent >= last) return stop();
-      timer = setTimeout(tick, Math.max(1, (sent / rate) * 1000 - elapsed));
+      if (sent >= last) stop();
+      else timer = setTimeout(tick, Math.max(1, (sent / rate) * 1000 - elapsed));
     };
     if (signal.aborted) return stop();
     signal.addEventListener("abort", stop);
