@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestNode, type TestNode } from "./testing/node-harness.ts";
 
+const isRoot = process.getuid?.() === 0;
 let node: TestNode;
 beforeAll(async () => {
   node = await startTestNode();
@@ -87,4 +88,32 @@ test("probes reach the application wherever it listens, and never the proxy", as
     notGrpc: false,
     throughProxy: 0,
   });
+});
+
+test("gRPC health probes", async () => {
+  expect(await node.run("grpcProbes")).toEqual({
+    serving: { success: true, reason: "SERVING" },
+    named: { success: true, reason: "SERVING" },
+    sick: { success: false, reason: "not SERVING" },
+    gone: { success: false, reason: "grpc-status 5" },
+  });
+});
+
+test("a server that never answers fails the probe at its timeout", async () => {
+  expect(await node.run("slowProbe")).toEqual(Array.from({ length: 2 }, () => ({ success: false, reason: "no answer within 150 ms" })));
+});
+
+test("another user has no capabilities; an ordinary user can't switch and is told so", async () => {
+  const expected = isRoot
+    ? { exitCode: 0, text: "12345\n12345\nCapEff:\t0000000000000000\nsearch\nok" }
+    : expect.stringContaining("an ordinary user can run only as itself");
+  expect(await node.run("otherUser")).toEqual(expected);
+});
+
+test("pods may be closed while they start, and twice", async () => {
+  expect(await node.run("closeWhileStarting")).toMatchObject({ afterwards: { success: false, reason: "the pod is gone" } });
+});
+
+test("many pods at once", async () => {
+  expect(await node.run("manyPods", { count: 12 })).toMatchObject({ pods: 12 });
 });

@@ -2,7 +2,7 @@
 // Node itself enters the namespaces and forks there: the child is our direct child, its exit code is the process's, killing it kills all.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync } from "node:fs";
+import { closeSync, fchownSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { MeshError } from "../../lib/errors.ts";
@@ -114,6 +114,9 @@ function spawned(child: ChildProcess, argv: readonly string[]): Promise<number> 
 export async function startIsolatedProcess(options: IsolatedProcessOptions): Promise<IsolatedProcess> {
   // Real pipes: Node's own are sockets, which an application can't open again as /dev/stdout.
   const pipes: Pipes = { stdout: openPipe(), stderr: openPipe() };
+  const { user, group } = options.credentials;
+  // So that another user can open them too.
+  if (user !== undefined) for (const { write } of [pipes.stdout, pipes.stderr]) fchownSync(write, user, group ?? user);
   let child: ChildProcess;
   try {
     child = fork(options, pipes);

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer as createHttpServer, get, type Server as HttpServer } from "node:http";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, connect, createServer, type Server } from "node:net";
 import { decode, encode } from "dns-packet";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
@@ -104,4 +104,24 @@ test("a host port leads into the fabric; a target that refuses resets", async ()
   );
   await expect(fetchText(bad.port)).rejects.toMatchObject({ code: "ECONNRESET" });
   await expect(openHostPort(good.port)).rejects.toThrow(/is in use/);
+});
+
+test("many connections through the egress and many look-ups at once", async () => {
+  const url = `http://${outsideAddress}:${portOf(web)}/`;
+  expect(await node.run("burst", { url, count: 400, parallel: 40 })).toMatchObject({ seen: { 200: 400 } });
+  expect(await node.run("dnsBurst", { count: 200 })).toMatchObject({ ok: 200 });
+});
+
+test("a forwarded connection keeps its half-close", async () => {
+  const { target } = z.object({ target: z.string() }).parse(await node.run("startHalfCloseTarget"));
+  const { server, port } = await openHostPort(0);
+  await sendHostPort(node.process.channel, target, server);
+  const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+  let text = "";
+  socket.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  socket.end("hello");
+  await once(socket, "end");
+  expect(text).toBe("got hello");
 });

@@ -4,17 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFi
 import { join } from "node:path";
 import { z } from "zod";
 import { applicationPid } from "../container.ts";
-import {
-  fetchScript,
-  runIn,
-  runScript,
-  type Scenario,
-  startFakeEnvoy,
-  startHttpServer,
-  testContainer,
-  testPod,
-  type World,
-} from "./pod-kit.ts";
+import { runIn, runScript, type Scenario, startFakeEnvoy, testContainer, testPod, type World } from "./pod-kit.ts";
 
 const shell = (script: string): [string, ...string[]] => ["sh", "-c", script];
 
@@ -177,35 +167,13 @@ async function logs(world: World): Promise<unknown> {
   };
 }
 
-/** Probes reach the application and not the sidecar, wherever it listens. */
-async function probes(world: World): Promise<unknown> {
-  const pod = await testPod(world, { sidecar: true });
-  const { seen } = await startFakeEnvoy(pod);
-  await startHttpServer(pod, { name: "all", port: 8080 });
-  await startHttpServer(pod, { name: "loopback", port: 8081, host: "127.0.0.1" });
-  await startHttpServer(pod, { name: "address", port: 8082, host: pod.ip });
-  const app = await testContainer(pod, shell("sleep 1000"));
-  const options = { timeoutMs: 3000 };
-  const results = {
-    all: await pod.probe({ kind: "httpGet", port: 8080, path: "/healthz" }, options),
-    loopback: await pod.probe({ kind: "httpGet", port: 8081 }, options),
-    address: await pod.probe({ kind: "tcpSocket", port: 8082 }, options),
-    closed: await pod.probe({ kind: "tcpSocket", port: 8083 }, options),
-    exec: await pod.probe({ kind: "exec", container: app.container, command: ["true"] }, options),
-    execFails: await pod.probe({ kind: "exec", container: app.container, command: ["sh", "-c", "echo bad; exit 1"] }, options),
-    notGrpc: (await pod.probe({ kind: "grpc", port: 8080 }, options)).success,
-    throughProxy: seen.filter((line) => !line.startsWith("outbound 198.18.0.1")).length,
-  };
-  await pod.close();
-  return results;
-}
-
-async function selfFetch(world: World): Promise<unknown> {
+/** Another user than root: no capabilities at all, yet names and output work. */
+async function otherUser(world: World): Promise<unknown> {
   const pod = await testPod(world);
-  await startHttpServer(pod, { name: "self", port: 80 });
-  const result = [await runScript(pod, fetchScript(`http://${pod.ip}/`)), await runScript(pod, fetchScript("http://127.0.0.1/"))];
+  const script = "id -u; id -g; grep CapEff /proc/self/status; head -c6 /etc/resolv.conf; echo; echo ok > /dev/stdout";
+  const result = await runIn(pod, shell(script), { runAsUser: 12345 }).catch((error: Error) => error.message);
   await pod.close();
-  return result.map(({ text }) => text);
+  return result;
 }
 
 const markerSchema = z.object({ marker: z.string() });
@@ -223,6 +191,7 @@ async function leaveRunning(world: World, input: unknown): Promise<unknown> {
 
 export const containerScenarios: Readonly<Record<string, Scenario>> = {
   leaveRunning,
+  otherUser,
   exitCodes,
   stopping,
   daemons,
@@ -230,6 +199,4 @@ export const containerScenarios: Readonly<Record<string, Scenario>> = {
   files,
   exec,
   logs,
-  probes,
-  selfFetch,
 };

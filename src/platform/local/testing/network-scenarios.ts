@@ -1,7 +1,7 @@
 // Scenarios about names and the way out: DNS from inside a pod, virtual addresses of plain pods, egress.
 
 import { z } from "zod";
-import { fetchScript, runScript, type Scenario, startHttpServer, testPod, type World } from "./pod-kit.ts";
+import { fetchScript, runScript, type Scenario, startHttpServer, testContainer, testPod, type World } from "./pod-kit.ts";
 
 const lookUp = (name: string, family: number): string =>
   `require("dns").lookup("${name}",{family:${family},all:true},(e,a)=>console.log(e?e.code:a.map(x=>x.address).sort().join(",")))`;
@@ -88,4 +88,20 @@ async function startForwardTarget(world: World): Promise<unknown> {
   return { target: `${pod.ip}:8080` };
 }
 
-export const networkScenarios: Readonly<Record<string, Scenario>> = { dns, vips, fetchOutside, udpOutside, startForwardTarget };
+/** Answers with what it got, but only after the client has closed its half. */
+async function startHalfCloseTarget(world: World): Promise<unknown> {
+  const pod = await testPod(world);
+  const script = `require("net").createServer({allowHalfOpen:true},s=>{let b="";s.on("data",c=>b+=c);s.on("end",()=>s.end("got "+b))}).listen(8080,()=>console.log("listening"))`;
+  const run = await testContainer(pod, [process.execPath, "-e", script]);
+  await run.untilText("listening");
+  return { target: `${pod.ip}:8080` };
+}
+
+export const networkScenarios: Readonly<Record<string, Scenario>> = {
+  dns,
+  vips,
+  fetchOutside,
+  startHalfCloseTarget,
+  udpOutside,
+  startForwardTarget,
+};

@@ -6,9 +6,11 @@ import { envoyScenarios } from "./envoy-scenarios.ts";
 import { loadScenarios } from "./load-scenarios.ts";
 import { networkScenarios } from "./network-scenarios.ts";
 import type { Scenario, World } from "./pod-kit.ts";
+import { probeScenarios } from "./probe-scenarios.ts";
 
 const all: Readonly<Record<string, Scenario>> = {
   ...containerScenarios,
+  ...probeScenarios,
   ...captureScenarios,
   ...networkScenarios,
   ...envoyScenarios,
