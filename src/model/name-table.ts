@@ -36,7 +36,7 @@ export interface NameTable {
 export const externalHostsAnnotation = "lateen.dev/external-hosts";
 
 /** The table of one moment; of several services that claim a host the first by id counts. */
-export function nameTableOf(mesh: Mesh, pods: readonly Pod[]): NameTable {
+export function nameTableOf(mesh: Pick<Mesh, "services" | "endpoints" | "proxies">, pods: readonly Pod[]): NameTable {
   const services = [...mesh.services.values()];
   const endpoints = (service: MeshService) => mesh.endpoints.get(service.id) ?? [];
   const hosts = new Map<string, NamedHost>();

@@ -30,7 +30,10 @@ export class GatewayForwarder {
 
   #targetOf(port: number): ForwardTarget {
     const endpoint = this.#targets.find((target) => target.port === port)?.endpoints[0];
+    if (endpoint !== undefined) return endpoint;
+    // A port that the gateway's Service doesn't list is the gateway's own.
+    const address = this.#targets.flatMap(({ endpoints }) => endpoints)[0]?.address;
     // Nobody listens at the fabric's own address: the connection is refused, as on a host without a server.
-    return endpoint ?? { address: this.#fabric.address, port };
+    return { address: address ?? this.#fabric.address, port };
   }
 }

@@ -1,0 +1,96 @@
+// The control plane process: store, API, controllers, mesh engine and ADS server, wired. The only place that knows all of them.
+
+import { randomInt, randomUUID } from "node:crypto";
+import { join } from "node:path";
+import { startApiServer } from "../http/server.ts";
+import { systemClock } from "../lib/clock.ts";
+import { MeshError } from "../lib/errors.ts";
+import { createLogger } from "../lib/log.ts";
+import { systemTimers } from "../platform/controllers/options.ts";
+import { startControllers } from "../platform/controllers/start.ts";
+import { apiParser } from "../store/api-parser.ts";
+import { openSqliteStore } from "../store/sqlite-store.ts";
+import { AdsServer } from "../xds/ads-server.ts";
+import { runFiles } from "./config.ts";
+import { MeshEngine } from "./mesh-engine.ts";
+import { createMeshView } from "./mesh-view.ts";
+import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
+import { readSettled, writeSettled } from "./settled-file.ts";
+import { lateenVersion } from "./versions.ts";
+
+/** Runs the control plane until SIGTERM. Tells the supervisor when its API answers. */
+export async function runControlPlane(options: ControlPlaneOptions): Promise<void> {
+  const tell = (message: RoleMessage) => process.send?.(message);
+  const stopped = new Promise<void>((resolve) => {
+    process.once("SIGTERM", () => resolve());
+    process.once("SIGINT", () => resolve());
+  });
+  // Without its supervisor nobody would end it.
+  process.once("disconnect", () => process.exit(0));
+  try {
+    const running = await startControlPlane(options);
+    tell({ type: "ready" });
+    await stopped;
+    await running.close();
+    process.disconnect?.();
+  } catch (error) {
+    const { message, fix } = MeshError.from(error);
+    tell({ type: "fatal", message, ...(fix === undefined ? {} : { fix }) });
+    process.exitCode = 1;
+    process.disconnect?.();
+  }
+}
+
+interface RunningControlPlane {
+  close(): Promise<void>;
+}
+
+/** Starts all parts in the order in which they need each other. @throws Unavailable when the store or a socket can't be opened. */
+async function startControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
+  const { runDir } = options;
+  const logger = createLogger("control-plane", options.logLevel, (line) => void process.stderr.write(line));
+  const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
+  const settledPath = join(runDir, "settled.json");
+  const ads = new AdsServer({ generate: () => undefined, logger });
+  const engine = new MeshEngine({
+    store,
+    ads,
+    socketOf: (podUid) => runFiles.xdsSocket(runDir, podUid),
+    logger,
+    egress: options.egress,
+    settled: readSettled(settledPath),
+    onSettled: (settled) => writeSettled(settledPath, settled),
+  });
+  const controllers = startControllers({
+    store,
+    timers: systemTimers,
+    log: logger,
+    nameSuffix,
+    acknowledged: async (revision, signal) => void (await ads.whenAcknowledged(revision, signal)),
+  });
+  const view = createMeshView({ mesh: options.mesh, store, ads, engine, startedAt: new Date().toISOString() });
+  const api = await startApiServer({
+    store,
+    parser: apiParser,
+    view,
+    log: logger,
+    socketPath: runFiles.apiSocket(runDir),
+    version: lateenVersion(),
+  });
+  return {
+    close: async () => {
+      controllers.close();
+      engine.close();
+      await api.close();
+      await ads.close();
+      store.close();
+    },
+  };
+}
+
+/** Letters and digits as Kubernetes uses them in generated names: no vowels and nothing that is mistaken for another. */
+const alphabet = "bcdfghjklmnpqrstvwxz2456789";
+
+function nameSuffix(length: number): string {
+  return Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join("");
+}

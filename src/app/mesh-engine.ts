@@ -1,0 +1,199 @@
+// From the store to the proxies: each change becomes a new mesh, each proxy's configuration follows, and what they acknowledged is known.
+// In: store events, resolved names. Out: desired configurations to the ADS server, the name table, findings.
+
+import { analyze } from "../analyze/analyze.ts";
+import type { Diagnostic } from "../api/diagnostic.ts";
+import type { Pod } from "../api/kubernetes/pod.ts";
+import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
+import type { Snapshot } from "../api/snapshot.ts";
+import { contentHash } from "../lib/hash.ts";
+import type { Logger } from "../lib/log.ts";
+import { memoLast } from "../model/memo.ts";
+import type { Mesh, MeshSettings } from "../model/mesh.ts";
+import { defaultMeshSettings } from "../model/mesh.ts";
+import { createModel } from "../model/mesh-of.ts";
+import { externalHosts, type NameTable, nameTableOf } from "../model/name-table.ts";
+import { meshSettingsOf } from "../model/settings.ts";
+import type { SettledWeights } from "../model/weights.ts";
+import type { Store, StoreEvent } from "../store/store.ts";
+import { createTranslator } from "../translate/proxy-config.ts";
+import type { AdsServer } from "../xds/ads-server.ts";
+import { PushQueue, type Urgency } from "../xds/push-queue.ts";
+import { NameResolver } from "./name-resolver.ts";
+
+export interface MeshEngineOptions {
+  readonly store: Store;
+  readonly ads: AdsServer;
+  /** Path of the Unix socket of a pod's proxy. */
+  readonly socketOf: (podUid: string) => string;
+  readonly logger: Logger;
+  readonly egress: boolean;
+  /** The settled weights of the process before this one. */
+  readonly settled: SettledWeights;
+  /** Called when the settled weights changed, to keep them over a restart. */
+  readonly onSettled: (settled: SettledWeights) => void;
+}
+
+/** Kinds whose changes may alter routes, clusters or listeners as a whole: expensive for Envoy, so they are collected. */
+const structuralKinds: ReadonlySet<string> = new Set([
+  "Service",
+  "ServiceEntry",
+  "VirtualService",
+  "DestinationRule",
+  "Gateway",
+  "ConfigMap",
+]);
+
+export class MeshEngine {
+  readonly #options: MeshEngineOptions;
+  readonly #model = createModel();
+  readonly #translator = createTranslator();
+  readonly #nameTableOf = memoLast(hashedNames);
+  readonly #queue: PushQueue;
+  readonly #resolver: NameResolver;
+  readonly #unsubscribe: () => void;
+  #pending: Urgency | undefined;
+  #mesh: Mesh | undefined;
+  #proxies: Mesh["proxies"] = new Map();
+  #settings: MeshSettings = defaultMeshSettings;
+  #settingsText: string | undefined;
+  #settingsDiagnostics: readonly Diagnostic[] = [];
+  #settled: SettledWeights;
+  #names: { readonly version: string; readonly table: NameTable } = { version: "", table: { hosts: [], vips: [], gatewayPorts: [] } };
+  readonly #nameWaiters = new Set<() => void>();
+  #findings: { readonly revision: number; readonly list: readonly Diagnostic[] } = { revision: -1, list: [] };
+
+  constructor(options: MeshEngineOptions) {
+    this.#options = options;
+    this.#settled = options.settled;
+    this.#queue = new PushQueue({ push: () => this.#push(), now: () => performance.now() });
+    this.#resolver = new NameResolver({ onChange: () => this.#changed("immediate"), logger: options.logger, egress: options.egress });
+    this.#unsubscribe = options.store.subscribe((event) => this.#onEvent(event));
+    this.#push();
+  }
+
+  get mesh(): Mesh | undefined {
+    return this.#mesh;
+  }
+
+  get names(): { readonly version: string; readonly table: NameTable } {
+    return this.#names;
+  }
+
+  /** Resolves when the name table has another version than `after`, or the signal aborts. */
+  async namesChanged(after: string, signal: AbortSignal): Promise<void> {
+    while (this.#names.version === after && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#nameWaiters.add(resolve);
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+  }
+
+  /** What the analysis of all objects together found; computed when asked for. */
+  findings(): readonly Diagnostic[] {
+    const snapshot = this.#options.store.snapshot();
+    if (this.#findings.revision !== snapshot.revision) {
+      this.#findings = { revision: snapshot.revision, list: [...this.#settingsDiagnostics, ...analyze(snapshot)] };
+    }
+    return this.#findings.list;
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#queue.close();
+    this.#resolver.close();
+  }
+
+  #onEvent(event: StoreEvent): void {
+    const structural = structuralKinds.has(event.stored.kind) && !isWeightChange(event);
+    this.#changed(structural ? "structure" : "immediate");
+  }
+
+  /** Gathers what one turn of the event loop changes, so that a rolled-out object and its endpoints are one push. */
+  #changed(urgency: Urgency): void {
+    const idle = this.#pending === undefined;
+    if (this.#pending !== "immediate") this.#pending = urgency;
+    if (!idle) return;
+    setImmediate(() => {
+      const pending = this.#pending ?? "structure";
+      this.#pending = undefined;
+      this.#queue.changed(pending);
+    });
+  }
+
+  #push(): void {
+    const { store, ads } = this.#options;
+    const snapshot = store.snapshot();
+    this.#readSettings(snapshot);
+    const mesh = this.#model.meshOf(snapshot, { settings: this.#settings, resolved: this.#resolver.resolved, settled: this.#settled });
+    this.#mesh = mesh;
+    if (mesh.settled !== this.#settled) {
+      this.#settled = mesh.settled;
+      this.#options.onSettled(mesh.settled);
+    }
+    this.#followProxies(mesh);
+    for (const proxy of mesh.proxies.values()) {
+      const config = this.#translator.proxyConfigOf(mesh, proxy);
+      if (config !== undefined) ads.setDesired(proxy.id, { config, revision: snapshot.revision });
+    }
+    this.#updateNames(mesh, snapshot);
+  }
+
+  /** A proxy's socket is open from the moment its pod exists, so that Envoy never has to try twice. */
+  #followProxies(mesh: Mesh): void {
+    const { ads, logger, socketOf } = this.#options;
+    if (this.#proxies === mesh.proxies) return;
+    for (const [id, proxy] of this.#proxies) {
+      if (mesh.proxies.get(id)?.podUid === proxy.podUid) continue;
+      void ads.closeSocket(id).catch((error: unknown) => logger.warn("a proxy's socket was not closed", { id, error: String(error) }));
+    }
+    for (const [id, proxy] of mesh.proxies) {
+      if (this.#proxies.get(id)?.podUid === proxy.podUid) continue;
+      void ads
+        .openSocket(id, socketOf(proxy.podUid))
+        .catch((error: unknown) => logger.error("a proxy's socket can't be opened", { id, error: String(error) }));
+    }
+    this.#proxies = mesh.proxies;
+  }
+
+  #readSettings(snapshot: Snapshot): void {
+    const text = snapshot.get("ConfigMap", meshConfigPlace.namespace, meshConfigPlace.name)?.data[meshConfigPlace.key];
+    if (text === this.#settingsText) return;
+    this.#settingsText = text;
+    const { value, diagnostics } = parseMeshConfig(text ?? "");
+    this.#settings = meshSettingsOf(value);
+    this.#settingsDiagnostics = diagnostics;
+  }
+
+  #updateNames(mesh: Mesh, snapshot: Snapshot): void {
+    const pods = snapshot.list("Pod");
+    const local = new Map(externalHosts(pods).map(({ host, addresses }) => [host, addresses]));
+    this.#resolver.want(mesh.names, local);
+    const names = this.#nameTableOf(mesh.services, mesh.endpoints, mesh.proxies, pods);
+    if (names.version === this.#names.version) return;
+    this.#names = names;
+    for (const wake of this.#nameWaiters) wake();
+    this.#nameWaiters.clear();
+  }
+}
+
+/** Weights of a VirtualService changed and nothing else: that travels by RTDS and never waits. */
+function isWeightChange({ stored, previous }: StoreEvent): boolean {
+  if (stored.kind !== "VirtualService" || previous === undefined) return false;
+  return withoutWeights(stored) === withoutWeights(previous);
+}
+
+function withoutWeights({ raw }: StoreEvent["stored"]): string {
+  return JSON.stringify(raw["spec"], (key, value: unknown) => (key === "weight" ? undefined : value));
+}
+
+function hashedNames(
+  services: Mesh["services"],
+  endpoints: Mesh["endpoints"],
+  proxies: Mesh["proxies"],
+  pods: readonly Pod[],
+): { readonly version: string; readonly table: NameTable } {
+  const table = nameTableOf({ services, endpoints, proxies }, pods);
+  return { version: contentHash(JSON.stringify(table)), table };
+}

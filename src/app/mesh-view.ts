@@ -1,0 +1,121 @@
+// What the control plane tells about itself: pods, proxies, acknowledgements, findings. Implements the HTTP API's MeshView.
+
+import type { Diagnostic } from "../api/diagnostic.ts";
+import type { AcknowledgedReply, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
+import type { Store, Stored } from "../store/store.ts";
+import type { AdsServer } from "../xds/ads-server.ts";
+import type { MeshEngine } from "./mesh-engine.ts";
+
+export interface MeshViewOptions {
+  readonly mesh: string;
+  readonly store: Store;
+  readonly ads: AdsServer;
+  readonly engine: MeshEngine;
+  readonly startedAt: string;
+}
+
+type SessionStatus = ReturnType<AdsServer["status"]>[number];
+
+/** Builds the view over the running parts. */
+export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshViewOptions): MeshView {
+  const proxies = () => ads.status().map((session) => proxyStatus(session, engine));
+  const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals)];
+  return {
+    status: () => statusOf({ mesh, startedAt, store, proxies: proxies(), findings: findings() }),
+    proxies: () => ({ revision: store.revision, proxies: proxies() }),
+    diagnostics: () => ({ revision: store.revision, diagnostics: findings() }),
+    names: async (after, { timeoutMs, signal }) => {
+      await engine.namesChanged(after, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+      return { version: engine.names.version, names: engine.names.table };
+    },
+    waitAcknowledged: async (revision, { timeoutMs, signal }) => {
+      const progress = await ads.whenAcknowledged(revision, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+      return acknowledgedReply(progress);
+    },
+  };
+}
+
+interface StatusParts {
+  readonly mesh: string;
+  readonly startedAt: string;
+  readonly store: Store;
+  readonly proxies: readonly ProxyStatus[];
+  readonly findings: readonly Diagnostic[];
+}
+
+function statusOf({ mesh, startedAt, store, proxies, findings }: StatusParts): MeshStatus {
+  const count = (severity: Diagnostic["severity"]) => findings.filter((finding) => finding.severity === severity).length;
+  return {
+    mesh,
+    revision: store.revision,
+    startedAt,
+    pods: store.list("Pod").map(podSummary),
+    proxies: {
+      total: proxies.length,
+      connected: proxies.filter(({ connected }) => connected).length,
+      synced: proxies.filter(({ synced }) => synced).length,
+    },
+    diagnostics: { errors: count("error"), warnings: count("warning") },
+  };
+}
+
+function podSummary({ value, name, namespace }: Stored<"Pod">): PodSummary {
+  const { status } = value;
+  return {
+    namespace: namespace ?? "",
+    name,
+    phase: value.metadata.deletionTimestamp === undefined ? (status?.phase ?? "Pending") : "Terminating",
+    ready: status?.conditions.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false,
+    ip: status?.podIP ?? "",
+    restarts: (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
+  };
+}
+
+function proxyStatus({ proxyId, isConnected, acknowledgedRevision, progress }: SessionStatus, engine: MeshEngine): ProxyStatus {
+  const proxy = engine.mesh?.proxies.get(proxyId);
+  return {
+    id: proxyId,
+    pod: proxy?.podName ?? proxyId,
+    namespace: proxy?.namespace ?? "",
+    type: proxy?.kind ?? "sidecar",
+    connected: isConnected,
+    acknowledgedRevision: acknowledgedRevision ?? 0,
+    synced: isConnected && acknowledgedRevision !== undefined && progress.isAcknowledged,
+    rejected: progress.obstacles.filter(({ kind }) => kind === "refused").map(rejectedResource),
+  };
+}
+
+type Obstacle = SessionStatus["progress"]["obstacles"][number];
+
+function rejectedResource({ type, resource, message, sources }: Obstacle): RejectedResource {
+  return { type: type.toUpperCase(), name: resource, reason: message, sources };
+}
+
+function refusals({ proxyId, progress }: SessionStatus): readonly Diagnostic[] {
+  return progress.obstacles
+    .filter(({ kind }) => kind === "refused")
+    .map(({ type, resource, message, sources }) => ({
+      code: "LTN0903",
+      severity: "error",
+      resource: sources.join(", "),
+      path: "",
+      message: `proxy ${proxyId}: ${type.toUpperCase()} ${resource}: ${message}`,
+      fix: "correct the object; the proxy keeps its last good version until then",
+    }));
+}
+
+type Progress = ReturnType<AdsServer["revisionProgress"]>;
+
+function acknowledgedReply({ revision, connected, acknowledged, lagging }: Progress): AcknowledgedReply {
+  const refusing = lagging.filter(({ obstacles }) => obstacles.length > 0 && obstacles.every(({ kind }) => kind === "refused"));
+  return {
+    revision,
+    acknowledged: lagging.length === refusing.length,
+    total: connected,
+    done: acknowledged,
+    waitingFor: lagging.filter((proxy) => !refusing.includes(proxy)).map(({ proxyId }) => proxyId),
+    rejected: lagging.flatMap(({ proxyId, obstacles }) =>
+      obstacles.filter(({ kind }) => kind === "refused").map((obstacle) => ({ proxy: proxyId, resource: rejectedResource(obstacle) })),
+    ),
+  };
+}
