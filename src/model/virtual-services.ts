@@ -103,7 +103,7 @@ export function resolvedRules(virtualService: VirtualService, place: Omit<Destin
 }
 
 function splitOf(virtualService: VirtualService, routeIndex: number, targets: readonly ResolvedDestination[]): SplitSource | undefined {
-  const { uid } = virtualService.metadata;
+  const uid = virtualService.metadata.uid || virtualServiceKey(virtualService);
   const members = targets.map(({ cluster }) => cluster);
   // RTDS keys are made of cluster names: a route that names one cluster twice keeps its weights in the route.
   if (members.length < 2 || new Set(members).size < members.length) return undefined;

@@ -10,6 +10,7 @@ import { EncodeCache } from "../envoy/encode-cache.ts";
 import { blackHoleClusterName, inboundClusterName, inboundPassthroughClusterName } from "../envoy/names.ts";
 import type { DurationMs } from "../lib/duration.ts";
 import { durationMs } from "../lib/duration.ts";
+import { MeshError } from "../lib/errors.ts";
 import type { ListenerRelation } from "../model/listeners.ts";
 import { KeyedMemo, memoLast, memoObject, stableMap } from "../model/memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshSettings, Scope } from "../model/mesh.ts";
@@ -23,10 +24,8 @@ import { trafficListener, unknownCluster, virtualOutboundListener } from "./list
 import { RouteEncoder } from "./route/route-configuration.ts";
 import type { RouteSettings } from "./route/settings.ts";
 
-export interface Translator {
-  /** The configuration of one of the mesh's proxies; undefined while its pod has no address. */
-  proxyConfigOf(mesh: Mesh, proxy: MeshProxy): ProxyConfig | undefined;
-}
+/** The configuration of one of the mesh's proxies. Throws MeshError "internal" for a proxy of another mesh. */
+export type Translator = (mesh: Mesh, proxy: MeshProxy) => ProxyConfig;
 
 const noResources: ResourceSet = new Map();
 
@@ -44,21 +43,19 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     const keys = new Set([...mesh.scopes.values()].map(({ key }) => key));
     for (const key of classes.keys()) if (!keys.has(key)) classes.delete(key);
   };
-  return {
-    proxyConfigOf(mesh, proxy) {
-      const scope = mesh.scopes.get(proxy.id);
-      if (scope === undefined || proxy.address === "") return undefined;
-      startRound(mesh);
-      const translate = classes.get(scope.key) ?? createClassTranslator(cache);
-      classes.set(scope.key, translate);
-      const shared = translate(mesh, scope, encoderOf(mesh.settings));
-      const inbound = proxy.kind === "sidecar" ? inboundOf(mesh.settings)(proxy) : noInbound;
-      return configs.get(proxy.id, [shared, inbound], () => ({
-        ...shared,
-        clusters: joined(shared.clusters, inbound.clusters),
-        listeners: joined(shared.listeners, inbound.listeners),
-      }));
-    },
+  return (mesh, proxy) => {
+    const scope = mesh.scopes.get(proxy.id);
+    if (scope === undefined) throw new MeshError("internal", `proxy ${proxy.id} is not in the mesh`);
+    startRound(mesh);
+    const translate = classes.get(scope.key) ?? createClassTranslator(cache);
+    classes.set(scope.key, translate);
+    const shared = translate(mesh, scope, encoderOf(mesh.settings));
+    const inbound = proxy.kind === "sidecar" && proxy.address !== "" ? inboundOf(mesh.settings)(proxy) : noInbound;
+    return configs.get(proxy.id, [shared, inbound], () => ({
+      ...shared,
+      clusters: joined(shared.clusters, inbound.clusters),
+      listeners: joined(shared.listeners, inbound.listeners),
+    }));
   };
 }
 
