@@ -8,6 +8,7 @@ import { type Controller, keyOf, partsOf } from "./controller.ts";
 import { decideDeploymentStatus, type SetCounts } from "./deployment-status.ts";
 import { controllerOf, controllerReference, objectAt, writeStatus } from "./objects.ts";
 import type { ControllerOptions } from "./options.ts";
+import { isActive } from "./pods.ts";
 import { decideRollout, type RolloutSet } from "./rollout.ts";
 
 /** Label Kubernetes puts on a ReplicaSet and its pods. */
@@ -141,8 +142,9 @@ class DeploymentSync {
   }
 
   #rolloutSet({ uid, name, value }: Stored<"ReplicaSet">): RolloutSet {
-    const existing = this.#store.dependentsOf(uid).filter(({ kind }) => kind === "Pod").length;
-    return { name, desired: value.spec.replicas, available: value.status?.availableReplicas ?? 0, existing };
+    const pods = this.#store.dependentsOf(uid).filter((stored): stored is Stored<"Pod"> => isKind(stored, "Pod"));
+    const active = pods.filter((pod) => isActive(pod.value)).length;
+    return { name, desired: value.spec.replicas, available: value.status?.availableReplicas ?? 0, active, existing: pods.length };
   }
 
   #updateSpec(set: Stored<"ReplicaSet">, change: JsonObject): void {

@@ -1,5 +1,6 @@
 // The garbage collector: objects whose owners are all gone go too; foreground and orphan deletions are brought to their end.
 
+import { allKinds } from "../../api/registry.ts";
 import { foregroundFinalizer, orphanFinalizer } from "../../store/lifecycle.ts";
 import type { DeleteOptions, Store, Stored, StoreEvent } from "../../store/store.ts";
 import type { Controller } from "./controller.ts";
@@ -10,7 +11,8 @@ export function garbageController({ store }: ControllerOptions): Controller {
   return {
     name: "garbage",
     keysOf: (event) => keysOf(store, event),
-    keysAtStart: () => [],
+    // Owners may have gone while nobody ran.
+    keysAtStart: () => allKinds().flatMap(({ kind }) => store.list(kind).flatMap(keysOfStored)),
     reconcile: (uid) => {
       const stored = store.byUid(uid);
       if (stored === undefined) return undefined;
@@ -28,8 +30,13 @@ function keysOf(store: Store, { type, stored }: StoreEvent): readonly string[] {
     const waiting = owners.filter((uid) => hasFinalizer(store.byUid(uid), foregroundFinalizer));
     return [...store.dependentsOf(stored.uid).map(({ uid }) => uid), ...waiting];
   }
-  const ending = stored.raw.metadata.deletionTimestamp !== undefined && (stored.raw.metadata.finalizers ?? []).length > 0;
-  return ending || owners.length > 0 ? [stored.uid] : [];
+  return keysOfStored(stored);
+}
+
+function keysOfStored({ uid, raw }: Stored): readonly string[] {
+  const { deletionTimestamp, finalizers = [], ownerReferences = [] } = raw.metadata;
+  const ending = deletionTimestamp !== undefined && finalizers.length > 0;
+  return ending || ownerReferences.length > 0 ? [uid] : [];
 }
 
 function hasFinalizer(stored: Stored | undefined, finalizer: string): boolean {

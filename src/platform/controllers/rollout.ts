@@ -9,6 +9,8 @@ export interface RolloutSet {
   readonly desired: number;
   /** Pods of it that are available, as it reported last. */
   readonly available: number;
+  /** Pods that run or are about to, as counted now. */
+  readonly active: number;
   /** Pod objects that still exist, ending ones included. */
   readonly existing: number;
 }
@@ -76,7 +78,8 @@ function rollingUpdate(input: RolloutInput): readonly Scaling[] {
 function currentReplicas(input: RolloutInput, current: RolloutSet): number {
   const { replicas, strategy, old } = input;
   if (current.desired >= replicas) return replicas;
-  const total = current.desired + sum(old.map(({ desired }) => desired));
+  // A set that was told to shrink may not have done so yet: Kubernetes counts what it was told and can exceed the surge for a moment.
+  const total = [current, ...old].reduce((pods, { desired, active }) => pods + Math.max(desired, active), 0);
   const room = replicas + fenceOf(strategy, replicas).surge - total;
   return room <= 0 ? current.desired : current.desired + Math.min(room, replicas - current.desired);
 }
