@@ -213,6 +213,16 @@ export const codes = {
     "Add the host to the Gateway, or bind to another.",
   ),
   LTN0712: warning("service without pods", "No pod has the labels of the Service's selector.", "Correct the selector, or start such pods."),
+  LTN0713: warning(
+    "rule for an unknown host",
+    "A DestinationRule is for a host that no Service and no ServiceEntry has.",
+    "Correct spec.host, or add the Service or ServiceEntry.",
+  ),
+  LTN0715: warning(
+    "host unknown to the mesh",
+    "A VirtualService on the mesh is for a host that no Service and no ServiceEntry has.",
+    "Correct the host, add a ServiceEntry, or bind it to a Gateway.",
+  ),
 } as const satisfies Readonly<Record<string, CodeEntry>>;
 
 export type Code = keyof typeof codes;

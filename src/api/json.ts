@@ -47,7 +47,8 @@ function copyOf(input: unknown, path: FieldPath, walk: Walk): JsonValue {
   if (path.length > maxDepth)
     return refuse(walk, { code: "LTN0003", path: path.slice(0, 3), message: `more than ${maxDepth} levels are nested` });
   if (walk.values > maxValues) return refuse(walk, { code: "LTN0003", path: [], message: `more than ${maxValues} values in one object` });
-  if (typeof input === "string" || typeof input === "boolean" || input === null) return input;
+  if (typeof input === "string") return input.isWellFormed() ? input : refuse(walk, halfCharacter(path));
+  if (typeof input === "boolean" || input === null) return input;
   if (typeof input === "number") return numberOf(input, path, walk);
   if (Array.isArray(input)) return input.map((item, index) => copyOf(item, [...path, index], walk));
   if (typeof input === "object") return objectOf(Object.entries(input), path, walk);
@@ -58,8 +59,14 @@ function objectOf(entries: readonly (readonly [string, unknown])[], path: FieldP
   for (const [key] of entries.filter(([name]) => forbiddenKeys.has(name))) {
     refuse(walk, { code: "LTN0005", path, message: `the key "${key}" is not allowed` });
   }
+  for (const [key] of entries.filter(([name]) => !name.isWellFormed())) refuse(walk, halfCharacter([...path, key.toWellFormed()]));
   const kept = entries.filter(([key, value]) => value !== null && value !== undefined && !forbiddenKeys.has(key));
   return Object.fromEntries(kept.map(([key, value]) => [key, copyOf(value, [...path, key], walk)]));
+}
+
+/** Half of a surrogate pair has no UTF-8, so no protobuf string can carry it. */
+function halfCharacter(path: FieldPath): Finding {
+  return { code: "LTN0103", path, message: "the text contains half a character (a lone surrogate)", fix: "Write the whole character." };
 }
 
 function numberOf(input: number, path: FieldPath, walk: Walk): JsonValue {

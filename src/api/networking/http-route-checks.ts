@@ -4,6 +4,8 @@ import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import type { Finding } from "../finding.ts";
 import { isHeaderName } from "../names.ts";
 import { checkAtLeastOneMs, checkPattern, checkPercent, checkWeights } from "./common-checks.ts";
+import { checkEnvoyLimits } from "./envoy-limits.ts";
+import { checkHeaderFormat } from "./header-format.ts";
 import { checkHttpMatch } from "./http-match-checks.ts";
 import type { HeaderOperations, Headers, HttpRetry, HttpRoute } from "./virtual-service.ts";
 
@@ -25,6 +27,7 @@ export function checkHttpRoute(route: HttpRoute, path: FieldPath): readonly Find
     ...checkRedirect(route, [...path, "redirect"]),
     ...checkDirectResponse(route, [...path, "directResponse"]),
     ...checkMirrors(route, path),
+    ...checkEnvoyLimits(route, path),
   ];
 }
 
@@ -287,8 +290,5 @@ function checkHeaderValue(value: string, path: FieldPath): readonly Finding[] {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be in a header
   if (/[\u0000\r\n]/.test(value))
     return [{ code: "LTN0213", path, message: `\`${name}\` contains a line break`, fix: "Write it on one line." }];
-  if ((value.match(/%/g)?.length ?? 0) % 2 === 0) return [];
-  return [
-    { code: "LTN0213", path, message: `\`${name}\` contains a single "%", which begins a command`, fix: 'Write "%%" for a percent sign.' },
-  ];
+  return checkHeaderFormat(value, path);
 }

@@ -42,16 +42,7 @@ export const networkingKinds = {
       { name: "Gateways", path: "spec.gateways" },
       { name: "Hosts", path: "spec.hosts" },
     ],
-    notYet: [
-      "spec.exportTo",
-      "spec.http[].delegate",
-      "spec.http[].corsPolicy",
-      "spec.http[].redirect.prefixRewrite",
-      "spec.http[].match[].statPrefix",
-      "spec.http[].fault.delay.exponentialDelay",
-      "spec.http[].fault.abort.http2Error",
-      "spec.http[].retries.retryRemoteLocalities",
-    ],
+    notYet: ["spec.exportTo", "spec.http[].delegate", "spec.http[].fault.delay.exponentialDelay", "spec.http[].fault.abort.http2Error"],
   }),
   DestinationRule: defineKind({
     group,
