@@ -1,4 +1,4 @@
-// Runs behaviour-cases.ts against one real Envoy, and compares what it does with the simulation for every single request.
+// Runs the tables of behaviour-cases-*.ts against one real Envoy, and compares what it does with the simulation for every single request.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
@@ -10,11 +10,15 @@ import { outboundClusterName } from "../../envoy/names.ts";
 import type { SimulatedRequest } from "../../envoy/simulate.ts";
 import { simulate } from "../../envoy/simulate.ts";
 import { runtimeKeys } from "../../model/weights.ts";
-import type { Case, Step } from "./behaviour-cases.ts";
-import { behaviourCases } from "./behaviour-cases.ts";
+import type { Case, Step } from "./behaviour-case.ts";
+import { changeCases } from "./behaviour-cases-change.ts";
+import { failureCases } from "./behaviour-cases-failure.ts";
+import { matchCases } from "./behaviour-cases-match.ts";
 import { clustersOf } from "./clusters-of.ts";
 import { routeConfiguration } from "./route-configuration.ts";
 import { defaultRouteSettings } from "./settings.ts";
+
+const behaviourCases: readonly Case[] = [...matchCases, ...changeCases, ...failureCases];
 
 const virtualService = (name: string, http: readonly object[], hosts = [`${name}.test`]): string =>
   stringify(

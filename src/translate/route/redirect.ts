@@ -21,6 +21,8 @@ export function redirectAction(redirect: HttpRedirect, listenerPort: number): Re
   return defined<RedirectActionJson>({
     hostRedirect: redirect.authority || undefined,
     pathRedirect: redirect.uri || undefined,
+    // Replaces what the match's prefix matched; Envoy takes one of the two.
+    prefixRewrite: redirect.uri ? undefined : redirect.prefixRewrite,
     schemeRedirect: redirect.scheme || undefined,
     portRedirect: portRedirect(redirect, listenerPort),
     responseCode: responseCodes.get(redirect.redirectCode) ?? "MOVED_PERMANENTLY",

@@ -6,7 +6,8 @@ import type { HeaderMatch, StringMatch } from "../../api/networking/virtual-serv
 /** Envoy's StringMatcher; a regex must match the whole text (RE2), as Istio's. */
 export function stringMatcher(match: StringMatch): StringMatcherJson {
   if ("exact" in match) return { exact: match.exact };
-  if ("prefix" in match) return { prefix: match.prefix };
+  // Every text begins with nothing, but Envoy takes no empty prefix.
+  if ("prefix" in match) return match.prefix === "" ? { safeRegex: { regex: ".*" } } : { prefix: match.prefix };
   return { safeRegex: { regex: match.regex } };
 }
 
