@@ -13,7 +13,7 @@ import type { ControllerOptions } from "./options.ts";
 
 /** Label that says who manages a slice (discovery.k8s.io). */
 const managedByLabel = "endpointslice.kubernetes.io/managed-by";
-const manager = "lateen.dev/endpoints";
+const manager = "endpoints.lateen.dev";
 
 export function endpointSliceController({ store }: ControllerOptions): Controller {
   const pods = new LabelIndex();
