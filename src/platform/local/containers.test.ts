@@ -117,3 +117,7 @@ test("pods may be closed while they start, and twice", async () => {
 test("many pods at once", async () => {
   expect(await node.run("manyPods", { count: 12 })).toMatchObject({ pods: 12 });
 });
+
+test("nested mount points leave the host untouched and keep volumes shared", async () => {
+  expect(await node.run("nestedVolumes")).toEqual({ text: "valuevaluevaluevalue\nusr", inVolume: "shared\n", onHost: [] });
+});

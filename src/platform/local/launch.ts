@@ -77,6 +77,8 @@ function spawnNode(options: NodeProcessOptions): ChildProcess {
   return spawn(requireProgram("setpriv"), [...wrapperArguments(userNamespace), options.command, ...options.args], {
     cwd: options.cwd,
     env: options.env,
+    // A session of its own: Ctrl-C in the terminal is for the supervisor, which then stops pods in order.
+    detached: true,
     stdio: ["ignore", "inherit", "pipe", "ipc"],
   });
 }

@@ -98,13 +98,26 @@ function nearestExisting(path: string): string {
   return realpathSync(current);
 }
 
-/** True for directories that this container's own mounts already made writable for us, known by path. */
-function isOurs(directory: string, ours: ReadonlySet<string>): boolean {
-  return [...ours].some((path) => directory === path || (path !== "/" && isWithin(directory, path)));
+/** What was mounted so far, to know where a mount point may be created without touching the host. */
+interface Mounted {
+  /** Device numbers of the tmpfs made by `makeWritable`: everything on them is the container's own. */
+  readonly devices: Set<number>;
+  readonly volumes: { readonly target: string; readonly isWritablePodVolume: boolean }[];
 }
 
-function ensureMountPoint(path: string, options: { plan: MountPlan; ours: Set<string>; directory: boolean }): string {
-  const { plan, ours, directory } = options;
+/** On our own tmpfs, or in a volume that belongs to the pod (there Kubernetes too creates the directory). */
+function mayCreateIn(directory: string, mounted: Mounted): boolean {
+  if (mounted.devices.has(statSync(directory).dev)) return true;
+  const around = mounted.volumes.filter(({ target }) => isWithin(directory, target));
+  return around.sort((a, b) => b.target.length - a.target.length)[0]?.isWritablePodVolume === true;
+}
+
+interface MountPoint {
+  readonly path: string;
+  readonly directory: boolean;
+}
+
+function ensureMountPoint({ path, directory }: MountPoint, plan: MountPlan, mounted: Mounted): string {
   if (existsSync(path)) {
     if (statSync(path).isDirectory() === directory) return realpathSync(path);
     throw invalid(
@@ -113,16 +126,13 @@ function ensureMountPoint(path: string, options: { plan: MountPlan; ours: Set<st
     );
   }
   const parent = nearestExisting(dirname(path));
-  if (!isOurs(parent, ours)) {
+  if (!mayCreateIn(parent, mounted)) {
     makeWritable(parent, plan);
-    ours.add(parent);
+    mounted.devices.add(statSync(parent).dev);
   }
-  if (directory) mkdirSync(path, { recursive: true });
-  else {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, "");
-  }
-  return path;
+  mkdirSync(directory ? path : dirname(path), { recursive: true });
+  if (!directory) writeFileSync(path, "");
+  return realpathSync(path);
 }
 
 /** A directory above runDir that is mounted elsewhere would show runDir there: cover it. */
@@ -145,19 +155,21 @@ function configFilePath(path: string): string {
   }
 }
 
-function mountVolume(volume: Volume, plan: MountPlan, ours: Set<string>): void {
+function mountVolume(volume: Volume, plan: MountPlan, mounted: Mounted): void {
   const hostPath = checkedHostPath(volume, plan);
-  const target = ensureMountPoint(posix.normalize(volume.mountPath), { plan, ours, directory: statSync(hostPath).isDirectory() });
+  const point = { path: posix.normalize(volume.mountPath), directory: statSync(hostPath).isDirectory() };
+  const target = ensureMountPoint(point, plan, mounted);
   // A symbolic link may have led the mount path there.
   if (isWithin(target, plan.runDir)) throw invalid(`the mount path "${volume.mountPath}" is reserved`, "Mount the volume elsewhere.");
   bind(hostPath, target);
   coverRunDir(hostPath, target, plan.runDir);
   if (volume.readOnly === true) setMountReadOnly(target);
+  mounted.volumes.push({ target, isWritablePodVolume: volume.readOnly !== true && isWithin(hostPath, plan.podDir) });
 }
 
 /** Mounts everything of a container; throws MeshError naming the volume that can't be mounted. */
 export function mountContainerFiles(plan: MountPlan): void {
-  const ours = new Set<string>();
+  const mounted: Mounted = { devices: new Set(), volumes: [] };
   const files: readonly Volume[] = ["resolv.conf", "hosts"].map((name) => ({
     hostPath: join(plan.podDir, name),
     mountPath: configFilePath(join("/etc", name)),
@@ -165,7 +177,7 @@ export function mountContainerFiles(plan: MountPlan): void {
   const depth = (volume: Volume): number => posix.normalize(volume.mountPath).split("/").length;
   for (const volume of [...files, ...plan.volumes].sort((a, b) => depth(a) - depth(b))) {
     try {
-      mountVolume(volume, plan, ours);
+      mountVolume(volume, plan, mounted);
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
       throw new MeshError("invalid", `cannot mount ${volume.hostPath} at ${volume.mountPath}: ${error.message}`, {

@@ -135,6 +135,30 @@ async function files(world: World): Promise<unknown> {
   return { run, refused, absent, hostUntouched, written, ip: pod.ip, cwd: process.cwd() };
 }
 
+/** Mount points below one another: inside pod volumes they are created there, elsewhere the host must not notice. */
+async function nestedVolumes(world: World): Promise<unknown> {
+  const pod = await testPod(world);
+  const [data = "", config = ""] = ["data", "config"].map((name) => join(pod.dir, "volumes", name));
+  for (const path of [data, config]) mkdirSync(path);
+  writeFileSync(join(config, "key"), "value");
+  const mountPaths = ["/usr/lateen-b/y", "/usr/share/lateen-a/x", "/lateen-work/conf", "/lateen-work/conf/deeper/still"];
+  const script = `cat ${mountPaths.map((path) => `${path}/key`).join(" ")}; echo; echo shared > /lateen-work/file; test -d /usr/share/misc -o -d /usr/share/common-licenses && echo usr`;
+  const run = await runIn(pod, shell(script), {
+    volumes: [
+      { hostPath: data, mountPath: "/lateen-work" },
+      ...mountPaths.map((mountPath) => ({ hostPath: config, mountPath, readOnly: true })),
+      { hostPath: join(config, "key"), mountPath: "/etc/lateen/single-file" },
+    ],
+  });
+  const result = {
+    text: run.text,
+    inVolume: readFileSync(join(data, "file"), "utf8"),
+    onHost: ["/usr/lateen-b", "/usr/share/lateen-a", "/lateen-work", "/etc/lateen"].filter((path) => existsSync(path)),
+  };
+  await pod.close();
+  return result;
+}
+
 async function exec(world: World): Promise<unknown> {
   const pod = await testPod(world, { name: "exec-pod" });
   const { container } = await testContainer(pod, shell("echo up; sleep 1000"), { env: { COLOR: "blue" }, workingDir: "/tmp" });
@@ -192,6 +216,7 @@ async function leaveRunning(world: World, input: unknown): Promise<unknown> {
 export const containerScenarios: Readonly<Record<string, Scenario>> = {
   leaveRunning,
   otherUser,
+  nestedVolumes,
   exitCodes,
   stopping,
   daemons,
