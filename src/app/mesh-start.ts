@@ -34,6 +34,8 @@ export interface StartedMesh {
   readonly supervisor: Supervisor;
   readonly client: ApiClient;
   readonly manifests: Manifests;
+  /** When the first object was about to be applied, in milliseconds since the Unix epoch. */
+  readonly applyStartMs: number;
   /** Empty when everything is ready; else what is not, and why. */
   readonly waiting: readonly Waiting[];
 }
@@ -55,11 +57,12 @@ export async function startMesh(request: StartRequest): Promise<StartedMesh> {
   });
   try {
     request.onProgress("control plane and node are up");
+    const applyStartMs = Date.now();
     const applied = await applyResources(supervisor.client, [...externalPods(lateenYaml.external), ...manifests.resources]);
     request.onApplied(applied);
     const { timeoutMs, signal, onProgress } = request;
     const waiting = await waitUntilReady(supervisor.client, { timeoutMs, signal, onProgress });
-    return { supervisor, client: supervisor.client, manifests, waiting };
+    return { supervisor, client: supervisor.client, manifests, applyStartMs, waiting };
   } catch (error) {
     await supervisor.close();
     throw error;

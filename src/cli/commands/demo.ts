@@ -1,0 +1,156 @@
+// `lateen demo`: the example shop as a mesh of its own, visitors, a live table, and everything taken down at the end.
+
+import type { AppliedResource } from "../../app/apply.ts";
+import { notReadyLines } from "../../app/demo/not-ready.ts";
+import { reportOf } from "../../app/demo/report.ts";
+import { runTraffic, type TrafficView } from "../../app/demo/run-traffic.ts";
+import { shopHost, suggestions } from "../../app/demo/shop.ts";
+import { type DemoMesh, startDemo } from "../../app/demo/start-demo.ts";
+import { defaultRate, largestRate } from "../../app/demo/traffic.ts";
+import { printDiagnostic } from "../../app/manifests.ts";
+import { parseDuration } from "../../lib/duration.ts";
+import { MeshError, UserError } from "../../lib/errors.ts";
+import { type CommandContext, exitCode, type OptionValues, type RunCommand, textOption } from "../command.ts";
+import { demoTable, LivePlace, secondLine, suggestionLines, totalLine } from "../demo-view.ts";
+import type { Terminal } from "../output.ts";
+import { printApplied } from "./apply.ts";
+
+const longestRunMs = 3_600_000;
+const shownFailures = 10;
+
+interface DemoOptions {
+  readonly durationMs: number | undefined;
+  readonly rate: number;
+  readonly port: number | undefined;
+  readonly isJson: boolean;
+}
+
+export const runDemo: RunCommand = async (input, context) => {
+  const options = demoOptions(input.options);
+  const { terminal, signal } = context;
+  const mesh = await startDemo({
+    mesh: context.isMeshNamed ? context.config.mesh : undefined,
+    port: options.port,
+    env: context.env,
+    cwd: context.cwd,
+    signal,
+    onProgress: (line) => terminal.err(terminal.colours.dim(line)),
+    onDiagnostic: (diagnostic) => terminal.err(printDiagnostic(diagnostic)),
+    onApplied: ({ resources }) => printRefusals(resources, context),
+  });
+  try {
+    if (signal.aborted) return exitCode.interrupted;
+    if (mesh.started.waiting.length > 0) return reportNotReady(mesh, terminal);
+    return await visit(mesh, options, context);
+  } finally {
+    if (!options.isJson) terminal.err(terminal.colours.dim("taking everything down"));
+    await mesh.started.supervisor.close();
+  }
+};
+
+/** @throws UserError for what is no duration, rate or port. */
+export function demoOptions(options: OptionValues): DemoOptions {
+  const forText = textOption(options, "for");
+  const durationMs = forText === undefined ? undefined : parseDuration(forText);
+  if (forText !== undefined && (durationMs === undefined || durationMs <= 0 || durationMs > longestRunMs)) {
+    throw new UserError(`--for ${forText} is not a duration of at most 1h`, { fix: "write for example --for 15s" });
+  }
+  const rate = Number(textOption(options, "rate") ?? defaultRate);
+  if (!(rate > 0 && rate <= largestRate))
+    throw new UserError(`--rate must lie between 0 and ${largestRate}`, { fix: "write for example --rate 40" });
+  const portText = textOption(options, "port");
+  const port = portText === undefined ? undefined : Number(portText);
+  if (port !== undefined && !(/^\d+$/.test(portText ?? "") && port <= 65_535)) {
+    throw new UserError(`--port ${portText} is not a port`, { fix: "write for example --port 8080; 0 is any free one" });
+  }
+  const output = textOption(options, "output") ?? "table";
+  if (output !== "table" && output !== "json") throw new UserError(`--output ${output} is not known`, { fix: "use table or json" });
+  return { durationMs, rate, port, isJson: output === "json" };
+}
+
+function printRefusals(resources: readonly AppliedResource[], context: CommandContext): void {
+  for (const resource of resources) if (resource.outcome === "refused" || resource.warnings.length > 0) printApplied(resource, context);
+}
+
+function reportNotReady({ started, config }: DemoMesh, terminal: Terminal): number {
+  terminal.err(`${terminal.colours.red("error:")} the shop is not ready after a minute`);
+  for (const line of notReadyLines(started.waiting, config.runDir)) terminal.err(line);
+  return exitCode.failed;
+}
+
+async function visit(mesh: DemoMesh, options: DemoOptions, context: CommandContext): Promise<number> {
+  const { terminal, signal, commandStart } = context;
+  const { started, meshedSeconds } = mesh;
+  introduce(mesh, options, context);
+  const show = viewer(terminal, options);
+  const nodeEnded = new AbortController();
+  void started.supervisor.nodeExited.then((how) => nodeEnded.abort(how));
+  let startSeconds: number | undefined;
+  const last = await runTraffic({
+    client: started.client,
+    port: mesh.port,
+    rate: options.rate,
+    durationMs: options.durationMs,
+    signal: AbortSignal.any([signal, nodeEnded.signal]),
+    ...show,
+    onFirstAnswer: () => {
+      startSeconds = (performance.timeOrigin + performance.now() - commandStart) / 1000;
+    },
+  });
+  if (nodeEnded.signal.aborted && !signal.aborted) {
+    throw new MeshError("internal", `the node process ended (${String(nodeEnded.signal.reason)}), and every pod with it`, {
+      fix: "start the demo again; LATEEN_LOG=debug shows more",
+    });
+  }
+  finish(last, { terminal, isJson: options.isJson, report: reportOf(last.total, last.totalRows, { startSeconds, meshedSeconds }) });
+  if (options.durationMs === undefined) return exitCode.ok;
+  if (signal.aborted) return exitCode.interrupted;
+  return last.total.failures === 0 && last.total.requests > 0 ? exitCode.ok : exitCode.failed;
+}
+
+function introduce(
+  { port, config, meshedSeconds }: DemoMesh,
+  { durationMs, rate, isJson }: DemoOptions,
+  { terminal, cwd }: CommandContext,
+): void {
+  const { colours } = terminal;
+  terminal.err(`${colours.green("the shop is ready")}, ${meshedSeconds.toFixed(1)} s after its first pod was made`);
+  const until = durationMs === undefined ? "until Ctrl-C" : `for ${durationMs / 1000} s`;
+  terminal.err(`gateway: http://127.0.0.1:${port} (host ${shopHost}); ${rate} requests per second ${until}`);
+  if (isJson || durationMs !== undefined) return;
+  terminal.err(`\n${colours.bold("What to try next, in another terminal:")}`);
+  for (const line of suggestionLines(suggestions({ mesh: config.mesh, port, cwd }), colours)) terminal.err(line);
+  terminal.err("");
+}
+
+/** A table in place on a terminal, else one line per second on stderr. */
+function viewer(terminal: Terminal, { isJson }: DemoOptions) {
+  const { colours } = terminal;
+  const place = terminal.isTty && !isJson ? new LivePlace(terminal) : undefined;
+  const failures: string[] = [];
+  return {
+    onView: (view: TrafficView) => {
+      if (place === undefined) return terminal.err(colours.dim(secondLine(view)));
+      const below = failures.length === 0 ? [] : [`${colours.red("failed:")} ${failures.at(-1)}`];
+      const about = colours.dim(`${totalLine(view)}; below, the last ${Math.max(1, view.window.seconds).toFixed(0)} s`);
+      place.show([about, demoTable(view.windowRows, colours), ...below].join("\n"));
+    },
+    onFailure: (line: string) => {
+      if (failures.length >= shownFailures && place === undefined) return;
+      failures.push(line);
+      if (failures.length > shownFailures) failures.shift();
+      if (place === undefined) terminal.err(`${colours.red("failed:")} ${line}`);
+    },
+  };
+}
+
+interface Ending {
+  readonly terminal: Terminal;
+  readonly isJson: boolean;
+  readonly report: unknown;
+}
+
+function finish(view: TrafficView, { terminal, isJson, report }: Ending): void {
+  if (isJson) terminal.out(JSON.stringify(report));
+  else terminal.out(`\nin all ${totalLine(view)}\n${demoTable(view.totalRows, terminal.colours)}`);
+}
