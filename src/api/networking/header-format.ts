@@ -41,11 +41,9 @@ const withArgument: ReadonlyMap<string, RegExp> = new Map([
 
 /** Checks the commands of a header value; "%%" is a percent sign. */
 export function checkHeaderFormat(value: string, path: FieldPath): readonly Finding[] {
-  const rest = value
-    .replaceAll("%%", "")
-    .replaceAll(/%([A-Z0-9_]+)(?:\(([^)]*)\))?(?::\d+)?%/g, (whole, name: string, argument) =>
-      isCommand(name, typeof argument === "string" ? argument : undefined) ? "" : whole,
-    );
+  const rest = value.replaceAll(/%%|%([A-Z0-9_]+)(?:\(([^)]*)\))?(?::\d+)?%/g, (whole, name: unknown, argument: unknown) =>
+    whole === "%%" || isCommand(String(name), typeof argument === "string" ? argument : undefined) ? "" : whole,
+  );
   const at = rest.indexOf("%");
   if (at === -1) return [];
   const message = `\`${printPath(path)}\`: ${JSON.stringify(rest.slice(at, at + 60))} is no command that Envoy knows`;
