@@ -16,7 +16,11 @@ export interface ConfiguredShare {
 export type ConfiguredShares = ReadonlyMap<string, readonly ConfiguredShare[]>;
 
 /** Reads the objects of a namespace through the API. @throws Unavailable while the control plane is away. */
-export async function readConfiguredShares(client: ApiClient, namespace: string, services: readonly string[]): Promise<ConfiguredShares> {
+export async function readConfiguredShares(
+  client: Pick<ApiClient, "list">,
+  namespace: string,
+  services: readonly string[],
+): Promise<ConfiguredShares> {
   const [routes, rules] = await Promise.all([client.list("VirtualService", { namespace }), client.list("DestinationRule", { namespace })]);
   const virtualServices = routes.items.map((item) => virtualServiceSchema.safeParse(item)).flatMap(({ data }) => data ?? []);
   const destinationRules = rules.items.map((item) => destinationRuleSchema.safeParse(item)).flatMap(({ data }) => data ?? []);

@@ -22,7 +22,7 @@ export interface TrafficView {
 }
 
 export interface TrafficRun {
-  readonly client: ApiClient;
+  readonly client: Pick<ApiClient, "list">;
   readonly port: number;
   readonly rate: number;
   readonly durationMs: number | undefined;
@@ -73,12 +73,12 @@ function viewOf(measurement: Measurement, shares: ConfiguredShares): TrafficView
 
 /** The weights as last read; a control plane that is away leaves them as they were. */
 class WeightReader {
-  readonly #client: ApiClient;
+  readonly #client: Pick<ApiClient, "list">;
   readonly #measurement: Measurement;
   #shares: ConfiguredShares = new Map();
   #reading = false;
 
-  constructor(client: ApiClient, measurement: Measurement) {
+  constructor(client: Pick<ApiClient, "list">, measurement: Measurement) {
     this.#client = client;
     this.#measurement = measurement;
   }

@@ -1,0 +1,98 @@
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createColors } from "picocolors";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { startTimeOf } from "../../app/run-dir.ts";
+import { MeshError } from "../../lib/errors.ts";
+import type { OptionValues } from "../command.ts";
+import { runLogs } from "./logs.ts";
+
+let runDir = "";
+
+beforeEach(() => {
+  runDir = mkdtempSync(join(tmpdir(), "mesh-"));
+  mkdirSync(join(runDir, "logs"));
+  // This process stands in for the mesh's supervisor.
+  writeFileSync(join(runDir, "supervisor.json"), JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid), runId: "r" }));
+});
+
+afterEach(() => rmSync(runDir, { recursive: true, force: true }));
+
+const pathOf = (name: string): string => join(runDir, "logs", `${name}.log`);
+
+function write(name: string, ...texts: readonly string[]): void {
+  appendFileSync(pathOf(name), texts.map((text, index) => `2030-01-01T00:00:0${index}.000Z stdout F ${text}\n`).join(""));
+}
+
+function run(pod: string, options: OptionValues, signal = new AbortController().signal) {
+  const lines: string[] = [];
+  const terminal = {
+    out: (line: string) => void lines.push(line),
+    err: () => {},
+    raw: () => {},
+    colours: createColors(false),
+    isTty: false,
+    columns: 80,
+  };
+  const config = { mesh: "m", runDir, logLevel: "info" as const };
+  const context = { config, terminal, isMeshNamed: true, commandStart: 0, env: {}, cwd: "/", signal };
+  return { lines, code: runLogs({ args: [pod], options }, context) };
+}
+
+test("prints the program's lines, its last ones, or all containers by time", async () => {
+  write("shop_web_web", "a", "b", "c");
+  write("shop_web_istio-proxy", "GET /");
+  const all = run("web", { namespace: "shop" });
+  expect(await all.code).toBe(0);
+  expect(all.lines).toEqual(["a", "b", "c"]);
+  const last = run("pod/web", { namespace: "shop", tail: "2" });
+  await last.code;
+  expect(last.lines).toEqual(["b", "c"]);
+  const both = run("web", { namespace: "shop", allContainers: true, tail: "1" });
+  await both.code;
+  expect(both.lines).toEqual(["[istio-proxy] GET /", "[web] c"]);
+});
+
+test("--previous shows the run before, and says when there was none", async () => {
+  write("default_web_web", "now");
+  await expect(run("web", { previous: true }).code).rejects.toThrow("no container of pod default/web that was chosen has been restarted");
+  writeFileSync(`${pathOf("default_web_web")}.previous`, "2030-01-01T00:00:00Z stdout F before\n");
+  const previous = run("web", { previous: true });
+  await previous.code;
+  expect(previous.lines).toEqual(["before"]);
+});
+
+test("--follow prints what comes, through rotation, until it is stopped", async () => {
+  write("default_web_web", "one", "two");
+  const abort = new AbortController();
+  const { lines, code } = run("web", { follow: true, tail: "1" }, abort.signal);
+  await expect.poll(() => lines).toEqual(["two"]);
+  write("default_web_web", "three");
+  await expect.poll(() => lines).toEqual(["two", "three"]);
+  renameSync(pathOf("default_web_web"), `${pathOf("default_web_web")}.1`);
+  write("default_web_web", "four");
+  await expect.poll(() => lines).toEqual(["two", "three", "four"]);
+  abort.abort();
+  expect(await code).toBe(0);
+});
+
+test("--follow ends with the mesh", async () => {
+  write("default_web_web", "one");
+  const { code } = run("web", { follow: true });
+  rmSync(runDir, { recursive: true });
+  expect(await code).toBe(0);
+});
+
+test.each([
+  ["wep", {}, /no log of a pod wep in namespace default .*default with logs: web/],
+  ["web", { tail: "x" }, /--tail x is not a number/],
+  ["service/web", {}, /logs of a service are not known.*name a pod/],
+])("%s %j: says what is wrong and what to do", async (pod, options, expected) => {
+  write("default_web_web", "one");
+  const said = await run(pod, options).code.then(
+    () => "nothing",
+    (error: unknown) => `${MeshError.from(error).message} ${MeshError.from(error).fix}`,
+  );
+  expect(said).toMatch(expected);
+});
