@@ -79,7 +79,8 @@ test("--follow prints what comes, through rotation, until it is stopped", async 
 
 test("--follow ends with the mesh", async () => {
   write("default_web_web", "one");
-  const { code } = run("web", { follow: true });
+  const { lines, code } = run("web", { follow: true });
+  await expect.poll(() => lines).toEqual(["one"]);
   rmSync(runDir, { recursive: true });
   expect(await code).toBe(0);
 });
