@@ -65,6 +65,9 @@ export async function startTestNode(options: TestNodeOptions = {}): Promise<Test
         for (const { reject } of pending.values()) reject(new Error("the node process has ended"));
       });
     },
+  }).catch((error: unknown) => {
+    rmSync(runDir, { recursive: true, force: true });
+    throw error;
   });
   const run = (name: string, value: unknown = {}): Promise<unknown> => {
     nextId += 1;
