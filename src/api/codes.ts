@@ -223,6 +223,18 @@ export const codes = {
     "A VirtualService on the mesh is for a host that no Service and no ServiceEntry has.",
     "Correct the host, add a ServiceEntry, or bind it to a Gateway.",
   ),
+  LTN0900: error("lateen.yaml", "The project file lateen.yaml has a mistake.", "Correct the field named."),
+  LTN0901: error("mesh settings", "A setting of the mesh (MeshConfig) has a mistake.", "Correct the setting named."),
+  LTN0902: warning(
+    "mesh setting without effect",
+    "A setting of the mesh (MeshConfig) is accepted, but nothing acts on it yet.",
+    "Remove it, or don't rely on it here.",
+  ),
+  LTN0903: error(
+    "refused by a proxy",
+    "A proxy refused the configuration made of this object and keeps its last good one.",
+    "Correct the object; the proxy's own words say what is wrong.",
+  ),
 } as const satisfies Readonly<Record<string, CodeEntry>>;
 
 export type Code = keyof typeof codes;

@@ -14,18 +14,21 @@ const group = "networking.istio.io";
 /** What Istio 1.31 ships: v1 stored, the older ones accepted with the same fields. */
 const versions = ["v1", "v1beta1", "v1alpha3"] as const;
 
-const trafficPolicyNotYet = [
+/** Of a traffic policy at any level, port level included. */
+const settingsNotYet = [
   "tls",
-  "tunnel",
-  "proxyProtocol",
-  "retryBudget",
   "loadBalancer.localityLbSetting",
   "loadBalancer.zoneAwareLbSetting",
-  "loadBalancer.warmup",
-  "loadBalancer.warmupDurationSecs",
-  "outlierDetection.consecutiveErrors",
   "outlierDetection.outlierDetectionHttpErrorCodes",
 ] as const;
+
+const trafficPolicyNotYet = [
+  ...settingsNotYet,
+  "tunnel",
+  "proxyProtocol",
+  "retryBudget.budgetInterval",
+  ...settingsNotYet.map((field) => `portLevelSettings[].${field}`),
+];
 
 export const networkingKinds = {
   VirtualService: defineKind({
@@ -42,7 +45,7 @@ export const networkingKinds = {
       { name: "Gateways", path: "spec.gateways" },
       { name: "Hosts", path: "spec.hosts" },
     ],
-    notYet: ["spec.exportTo", "spec.http[].delegate", "spec.http[].fault.delay.exponentialDelay", "spec.http[].fault.abort.http2Error"],
+    notYet: ["spec.http[].delegate", "spec.http[].fault.delay.exponentialDelay", "spec.http[].fault.abort.http2Error"],
   }),
   DestinationRule: defineKind({
     group,
@@ -55,16 +58,7 @@ export const networkingKinds = {
     schema: destinationRuleSchema,
     check: checkDestinationRule,
     columns: [{ name: "Host", path: "spec.host" }],
-    notYet: [
-      "spec.exportTo",
-      "spec.workloadSelector",
-      ...[
-        "spec.trafficPolicy",
-        "spec.trafficPolicy.portLevelSettings[]",
-        "spec.subsets[].trafficPolicy",
-        "spec.subsets[].trafficPolicy.portLevelSettings[]",
-      ].flatMap((at) => trafficPolicyNotYet.map((field) => `${at}.${field}`)),
-    ],
+    notYet: ["spec.trafficPolicy", "spec.subsets[].trafficPolicy"].flatMap((at) => trafficPolicyNotYet.map((field) => `${at}.${field}`)),
   }),
   Gateway: defineKind({
     group,
@@ -78,7 +72,6 @@ export const networkingKinds = {
     check: checkGateway,
     columns: [],
     notYet: [
-      "spec.servers[].bind",
       "spec.servers[].defaultEndpoint",
       "spec.servers[].port.targetPort",
       "spec.servers[].tls.mode!=PASSTHROUGH",
@@ -115,7 +108,6 @@ export const networkingKinds = {
       { name: "Resolution", path: "spec.resolution" },
     ],
     notYet: [
-      "spec.exportTo",
       "spec.subjectAltNames",
       "spec.resolution=DYNAMIC_DNS",
       "spec.endpoints[].network",

@@ -1,0 +1,81 @@
+// The table of kinds against what others say about the same kinds, and against itself.
+import { globSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { codes } from "./codes.ts";
+import { allKinds, kindByPlural, kindOf, kinds } from "./registry.ts";
+import { fieldPaths } from "./schema-walk.ts";
+
+const typesFolder = new URL("../../node_modules/@kubernetes-models/istio/networking.istio.io/", import.meta.url);
+
+/** Field paths of a generated type declaration, told by its indentation; unions repeat their fields at one depth. */
+function declaredPaths(file: string): ReadonlySet<string> {
+  const text = readFileSync(new URL(file, typesFolder), "utf8").split("export declare class")[0] ?? "";
+  const stack: string[] = [];
+  const paths = new Set<string>();
+  for (const line of text.split("\n")) {
+    const field = /^(\s*)(?:"([^"]+)"|\[key: string\])\??: (.*)$/.exec(line);
+    if (field === null) continue;
+    stack.length = (field[1] ?? "").length / 4 - 1;
+    stack.push(`${field[2] ?? "*"}${field[3]?.startsWith("Array<") ? "[]" : ""}`);
+    paths.add(stack.join(".").replace(/\[\]$/, ""));
+  }
+  return paths;
+}
+
+const networking = ["VirtualService", "DestinationRule", "Gateway", "ServiceEntry"] as const;
+const versions = ["v1", "v1beta1", "v1alpha3"] as const;
+
+describe("fields", () => {
+  test.each(networking.flatMap((kind) => versions.map((version) => [kind, version] as const)))(
+    "every field of %s %s is known",
+    (kind, version) => {
+      const declared = [...declaredPaths(`${version}/${kind}.d.ts`)].filter(
+        (path) => !path.startsWith("status") && !path.startsWith("metadata"),
+      );
+      const ours = new Set(fieldPaths(kinds[kind].schema).map((path) => path.replaceAll("[]", "").replace(/\.\*$/, "")));
+      expect(declared.length).toBeGreaterThan(20);
+      expect(declared.map((path) => path.replaceAll("[]", "").replace(/\.\*$/, "")).filter((path) => !ours.has(path))).toEqual([]);
+    },
+  );
+
+  test.each(allKinds().map((definition) => [definition.kind, definition] as const))(
+    "notYet of %s names fields that exist",
+    (_kind, definition) => {
+      const known = new Set(fieldPaths(definition.schema).map((path) => path.replaceAll("[]", "")));
+      const named = definition.notYet.map((entry) => entry.replace(/!?=.*$/, "").replaceAll("[]", ""));
+      expect(named.filter((path) => !known.has(path))).toEqual([]);
+    },
+  );
+});
+
+describe("registry", () => {
+  test("finds kinds by apiVersion and by plural", () => {
+    expect(kindOf("networking.istio.io/v1alpha3", "VirtualService")).toBe(kinds.VirtualService);
+    expect(kindOf("networking.istio.io/v2", "VirtualService")).toBeUndefined();
+    expect(kindOf("v1", "toString")).toBeUndefined();
+    expect(kindByPlural("", "v1", "pods")).toBe(kinds.Pod);
+    expect(kindByPlural("apps", "v1", "pods")).toBeUndefined();
+  });
+
+  test("names are unique", () => {
+    const names = allKinds().flatMap(({ plural, singular, shortNames }) => [plural, singular, ...shortNames]);
+    expect(new Set(names).size).toBe(names.length);
+    expect(Object.entries(kinds).filter(([name, definition]) => name !== definition.kind)).toEqual([]);
+  });
+});
+
+describe("codes", () => {
+  const source = fileURLToPath(new URL("..", import.meta.url));
+  const files = globSync("**/*.ts", { cwd: source }).filter((file) => !file.endsWith(".test.ts") && file !== "api/codes.ts");
+  const used = new Set(files.flatMap((file) => readFileSync(`${source}/${file}`, "utf8").match(/LTN\d{4}/g) ?? []));
+
+  test("every code used is in the table", () => expect([...used].filter((code) => !Object.hasOwn(codes, code))).toEqual([]));
+
+  test("every code of the table is used", () => expect(Object.keys(codes).filter((code) => !used.has(code))).toEqual([]));
+
+  test("every code says what it means and what to do", () => {
+    expect(Object.keys(codes)).toEqual(Object.keys(codes).toSorted());
+    for (const { title, meaning, fix } of Object.values(codes)) expect([title, meaning, fix].every((text) => text.length > 4)).toBe(true);
+  });
+});
