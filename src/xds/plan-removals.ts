@@ -36,6 +36,8 @@ function namedClusters(state: ProxyState, retirable: ReadonlySet<string>): Reado
   if (!lds.subscribed || !hasReportedRoutes(lds, rds)) return undefined;
   const named = new Set<string>();
   for (const typeState of [lds, rds, ecds]) {
+    // Not asked for on this stream, so not in use; should the proxy's report still be on its way, the grace is longer.
+    if (!typeState.subscribed) continue;
     for (const held of heldResources(typeState)) {
       if (!isKnown(held)) return undefined;
       for (const { type, name } of held.references) if (type === "cds") named.add(name);

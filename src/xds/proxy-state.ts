@@ -56,6 +56,8 @@ export interface TypeState {
   readonly rejected: ReadonlyMap<string, Rejection>;
   /** Groups of units, one of which the proxy refuses: sent group by group, halved at each NACK. */
   readonly trials: readonly (readonly string[])[];
+  /** Hashes of the groups that were refused: one that is refused again can't be taken apart, so all of it is rejected. */
+  readonly refusedGroups: ReadonlySet<string>;
   /** Since when (ms) something is held back because what it names is not usable yet. */
   readonly heldSince: number | undefined;
   /** The desired set for which nothing was left to send, when last compared; undefined after each event of the type. */
@@ -91,6 +93,7 @@ export const unsubscribed: TypeState = {
   due: new Map(),
   rejected: new Map(),
   trials: [],
+  refusedGroups: new Set(),
   heldSince: undefined,
   settled: undefined,
 };

@@ -2,11 +2,14 @@
 // units are sent again in groups until the refused one stands alone.
 
 import type { EncodedResource, ResourcePart, ResourceType } from "../envoy/config.ts";
+import { contentHash } from "../lib/hash.ts";
 import { dueAfter, type Held, isKnown, type Outstanding, type Rejection, type TypeState } from "./proxy-state.ts";
 import { headUnit, headVersion, partUnit } from "./wanted.ts";
 
 /** A message longer than this is cut: it may quote the whole configuration. */
 const longestMessage = 2000;
+
+const rememberedGroups = 256;
 
 /** The smallest content that can be held back: a resource, or a part of a composite one. */
 interface Unit {
@@ -22,9 +25,11 @@ export function refused(state: TypeState, answered: Outstanding, nack: { type: R
   // Nothing new was in it: sending the same again would be refused again, so the answer counts as given.
   if (units.length === 0)
     return { ...base, due: dueAfter(state.due, answered), trials: answered.isTrial ? state.trials.slice(1) : state.trials };
-  const culprits = units.length === 1 ? units : namedUnits(units, nack);
+  const group = contentHash(JSON.stringify(units.map(({ key, version }) => [key, version]).sort()));
+  const isInseparable = units.length === 1 || state.refusedGroups.has(group);
+  const culprits = isInseparable ? units : namedUnits(units, nack);
   const rest = answered.isTrial ? state.trials.slice(1) : state.trials;
-  if (culprits.length === 0) return { ...base, trials: [...halves(units), ...rest] };
+  if (culprits.length === 0) return { ...base, trials: [...halves(units), ...rest], refusedGroups: withGroup(state.refusedGroups, group) };
   const rejected = new Map(state.rejected);
   for (const { key, version, sources } of culprits) {
     rejected.set(key, { type: nack.type, unit: key, version, message: nack.message.slice(0, longestMessage), sources } satisfies Rejection);
@@ -67,6 +72,11 @@ function namedUnits(units: readonly Unit[], nack: { type: ResourceType; message:
   if (nack.type !== "cds" && nack.type !== "lds") return [];
   if (!nack.message.startsWith("Error adding/updating")) return [];
   return units.filter(({ key }) => mentions(nack.message, key));
+}
+
+/** Bounded: forgetting only costs another round of trials. */
+function withGroup(groups: ReadonlySet<string>, group: string): ReadonlySet<string> {
+  return new Set([...(groups.size < rememberedGroups ? groups : []), group]);
 }
 
 function mentions(message: string, name: string): boolean {
