@@ -12,11 +12,26 @@ interface Pattern {
 
 /** One warning per entry of `notYet` that the resource uses, at the first place it does. */
 export function notYetFindings(raw: unknown, notYet: readonly string[]): readonly Finding[] {
-  return notYet.flatMap((entry) => {
-    const pattern = patternOf(entry);
+  return patternsOf(notYet).flatMap(({ entry, pattern }) => {
     const path = firstUse(raw, pattern, { depth: 0, path: [] });
     return path === undefined ? [] : [findingOf(path, entry)];
   });
+}
+
+interface CompiledEntry {
+  readonly entry: string;
+  readonly pattern: Pattern;
+}
+
+const compiled = new WeakMap<readonly string[], readonly CompiledEntry[]>();
+
+/** A kind's patterns, read once: every write of an object asks for them. */
+function patternsOf(notYet: readonly string[]): readonly CompiledEntry[] {
+  const known = compiled.get(notYet);
+  if (known !== undefined) return known;
+  const entries = notYet.map((entry) => ({ entry, pattern: patternOf(entry) }));
+  compiled.set(notYet, entries);
+  return entries;
 }
 
 function findingOf(path: FieldPath, entry: string): Finding {
