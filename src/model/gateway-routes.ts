@@ -84,7 +84,6 @@ export interface GatewayRoutesInputs {
 
 /** The tables of all plaintext HTTP servers, sorted by name; servers of one port share a table. */
 export function gatewayTables(inputs: GatewayRoutesInputs): readonly TableRelation[] {
-  inputs.memo.generation();
   const http = inputs.servers.filter(({ protocol }) => isHttp(protocol));
   const ports = [...new Set(http.map(({ bindPort }) => bindPort))];
   return ports
@@ -120,15 +119,11 @@ function gatewayTable(bindPort: number, servers: readonly GatewayServer[], input
     .sort(([a], [b]) => compare(a, b))
     .map(([host, bound]) => {
       const name = virtualHostName(host, bindPort);
-      const redirects = isRedirected(host, servers);
-      const inputsOf = [
-        directory,
-        redirects,
-        ...bound.flatMap(({ server, virtualService }) => [server.gatewayName, server.server.port.number, virtualService]),
-      ];
-      return memo.get(name, inputsOf, () =>
+      const port = bound[0]?.server.server.port.number ?? bindPort;
+      const redirect = isRedirected(host, servers) ? { httpsRedirect: true } : {};
+      return memo.stable(
         hostRelation(
-          { name, port: bound[0]?.server.server.port.number ?? bindPort, hosts: [host], ...(redirects ? { httpsRedirect: true } : {}) },
+          { name, port, hosts: [host], ...redirect },
           bound.flatMap((one) => hostRules(one, inputs)),
         ),
       );

@@ -129,16 +129,14 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
   const scopeInputsOf = createScopeInputs();
   const classesOf = createClasses();
   const splitsOf = createSplitIndex();
+  const sourcesOf = memoLast(splitSources);
   const splitMap = stableMap<string, Traffic["splits"] extends ReadonlyMap<string, infer Split> ? Split : never>();
   const runtimeMap = stableMap<string, number>();
   const scopeMap = stableMap<string, Scope>();
   return ({ directory, rules, gateways, virtualServices, proxies, endpoints, inputs }) => {
     const scopeInputs = scopeInputsOf({ directory, gateways, virtualServices, endpoints });
     const classes = classesOf({ proxies, deciding: decidingLabels(virtualServices, rules), gateways: scopeInputs.gateways });
-    const sources = new Map<string, SplitSource>();
-    for (const { builder, example } of classes.values()) {
-      for (const source of builder.relate(scopeInputs, example)) if (!sources.has(source.prefix)) sources.set(source.prefix, source);
-    }
+    const sources = sourcesOf(...[...classes.values()].map(({ builder, example }) => builder.relate(scopeInputs, example)));
     const byKey = new Map(virtualServices.map((virtualService) => [virtualServiceKey(virtualService), virtualService]));
     const splits = splitMap(splitsOf({ sources, virtualServices: byKey, endpoints, overlay: inputs.overlay ?? noOverlay }));
     const settled = settle(inputs.settled, splits, { structural: false });
@@ -149,6 +147,13 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
     }
     return { scopes: scopeMap(scopes), splits, settled, runtime: runtimeMap(runtimeKeys(settled, splits)) };
   };
+}
+
+/** All splits by prefix; the classes' views of one split differ in nothing that counts here. */
+function splitSources(...lists: readonly (readonly SplitSource[])[]): ReadonlyMap<string, SplitSource> {
+  const sources = new Map<string, SplitSource>();
+  for (const source of lists.flat()) if (!sources.has(source.prefix)) sources.set(source.prefix, source);
+  return sources;
 }
 
 function createScopeInputs(): (inputs: Pick<TrafficInputs, "directory" | "gateways" | "virtualServices" | "endpoints">) => ScopeInputs {

@@ -1,7 +1,7 @@
 // Virtual hosts in two steps: first everything but weights (HostRelation), then with the weights their routes carry (RouteHost).
 // Both are remembered, so one changed object costs the hosts it touches and nothing else.
 
-import { KeyedMemo, sameItems } from "./memo.ts";
+import { sameItems } from "./memo.ts";
 import type { RouteHost, RouteRule } from "./routes.ts";
 import type { ResolvedRule, SplitSource } from "./virtual-services.ts";
 import { signatureOf } from "./virtual-services.ts";
@@ -31,24 +31,22 @@ export function hostRelation(host: Omit<RouteHost, "rules">, rules: readonly Hos
   return { host, rules, splits: rules.flatMap(({ rule }) => rule.split ?? []), signature };
 }
 
-/** Remembers relations by name: recomputed when an input is another object, kept when the outcome is the same nevertheless. */
+/** Remembers relations by their host's name: the same object as long as nothing but weights changed in it. */
 export class RelationMemo {
-  readonly #memo = new KeyedMemo<HostRelation>();
   readonly #kept = new Map<string, HostRelation>();
 
-  /** Starts a round. */
-  generation(): void {
-    this.#memo.generation();
+  /** The remembered relation when it equals this one. */
+  stable(next: HostRelation): HostRelation {
+    const previous = this.#kept.get(next.host.name);
+    if (previous !== undefined && sameItems(previous.signature, next.signature)) return previous;
+    this.#kept.set(next.host.name, next);
+    return next;
   }
 
-  get(name: string, inputs: readonly unknown[], compute: () => HostRelation): HostRelation {
-    return this.#memo.get(name, inputs, () => {
-      const next = compute();
-      const previous = this.#kept.get(name);
-      if (previous !== undefined && sameItems(previous.signature, next.signature)) return previous;
-      this.#kept.set(name, next);
-      return next;
-    });
+  /** Forgets all hosts but these. */
+  keepOnly(names: ReadonlySet<string>): void {
+    if (this.#kept.size <= names.size) return;
+    for (const name of this.#kept.keys()) if (!names.has(name)) this.#kept.delete(name);
   }
 }
 

@@ -13,7 +13,7 @@ import type { HostRelation } from "./route-host.ts";
 import { RelationMemo, RouteHostMemo } from "./route-host.ts";
 import type { RouteClient, RouteHost, RouteTable } from "./routes.ts";
 import type { TableRelation } from "./sidecar-routes.ts";
-import { sidecarTables } from "./sidecar-routes.ts";
+import { createSidecarTables } from "./sidecar-routes.ts";
 import type { SplitSource, VirtualServiceIndex } from "./virtual-services.ts";
 import type { SettledWeights } from "./weights.ts";
 
@@ -59,6 +59,11 @@ export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: read
   const kind = proxy.kind;
   const client: RouteClient = { namespace: proxy.namespace, labels: Object.fromEntries(decidingPairs(proxy, deciding)) };
   const relations = new RelationMemo();
+  const sidecarTablesOf = createSidecarTables(client);
+  const gatewayTablesOf = memoLast((directory: Directory, servers: readonly GatewayServer[], virtualServices: readonly VirtualService[]) =>
+    gatewayTables({ directory, client, servers, virtualServices, memo: relations }),
+  );
+  const tableList = stableList<TableRelation>();
   const serversOf = stableServers();
   const sidecarListenersOf = memoLast((directory: Directory, index: VirtualServiceIndex, headless: ScopeInputs["headless"]) =>
     sidecarListeners({ directory, client, index, headless }),
@@ -68,8 +73,8 @@ export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: read
       gatewayListeners({ directory, client, servers, virtualServices }),
   );
   const tablesOf = routeTables();
-  const targetsOf = stableList<Scope["targets"][number]>();
-  const splitsOf = stableList<SplitSource>();
+  const targetsOf = memoLast((all: readonly TableRelation[]) => all.flatMap(({ hosts }) => hosts.flatMap(hostTargets)));
+  const splitsOf = memoLast((all: readonly TableRelation[]) => all.flatMap(({ hosts }) => hosts.flatMap(({ splits }) => splits)));
   const scopeOf = memoLast(
     (directory: Directory, listeners: ListenersRelation, targets: Scope["targets"], tables: readonly RouteTable[]): Scope => ({
       key,
@@ -86,20 +91,19 @@ export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: read
   return {
     relate(inputs, example) {
       const { directory } = inputs;
-      const base = { directory, client, memo: relations };
       if (kind === "sidecar") {
-        tables = sidecarTables({ ...base, index: inputs.index });
+        tables = sidecarTablesOf(directory, inputs.index);
         listeners = sidecarListenersOf(directory, inputs.l4Index, inputs.headless);
       } else {
         const servers = serversOf(gatewayServers(example, inputs.gateways));
-        tables = gatewayTables({ ...base, servers, virtualServices: inputs.virtualServices });
+        tables = gatewayTablesOf(directory, servers, inputs.virtualServices);
         listeners = gatewayListenersOf(directory, servers, inputs.l4VirtualServices);
       }
-      return splitsOf(tables.flatMap(({ hosts }) => hosts.flatMap(({ splits }) => splits)));
+      tables = tableList(tables);
+      return splitsOf(tables);
     },
     scope(directory, settled) {
-      const targets = targetsOf(tables.flatMap(({ hosts }) => hosts.flatMap(hostTargets)));
-      return scopeOf(directory, listeners, targets, tablesOf(tables, settled));
+      return scopeOf(directory, listeners, targetsOf(tables), tablesOf(tables, settled));
     },
   };
 }
@@ -112,7 +116,7 @@ function routeTables(): (tables: readonly TableRelation[], settled: SettledWeigh
   const lists = new Map<string, (next: readonly RouteHost[]) => readonly RouteHost[]>();
   const known = new Map<string, RouteTable>();
   const all = stableList<RouteTable>();
-  return (tables, settled) => {
+  return memoLast((tables: readonly TableRelation[], settled: SettledWeights) => {
     const made = tables.map(({ name, unknownHosts, hosts: relations }) => {
       const list = lists.get(name) ?? stableList<RouteHost>();
       lists.set(name, list);
@@ -123,7 +127,7 @@ function routeTables(): (tables: readonly TableRelation[], settled: SettledWeigh
       return table;
     });
     return all(made);
-  };
+  });
 }
 
 /** Keeps the list while its content is the same. */

@@ -1,13 +1,15 @@
 // The route tables of sidecars: per HTTP port one table with a virtual host per service, and one table per port of undeclared protocol.
 
+import type { VirtualService } from "../api/networking/virtual-service.ts";
 import { meshGateway } from "../api/networking/virtual-service.ts";
 import { detectedRouteName, outboundClusterName, sidecarRouteName, virtualHostName } from "../envoy/names.ts";
 import type { Directory } from "./client.ts";
 import { effectivePolicy } from "./destinations.ts";
+import { memoLast, sameItems } from "./memo.ts";
 import type { MeshService, ServicePort } from "./mesh.ts";
 import { isHttp } from "./protocol.ts";
-import type { HostRelation, RelationMemo } from "./route-host.ts";
-import { hostRelation } from "./route-host.ts";
+import type { HostRelation } from "./route-host.ts";
+import { hostRelation, RelationMemo } from "./route-host.ts";
 import type { RouteClient, RouteTable } from "./routes.ts";
 import type { VirtualServiceIndex } from "./virtual-services.ts";
 import { resolvedRules } from "./virtual-services.ts";
@@ -20,95 +22,115 @@ export interface TableRelation {
   readonly unknownHosts: RouteTable["unknownHosts"];
 }
 
-export interface SidecarRoutesInputs {
+/** Port on which hosts that no service declares are served (Istio: buildSidecarVirtualHostsForVirtualService). */
+const defaultHttpPort = 80;
+
+/** A virtual host of a service port, with what it was last made of. */
+interface Slot {
+  readonly table: string;
+  readonly name: string;
+  readonly service: MeshService;
+  readonly port: ServicePort;
+  readonly hosts: readonly string[];
+  virtualService?: VirtualService | undefined;
+  relation?: HostRelation;
+}
+
+/**
+ * Computes all tables of a class of sidecars, sorted by name. A changed VirtualService costs the hosts it decides for, and tables without
+ * such a host stay the same objects.
+ */
+export function createSidecarTables(client: RouteClient): (directory: Directory, index: VirtualServiceIndex) => readonly TableRelation[] {
+  const memo = new RelationMemo();
+  const slotsOf = memoLast((directory: Directory) => serviceSlots(directory, client));
+  const tables = new Map<string, TableRelation>();
+  return memoLast((directory: Directory, index: VirtualServiceIndex) => {
+    const context = { directory, client, index, memo };
+    const byTable = new Map<string, HostRelation[]>();
+    for (const slot of slotsOf(directory)) {
+      const relation = slotRelation(slot, context);
+      const hosts = byTable.get(slot.table);
+      if (hosts === undefined) byTable.set(slot.table, [relation]);
+      else hosts.push(relation);
+    }
+    byTable.get(sidecarRouteName(defaultHttpPort))?.push(...unclaimedHosts(context));
+    memo.keepOnly(new Set([...byTable.values()].flatMap((hosts) => hosts.map(({ host }) => host.name))));
+    for (const name of tables.keys()) if (!byTable.has(name)) tables.delete(name);
+    const unknownHosts = directory.settings.outboundTrafficPolicy === "ALLOW_ANY" ? "passthrough" : "blackhole";
+    return [...byTable].sort(([a], [b]) => compare(a, b)).map(([name, hosts]) => stableTable(tables, { name, hosts, unknownHosts }));
+  });
+}
+
+function stableTable(tables: Map<string, TableRelation>, next: TableRelation): TableRelation {
+  const before = tables.get(next.name);
+  if (before !== undefined && before.unknownHosts === next.unknownHosts && sameItems(before.hosts, next.hosts)) return before;
+  tables.set(next.name, next);
+  return next;
+}
+
+function serviceSlots(directory: Directory, client: RouteClient): readonly Slot[] {
+  const taken = new Set<string>();
+  return [...directory.view(client.namespace).services.values()].flatMap((service) =>
+    service.ports.flatMap((port): readonly Slot[] => {
+      const name = virtualHostName(service.hostname, port.number);
+      // Behind one service's own address any Host header means that service.
+      if (port.protocol === "detect")
+        return [{ table: detectedRouteName(service.hostname, port.number), name, service, port, hosts: ["*"] }];
+      if (!isHttp(port.protocol)) return [];
+      // Two entries may give the same address: the first host has it, for no domain may stand in two virtual hosts.
+      const addresses = service.vips.filter((vip) => !vip.includes("/") && !taken.has(`${vip}:${port.number}`));
+      for (const vip of addresses) taken.add(`${vip}:${port.number}`);
+      return [{ table: sidecarRouteName(port.number), name, service, port, hosts: [service.hostname, ...addresses] }];
+    }),
+  );
+}
+
+interface Context {
   readonly directory: Directory;
   readonly client: RouteClient;
   readonly index: VirtualServiceIndex;
   readonly memo: RelationMemo;
 }
 
-/** Port on which hosts that no service declares are served (Istio: buildSidecarVirtualHostsForVirtualService). */
-const defaultHttpPort = 80;
-
-/** All tables of a sidecar class, sorted by name. */
-export function sidecarTables(inputs: SidecarRoutesInputs): readonly TableRelation[] {
-  const { directory, client } = inputs;
-  inputs.memo.generation();
-  const unknownHosts = directory.settings.outboundTrafficPolicy === "ALLOW_ANY" ? "passthrough" : "blackhole";
-  const tables = new Map<string, HostRelation[]>();
-  const taken = new Set<string>();
-  const add = (name: string, relation: HostRelation) => {
-    const hosts = tables.get(name);
-    if (hosts === undefined) tables.set(name, [relation]);
-    else hosts.push(relation);
-  };
-  for (const service of directory.view(client.namespace).services.values()) {
-    for (const port of service.ports) {
-      if (isHttp(port.protocol)) add(sidecarRouteName(port.number), declaredHost(service, port, { ...inputs, taken }));
-      if (port.protocol === "detect") add(detectedRouteName(service.hostname, port.number), detectedHost(service, port, inputs));
-    }
-  }
-  const known = tables.get(sidecarRouteName(defaultHttpPort));
-  if (known !== undefined) known.push(...unclaimedHosts(inputs));
-  return [...tables].sort(([a], [b]) => compare(a, b)).map(([name, hosts]) => ({ name, hosts, unknownHosts }));
-}
-
-function declaredHost(
-  service: MeshService,
-  port: ServicePort,
-  inputs: SidecarRoutesInputs & { readonly taken: Set<string> },
-): HostRelation {
-  // Two entries may give the same address: the first host has it, for no domain may stand in two virtual hosts.
-  const addresses = service.vips.filter((vip) => !vip.includes("/") && !inputs.taken.has(`${vip}:${port.number}`));
-  for (const vip of addresses) inputs.taken.add(`${vip}:${port.number}`);
-  return serviceHostRelation(service, port, { ...inputs, hosts: [service.hostname, ...addresses] });
-}
-
-/** Behind one service's own address any Host header means that service. */
-function detectedHost(service: MeshService, port: ServicePort, inputs: SidecarRoutesInputs): HostRelation {
-  return serviceHostRelation(service, port, { ...inputs, hosts: ["*"] });
-}
-
-function serviceHostRelation(
-  service: MeshService,
-  port: ServicePort,
-  { directory, client, index, memo, hosts }: SidecarRoutesInputs & { readonly hosts: readonly string[] },
-): HostRelation {
+function slotRelation(slot: Slot, { directory, client, index, memo }: Context): HostRelation {
+  const { service, port, name, hosts } = slot;
   const virtualService = index.forMesh(service.hostname, client.namespace);
-  const name = virtualHostName(service.hostname, port.number);
-  return memo.get(name, [service, directory, virtualService, hosts.join()], () => {
-    const consistentHash = effectivePolicy(directory.policies(client, service), port.number).loadBalancer?.consistentHash;
-    const rules = virtualService === undefined ? [] : resolvedRules(virtualService, { directory, client, listenerPort: port.number });
-    return hostRelation(
-      {
-        name,
-        port: port.number,
-        hosts,
-        ...(service.kind === "Service" && hosts[0] !== "*" ? { service: { name: service.name, namespace: service.namespace } } : {}),
-        defaultTarget: {
-          cluster: outboundClusterName(port.number, "", service.hostname),
-          ...(consistentHash === undefined ? {} : { consistentHash }),
-        },
+  if (slot.relation !== undefined && slot.virtualService === virtualService) return slot.relation;
+  const consistentHash = effectivePolicy(directory.policies(client, service), port.number).loadBalancer?.consistentHash;
+  const rules = virtualService === undefined ? [] : resolvedRules(virtualService, { directory, client, listenerPort: port.number });
+  const relation = hostRelation(
+    {
+      name,
+      port: port.number,
+      hosts,
+      ...(service.kind === "Service" && hosts[0] !== "*" ? { service: { name: service.name, namespace: service.namespace } } : {}),
+      defaultTarget: {
+        cluster: outboundClusterName(port.number, "", service.hostname),
+        ...(consistentHash === undefined ? {} : { consistentHash }),
       },
-      rules.map((rule) => ({ rule, gateway: meshGateway })),
-    );
-  });
+    },
+    rules.map((rule) => ({ rule, gateway: meshGateway })),
+  );
+  slot.virtualService = virtualService;
+  slot.relation = memo.stable(relation);
+  return slot.relation;
 }
 
 /** Hosts that only a VirtualService names. */
-function unclaimedHosts({ directory, client, index, memo }: SidecarRoutesInputs): readonly HostRelation[] {
+function unclaimedHosts({ directory, client, index, memo }: Context): readonly HostRelation[] {
   const services = directory.view(client.namespace).services;
-  return [...index.meshHosts.keys()].sort().flatMap((host) => {
-    if (services.has(host) || host === "*") return [];
+  const hosts = [...index.meshHosts.keys()].filter((host) => host !== "*" && !services.has(host));
+  return hosts.sort().flatMap((host) => {
     const virtualService = index.forMesh(host, client.namespace);
     if (virtualService === undefined || virtualService.spec.http.length === 0) return [];
-    const name = virtualHostName(host, defaultHttpPort);
-    const relation = memo.get(name, [directory, virtualService], () =>
-      hostRelation(
-        { name, port: defaultHttpPort, hosts: [host] },
-        resolvedRules(virtualService, { directory, client, listenerPort: defaultHttpPort }).map((rule) => ({ rule, gateway: meshGateway })),
+    const rules = resolvedRules(virtualService, { directory, client, listenerPort: defaultHttpPort });
+    return [
+      memo.stable(
+        hostRelation(
+          { name: virtualHostName(host, defaultHttpPort), port: defaultHttpPort, hosts: [host] },
+          rules.map((rule) => ({ rule, gateway: meshGateway })),
+        ),
       ),
-    );
-    return [relation];
+    ];
   });
 }

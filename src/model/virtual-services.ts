@@ -33,9 +33,7 @@ export interface ResolvedRule {
 }
 
 /** "<namespace>/<name>" of a VirtualService. */
-export function virtualServiceKey(virtualService: VirtualService): string {
-  return `${virtualService.metadata.namespace}/${virtualService.metadata.name}`;
-}
+export const virtualServiceKey = memoObject(({ metadata }: VirtualService): string => `${metadata.namespace}/${metadata.name}`);
 
 /** Changes with everything of a VirtualService that reaches a proxy, except the weights of its http routes' destinations. */
 export const structureOf = memoObject((virtualService: VirtualService): string => {
