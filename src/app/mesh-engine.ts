@@ -9,7 +9,7 @@ import type { Snapshot } from "../api/snapshot.ts";
 import { contentHash } from "../lib/hash.ts";
 import type { Logger } from "../lib/log.ts";
 import { memoLast } from "../model/memo.ts";
-import type { Mesh, MeshSettings } from "../model/mesh.ts";
+import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import { createModel } from "../model/mesh-of.ts";
 import { externalHosts, type NameTable, nameTableOf } from "../model/name-table.ts";
@@ -123,7 +123,7 @@ export class MeshEngine {
   }
 
   #push(): void {
-    const { store, ads } = this.#options;
+    const { store } = this.#options;
     const snapshot = store.snapshot();
     this.#readSettings(snapshot);
     const mesh = this.#model.meshOf(snapshot, { settings: this.#settings, resolved: this.#resolver.resolved, settled: this.#settled });
@@ -134,10 +134,23 @@ export class MeshEngine {
     }
     this.#followProxies(mesh);
     for (const proxy of mesh.proxies.values()) {
-      const config = this.#translator.proxyConfigOf(mesh, proxy);
-      if (config !== undefined) ads.setDesired(proxy.id, { config, revision: snapshot.revision });
+      // Before its pod has an address a proxy would become ready without its inbound side.
+      if (proxy.address !== "") this.#setDesired(mesh, proxy, snapshot.revision);
     }
     this.#updateNames(mesh, snapshot);
+  }
+
+  /** One proxy's translation never stops the others: it keeps its last good configuration, and the reason is logged. */
+  #setDesired(mesh: Mesh, proxy: MeshProxy, revision: number): void {
+    const { ads, logger } = this.#options;
+    try {
+      ads.setDesired(proxy.id, { config: this.#translator(mesh, proxy), revision });
+    } catch (error) {
+      logger.error("a proxy's configuration can't be made", {
+        proxy: proxy.id,
+        error: error instanceof Error ? error.stack : String(error),
+      });
+    }
   }
 
   /** A proxy's socket is open from the moment its pod exists, so that Envoy never has to try twice. */

@@ -81,6 +81,7 @@ function proxyStatus({ proxyId, isConnected, acknowledgedRevision, progress }: S
     connected: isConnected,
     acknowledgedRevision: acknowledgedRevision ?? 0,
     synced: isConnected && acknowledgedRevision !== undefined && progress.isAcknowledged,
+    waiting: progress.obstacles.filter(({ kind }) => kind !== "refused").map(rejectedResource),
     rejected: progress.obstacles.filter(({ kind }) => kind === "refused").map(rejectedResource),
   };
 }

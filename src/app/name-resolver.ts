@@ -66,7 +66,7 @@ export class NameResolver {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     let againMs = retryMs;
-    if (this.#options.egress) {
+    if (this.#options.egress && !this.#local.has(name)) {
       try {
         const records = await this.#resolver.resolve4(name, { ttl: true });
         entry.addresses = records.map(({ address }) => address).toSorted();

@@ -52,6 +52,8 @@ export interface ProxyStatus {
   readonly acknowledgedRevision: number;
   /** Its newest state is acknowledged: nothing outstanding. */
   readonly synced: boolean;
+  /** What it has not acknowledged yet, and why, when it is not synced; at most 20. */
+  readonly waiting: readonly RejectedResource[];
   /** Resources it refused, each with Envoy's reason; it keeps their last good version. */
   readonly rejected: readonly RejectedResource[];
 }

@@ -33,6 +33,10 @@ export function printProxies(proxies: readonly ProxyStatus[], revision: number, 
     `\n${proxies.filter(({ synced }) => synced).length} of ${proxies.length} proxies have acknowledged everything up to revision ${revision}`,
   );
   for (const proxy of proxies) {
+    if (proxy.connected) {
+      for (const { type, name, reason } of proxy.waiting)
+        terminal.out(`\n${colours.yellow("…")} ${proxy.id} waits: ${type} ${name}: ${reason}`);
+    }
     for (const { type, name, reason, sources } of proxy.rejected) {
       terminal.out(
         `\n${colours.red("✗")} ${proxy.id} refused ${type} ${name}${sources.length > 0 ? ` (from ${sources.join(", ")})` : ""}\n  cause: ${reason}`,
