@@ -4,7 +4,7 @@ import type { RouteActionJson, VirtualHostJson } from "#envoy/envoy/config/route
 import { defined } from "../../envoy/defined.ts";
 import { allowAnyVirtualHostName, blockAllVirtualHostName, passthroughClusterName } from "../../envoy/names.ts";
 import type { RouteTable } from "../../model/routes.ts";
-import { claimedBy } from "./domains.ts";
+import { nameClaims } from "./domains.ts";
 import { anyRequest } from "./match.ts";
 import type { RouteSettings } from "./settings.ts";
 import { timeouts } from "./timeouts.ts";
@@ -17,7 +17,7 @@ const passthrough: RouteActionJson = { cluster: passthroughClusterName, ...timeo
  * one already answers to "*": behind the address of a service with undeclared protocol any name means that service.
  */
 export function catchAllVirtualHost({ unknownHosts, hosts }: RouteTable, settings: RouteSettings): VirtualHostJson | undefined {
-  if (unknownHosts === "not-found" || claimedBy(hosts).has("*")) return undefined;
+  if (unknownHosts === "not-found" || nameClaims(hosts).own.has("*")) return undefined;
   const allow = unknownHosts === "passthrough";
   const name = allow ? allowAnyVirtualHostName : blockAllVirtualHostName;
   const action = allow ? { route: passthrough } : { directResponse: { status: 502 } };

@@ -3,15 +3,18 @@
 
 import type { VirtualHostJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
 import type { RouteConfigurationJson } from "#envoy/envoy/config/route/v3/route_pb.js";
+import { RouteConfigurationSchema } from "#envoy/envoy/config/route/v3/route_pb.js";
 import { resourceName } from "../../api/resource.ts";
+import { encodeJson } from "../../envoy/codec.ts";
+import { composeRoutes } from "../../envoy/composite.ts";
 import type { EncodedResource, ResourcePart } from "../../envoy/config.ts";
 import type { EncodeCache } from "../../envoy/encode-cache.ts";
-import { sameItems } from "../../model/memo.ts";
+import { memoObject, sameItems } from "../../model/memo.ts";
 import type { RouteClient, RouteHost, RouteTable } from "../../model/routes.ts";
 import { catchAllVirtualHost } from "./catch-all.ts";
 import { clustersOf } from "./clusters-of.ts";
 import { maxDirectResponseBodyBytes } from "./direct-response.ts";
-import { claimedBy } from "./domains.ts";
+import { nameClaims } from "./domains.ts";
 import type { RouteSettings } from "./settings.ts";
 import type { VirtualHostContext } from "./virtual-host.ts";
 import { variantOf, virtualHost } from "./virtual-host.ts";
@@ -26,7 +29,7 @@ export const routeConfigurationHead = {
 
 /** The whole message as JSON: for goldens, simulations and people; proxies get `RouteEncoder`'s. */
 export function routeConfiguration(table: RouteTable, client: RouteClient, settings: RouteSettings): RouteConfigurationJson {
-  const context = { client, settings, claimed: claimedBy(table.hosts) };
+  const context = { client, settings, claims: nameClaims(table.hosts) };
   const hosts = sortedHosts(table).flatMap((host) => virtualHost(host, context) ?? []);
   const catchAll = catchAllVirtualHost(table, settings);
   return { name: table.name, ...routeConfigurationHead, virtualHosts: catchAll === undefined ? hosts : [...hosts, catchAll] };
@@ -38,6 +41,7 @@ export class RouteEncoder {
   readonly #settings: RouteSettings;
   /** Per host and variant; null is a host that does not exist for such clients. */
   readonly #parts = new WeakMap<RouteHost, Map<string, ResourcePart | null>>();
+  readonly #whole = new WeakMap<RouteTable, WeakMap<RouteClient, EncodedResource>>();
   /** By first part: the last few configurations that begin with it. */
   readonly #configurations = new WeakMap<ResourcePart, EncodedResource[]>();
 
@@ -46,9 +50,17 @@ export class RouteEncoder {
     this.#settings = settings;
   }
 
-  /** The route configuration that this client gets for the table. */
+  /** The route configuration that this client gets for the table; the same object for the same two objects. */
   routeConfiguration(table: RouteTable, client: RouteClient): EncodedResource {
-    const context = { client, settings: this.#settings, claimed: claimedBy(table.hosts) };
+    const byClient = this.#whole.get(table) ?? new WeakMap<RouteClient, EncodedResource>();
+    this.#whole.set(table, byClient);
+    const made = byClient.get(client) ?? this.#make(table, client);
+    byClient.set(client, made);
+    return made;
+  }
+
+  #make(table: RouteTable, client: RouteClient): EncodedResource {
+    const context = { client, settings: this.#settings, claims: nameClaims(table.hosts) };
     const hosts = sortedHosts(table).flatMap((host) => this.#part(host, context) ?? []);
     const catchAll = catchAllVirtualHost(table, this.#settings);
     return this.#compose(table.name, catchAll === undefined ? hosts : [...hosts, this.#encode(catchAll, [])]);
@@ -76,24 +88,20 @@ export class RouteEncoder {
     const known = first === undefined ? [] : (this.#configurations.get(first) ?? []);
     const same = known.find((resource) => resource.name === name && sameItems(resource.composite?.parts ?? [], parts));
     if (same !== undefined) return same;
-    const made = this.#cache.routes({ name, head: routeConfigurationHead, parts });
+    const made = composeRoutes(name, encodeJson(RouteConfigurationSchema, { name, ...routeConfigurationHead }), parts);
     if (first !== undefined) this.#configurations.set(first, [made, ...known].slice(0, keptConfigurations));
     return made;
   }
 }
 
-/** Enough for the client variants of one table; what falls out is found again by content. */
+/** Enough for the client variants of one table; what falls out is composed again. */
 const keptConfigurations = 8;
 
-const sortedTables = new WeakMap<readonly RouteHost[], readonly RouteHost[]>();
-
 function sortedHosts({ hosts }: RouteTable): readonly RouteHost[] {
-  const known = sortedTables.get(hosts);
-  if (known !== undefined) return known;
-  const sorted = [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1));
-  sortedTables.set(hosts, sorted);
-  return sorted;
+  return sortedByName(hosts);
 }
+
+const sortedByName = memoObject((hosts: readonly RouteHost[]) => [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1)));
 
 function sourcesOf(host: RouteHost): string[] {
   return host.rules.map(({ virtualService }) => resourceName(virtualService));

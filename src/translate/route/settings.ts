@@ -1,8 +1,6 @@
 // The mesh-wide settings that routes depend on; one object per mesh configuration, shared by all proxies.
 
 import type { HttpRetry } from "../../api/networking/virtual-service.ts";
-import { memoObject } from "../../model/memo.ts";
-import type { MeshSettings } from "../../model/mesh.ts";
 
 export interface RouteSettings {
   /** For routes without `retries`; undefined is Istio's own default. Source: MeshConfig.defaultHttpRetryPolicy. */
@@ -13,9 +11,3 @@ export interface RouteSettings {
 
 /** Istio's defaults. */
 export const defaultRouteSettings: RouteSettings = { includeRequestAttemptCount: true };
-
-/** The part of the mesh's settings that routes depend on; the same object for the same settings. */
-export const routeSettings: (settings: MeshSettings) => RouteSettings = memoObject(({ defaultHttpRetryPolicy }) => ({
-  ...defaultRouteSettings,
-  defaultRetries: defaultHttpRetryPolicy,
-}));

@@ -2,9 +2,11 @@
 
 import type { RouteJson, VirtualHostJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
 import { defined } from "../../envoy/defined.ts";
+import { memoObject } from "../../model/memo.ts";
 import type { RouteClient, RouteHost, RouteRule } from "../../model/routes.ts";
 import { applies, dependsOnClient } from "./applies.ts";
-import { domains, shortNames } from "./domains.ts";
+import type { NameClaims } from "./domains.ts";
+import { domains, shortNamesVariant } from "./domains.ts";
 import { isCatchAll } from "./match.ts";
 import { defaultRoute, route } from "./route.ts";
 import type { RouteSettings } from "./settings.ts";
@@ -13,8 +15,8 @@ import type { RouteSettings } from "./settings.ts";
 export interface VirtualHostContext {
   readonly client: RouteClient;
   readonly settings: RouteSettings;
-  /** Names that are some host's own in the same table; see claimedBy. */
-  readonly claimed: ReadonlySet<string>;
+  /** The names of the table that the host is in. */
+  readonly claims: NameClaims;
 }
 
 /**
@@ -26,7 +28,7 @@ export function virtualHost(host: RouteHost, context: VirtualHostContext): Virtu
   if (routes.length === 0 && host.httpsRedirect !== true) return undefined;
   return defined<VirtualHostJson>({
     name: host.name,
-    domains: domains(host, context.client, context.claimed),
+    domains: domains(host, context.client, context.claims),
     routes: routes.length === 0 ? undefined : routes,
     requireTls: host.httpsRedirect === true ? "ALL" : undefined,
     includeRequestAttemptCount: context.settings.includeRequestAttemptCount ? true : undefined,
@@ -34,12 +36,15 @@ export function virtualHost(host: RouteHost, context: VirtualHostContext): Virtu
 }
 
 /** Names what a context decides for a host: two clients with equal variants get the same virtual host. */
-export function variantOf(host: RouteHost, { client, claimed }: VirtualHostContext): string {
-  const decisions = host.rules.flatMap((rule) =>
-    rule.route.match.filter(dependsOnClient).map((match) => (applies(match, rule, { port: host.port, client }) ? "1" : "0")),
-  );
-  return `${shortNames(host, client, claimed).join()}:${decisions.join("")}`;
+export function variantOf(host: RouteHost, { client, claims }: VirtualHostContext): string {
+  const decisions = clientMatches(host).map(({ rule, match }) => (applies(match, rule, { port: host.port, client }) ? "1" : "0"));
+  return `${shortNamesVariant(host, client, claims)}:${decisions.join("")}`;
 }
+
+/** The match blocks whose fate depends on who asks; most hosts have none. */
+const clientMatches = memoObject((host: RouteHost) =>
+  host.rules.flatMap((rule) => rule.route.match.filter(dependsOnClient).map((match) => ({ rule, match }))),
+);
 
 /** Each VirtualService ends at its first route that takes everything; what it takes is tried after all others' narrower routes. */
 function routesOf(host: RouteHost, context: VirtualHostContext): RouteJson[] {
