@@ -14,6 +14,18 @@ export function isRawResource(value: unknown): value is RawResource {
   );
 }
 
+/** A copy that shares nothing with the original; fields that are null or undefined are left out, as Kubernetes treats them. */
+export function copyJson(object: JsonObject): JsonObject {
+  const fields = Object.entries(object).filter(([, value]) => value !== null && value !== undefined);
+  // fromEntries defines own properties, so a "__proto__" key stays data (and is refused by the parser).
+  return Object.fromEntries(fields.map(([field, value]) => [field, typeof value === "object" ? copyOf(value) : value]));
+}
+
+function copyOf(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyOf);
+  return isJsonObject(value) ? copyJson(value) : value;
+}
+
 /** Freezes plain objects and arrays all the way down and returns the same value; class instances are left as they are. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;

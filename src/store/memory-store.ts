@@ -8,7 +8,7 @@ import type { Clock } from "../lib/clock.ts";
 import { Conflict, MeshError, NotFound } from "../lib/errors.ts";
 import { Announcer } from "./announcer.ts";
 import { History } from "./history.ts";
-import { deepFreeze, isJsonObject } from "./json.ts";
+import { copyJson, deepFreeze, isRawResource } from "./json.ts";
 import * as lifecycle from "./lifecycle.ts";
 import type { Parser } from "./parser.ts";
 import { SnapshotMaker } from "./snapshot-maker.ts";
@@ -222,13 +222,8 @@ export class MemoryStore implements contract.Store {
 }
 
 function jsonCopy(raw: contract.RawResource): contract.RawResource {
-  const copy: contract.RawResource = JSON.parse(JSON.stringify(raw, nullsDropped));
-  return isJsonObject(copy.metadata) ? copy : { ...copy, metadata: {} };
-}
-
-/** A field set to null is an absent field, as in Kubernetes; nulls in lists stay for the parser to refuse. */
-function nullsDropped(_field: string, value: unknown): unknown {
-  return value === null ? undefined : value;
+  const copy = copyJson(raw);
+  return isRawResource(copy) ? copy : { ...copy, apiVersion: raw.apiVersion, kind: raw.kind, metadata: {} };
 }
 
 function storedOf(parts: Pick<contract.Stored, "kind" | "raw" | "value" | "revision">): contract.Stored {

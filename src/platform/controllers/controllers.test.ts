@@ -24,7 +24,13 @@ describe("deployments", () => {
     await made.settle();
     expect(made.pods("v1").length).toBe(3);
     expect(made.pods()[0]?.raw.metadata).toMatchObject({ labels: { app: "web", "pod-template-hash": expect.any(String) } });
-    expect(statusOf(made)).toMatchObject({ observedGeneration: 1, replicas: 3, updatedReplicas: 3, readyReplicas: 3, availableReplicas: 3 });
+    expect(statusOf(made)).toMatchObject({
+      observedGeneration: 1,
+      replicas: 3,
+      updatedReplicas: 3,
+      readyReplicas: 3,
+      availableReplicas: 3,
+    });
     expect(conditionOf(made, "Available")).toMatchObject({ status: "True", reason: "MinimumReplicasAvailable" });
     expect(conditionOf(made, "Progressing")).toMatchObject({ status: "True", reason: "NewReplicaSetAvailable" });
   });
@@ -48,7 +54,8 @@ describe("deployments", () => {
     made.store.create(deploymentRaw("web", "v1", { replicas: 1 }));
     const failAll = async (): Promise<void> => {
       await made.controllers.idle();
-      for (const { name } of made.pods()) made.store.updateStatus({ apiVersion: "v1", kind: "Pod", metadata: { name }, status: { phase: "Failed" } });
+      for (const { name } of made.pods())
+        made.store.updateStatus({ apiVersion: "v1", kind: "Pod", metadata: { name }, status: { phase: "Failed" } });
       await made.controllers.idle();
     };
     await failAll();
@@ -91,9 +98,17 @@ describe("deployments", () => {
       made.store.update(deploymentRaw("web", image, { revisionHistoryLimit: 2 }));
     }
     await made.settle();
-    const sets = made.store.list("ReplicaSet").map(({ value }) => [value.spec.template.spec.containers[0]?.image, value.metadata.annotations["deployment.kubernetes.io/revision"]]);
-    expect(sets.toSorted()).toEqual([["v2", "5"], ["v3", "3"], ["v4", "4"]]);
-    expect(made.store.get("Deployment", "default", "web")?.value.metadata.annotations).toMatchObject({ "deployment.kubernetes.io/revision": "5" });
+    const sets = made.store
+      .list("ReplicaSet")
+      .map(({ value }) => [value.spec.template.spec.containers[0]?.image, value.metadata.annotations["deployment.kubernetes.io/revision"]]);
+    expect(sets.toSorted()).toEqual([
+      ["v2", "5"],
+      ["v3", "3"],
+      ["v4", "4"],
+    ]);
+    expect(made.store.get("Deployment", "default", "web")?.value.metadata.annotations).toMatchObject({
+      "deployment.kubernetes.io/revision": "5",
+    });
     expect(made.pods("v2").length).toBe(1);
   });
 
@@ -131,38 +146,43 @@ describe("deployments", () => {
     expect(conditionOf(made, "Progressing")).toMatchObject({ status: "True", reason: "NewReplicaSetAvailable" });
   });
 
-  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])("rolling update, seed %i: within its limits at every event, and it ends", async (seed) => {
-    const random = randomOf(seed);
-    const replicas = 1 + Math.floor(random() * 6);
-    const rollingUpdate = { maxSurge: Math.floor(random() * 3), maxUnavailable: `${Math.floor(random() * 60)}%` };
-    const minReadySeconds = seed % 3 === 0 ? 5 : 0;
-    const spec = { replicas, strategy: { type: "RollingUpdate", rollingUpdate }, minReadySeconds };
-    const fence = fenceOf({ type: "RollingUpdate", rollingUpdate }, replicas);
-    const made = world();
-    made.store.create(deploymentRaw("web", "v1", spec));
-    await made.settle();
-    made.timers.advance(5000);
-    await made.settle();
-    const extremes = { most: 0, least: replicas };
-    made.store.subscribe(() => {
-      const ready = made.pods().filter(({ value }) => value.status?.conditions[0]?.status === "True");
-      extremes.most = Math.max(extremes.most, made.pods().length);
-      extremes.least = Math.min(extremes.least, ready.length);
-    });
-    made.store.update(deploymentRaw("web", "v2", spec));
-    for (let step = 0; step < 400 && !(made.pods("v2").length === replicas && made.store.list("Pod").length === replicas); step += 1) {
-      await made.controllers.idle();
-      const waiting = made.store.list("Pod").filter(({ value }) => value.metadata.deletionTimestamp !== undefined || value.status?.podIP === undefined);
-      const pod = waiting[Math.floor(random() * waiting.length)];
-      if (pod?.value.metadata.deletionTimestamp !== undefined) made.finish(pod);
-      else if (pod !== undefined) made.setReady(pod);
-      made.timers.advance(1000);
-    }
-    await made.settle();
-    expect([made.pods("v2").length, made.pods().length]).toEqual([replicas, replicas]);
-    expect(extremes.most).toBeLessThanOrEqual(replicas + fence.surge);
-    expect(extremes.least).toBeGreaterThanOrEqual(replicas - fence.unavailable);
-  });
+  test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])(
+    "rolling update, seed %i: within its limits at every event, and it ends",
+    async (seed) => {
+      const random = randomOf(seed);
+      const replicas = 1 + Math.floor(random() * 6);
+      const rollingUpdate = { maxSurge: Math.floor(random() * 3), maxUnavailable: `${Math.floor(random() * 60)}%` };
+      const minReadySeconds = seed % 3 === 0 ? 5 : 0;
+      const spec = { replicas, strategy: { type: "RollingUpdate", rollingUpdate }, minReadySeconds };
+      const fence = fenceOf({ type: "RollingUpdate", rollingUpdate }, replicas);
+      const made = world();
+      made.store.create(deploymentRaw("web", "v1", spec));
+      await made.settle();
+      made.timers.advance(5000);
+      await made.settle();
+      const extremes = { most: 0, least: replicas };
+      made.store.subscribe(() => {
+        const ready = made.pods().filter(({ value }) => value.status?.conditions[0]?.status === "True");
+        extremes.most = Math.max(extremes.most, made.pods().length);
+        extremes.least = Math.min(extremes.least, ready.length);
+      });
+      made.store.update(deploymentRaw("web", "v2", spec));
+      for (let step = 0; step < 400 && !(made.pods("v2").length === replicas && made.store.list("Pod").length === replicas); step += 1) {
+        await made.controllers.idle();
+        const waiting = made.store
+          .list("Pod")
+          .filter(({ value }) => value.metadata.deletionTimestamp !== undefined || value.status?.podIP === undefined);
+        const pod = waiting[Math.floor(random() * waiting.length)];
+        if (pod?.value.metadata.deletionTimestamp !== undefined) made.finish(pod);
+        else if (pod !== undefined) made.setReady(pod);
+        made.timers.advance(1000);
+      }
+      await made.settle();
+      expect([made.pods("v2").length, made.pods().length]).toEqual([replicas, replicas]);
+      expect(extremes.most).toBeLessThanOrEqual(replicas + fence.surge);
+      expect(extremes.least).toBeGreaterThanOrEqual(replicas - fence.unavailable);
+    },
+  );
 });
 
 describe("services", () => {
@@ -175,7 +195,9 @@ describe("services", () => {
     await made.controllers.idle();
     expect(slice(made)?.endpoints).toEqual([]);
     await made.settle();
-    expect(slice(made)?.endpoints.map(({ conditions }) => conditions)).toEqual(Array(2).fill({ ready: true, serving: true, terminating: false }));
+    expect(slice(made)?.endpoints.map(({ conditions }) => conditions)).toEqual(
+      Array(2).fill({ ready: true, serving: true, terminating: false }),
+    );
     expect(slice(made)?.ports).toMatchObject([{ name: "http", port: 8080, protocol: "TCP" }]);
     expect(slice(made)?.metadata.labels["kubernetes.io/service-name"]).toBe("web");
     const pod = made.pods()[0];
@@ -190,8 +212,17 @@ describe("services", () => {
   test("named target ports are resolved per pod", async () => {
     const made = world();
     const withPort = (number: number) => ({ containers: [{ name: "app", image: "x", ports: [{ name: "web", containerPort: number }] }] });
-    for (const [name, port] of [["a", 8080], ["b", 8080], ["c", 9090]] as const) {
-      made.store.create({ apiVersion: "v1", kind: "Pod", metadata: { name, namespace: "default", labels: { app: "web" } }, spec: withPort(port) });
+    for (const [name, port] of [
+      ["a", 8080],
+      ["b", 8080],
+      ["c", 9090],
+    ] as const) {
+      made.store.create({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, namespace: "default", labels: { app: "web" } },
+        spec: withPort(port),
+      });
     }
     made.store.create(serviceRaw("web", { ports: [{ port: 80, targetPort: "web" }] }));
     await made.settle();
@@ -336,7 +367,8 @@ describe("draining", () => {
     const sliceRevision = made.store.get("EndpointSlice", "default", "web-lateen")?.revision ?? 0;
     expect(asked.length).toBe(1);
     expect(asked[0]).toBeGreaterThanOrEqual(sliceRevision);
-    const drained = () => made.store.get("Pod", key.namespace, key.name)?.value.status?.conditions.some(({ type }) => type === "lateen.dev/Drained");
+    const drained = () =>
+      made.store.get("Pod", key.namespace, key.name)?.value.status?.conditions.some(({ type }) => type === "lateen.dev/Drained");
     expect(drained()).toBe(false);
     acknowledge();
     await new Promise((resolve) => setImmediate(resolve));

@@ -25,7 +25,13 @@ describe("limits", () => {
 });
 
 describe("steps", () => {
-  const set = (name: string, desired: number, available = desired, existing = desired): RolloutSet => ({ name, desired, available, active: desired, existing });
+  const set = (name: string, desired: number, available = desired, existing = desired): RolloutSet => ({
+    name,
+    desired,
+    available,
+    active: desired,
+    existing,
+  });
   const input = (change: Partial<RolloutInput>): RolloutInput => ({
     replicas: 4,
     strategy: rolling(1, 1),
@@ -41,21 +47,42 @@ describe("steps", () => {
     ["waits for the new one", { current: set("new", 2, 0), old: [set("old", 3)] }, []],
     ["takes out unhealthy old pods first", { current: set("new", 2, 0), old: [set("a", 2, 0), set("b", 3)] }, [{ name: "a", replicas: 0 }]],
     ["clips what is too large", { current: set("new", 6) }, [{ name: "new", replicas: 4 }]],
-    ["recreate: old ones first", { strategy: { type: "Recreate" }, current: set("new", 0), old: [set("old", 4)] }, [{ name: "old", replicas: 0 }]],
+    [
+      "recreate: old ones first",
+      { strategy: { type: "Recreate" }, current: set("new", 0), old: [set("old", 4)] },
+      [{ name: "old", replicas: 0 }],
+    ],
     ["recreate: waits for ending pods", { strategy: { type: "Recreate" }, current: set("new", 0), old: [set("old", 0, 0, 2)] }, []],
-    ["recreate: then all new ones", { strategy: { type: "Recreate" }, current: set("new", 0), old: [set("old", 0)] }, [{ name: "new", replicas: 4 }]],
+    [
+      "recreate: then all new ones",
+      { strategy: { type: "Recreate" }, current: set("new", 0), old: [set("old", 0)] },
+      [{ name: "new", replicas: 4 }],
+    ],
     ["paused: nothing rolls", { paused: true, current: set("new", 1), old: [set("old", 3)] }, []],
-    ["paused: the number follows", { paused: true, replicas: 6, current: set("new", 1), old: [set("old", 3)] }, [{ name: "old", replicas: 5 }]],
+    [
+      "paused: the number follows",
+      { paused: true, replicas: 6, current: set("new", 1), old: [set("old", 3)] },
+      [{ name: "old", replicas: 5 }],
+    ],
   ])("%s", (_name, change, expected) => {
     expect(decideRollout(input(change))).toEqual(expected);
   });
 });
 
 describe("any rollout", () => {
-  const limit = fc.oneof(fc.integer({ min: 0, max: 6 }), fc.integer({ min: 0, max: 100 }).map((percent) => `${percent}%`));
+  const limit = fc.oneof(
+    fc.integer({ min: 0, max: 6 }),
+    fc.integer({ min: 0, max: 100 }).map((percent) => `${percent}%`),
+  );
 
   test("keeps within its limits at every state and ends, whatever the order of reports and readiness", () => {
-    const cases = fc.record({ replicas: fc.integer({ min: 0, max: 12 }), surge: limit, unavailable: limit, changes: fc.integer({ min: 1, max: 3 }), seed: fc.nat() });
+    const cases = fc.record({
+      replicas: fc.integer({ min: 0, max: 12 }),
+      surge: limit,
+      unavailable: limit,
+      changes: fc.integer({ min: 1, max: 3 }),
+      seed: fc.nat(),
+    });
     fc.assert(
       fc.property(cases, ({ replicas, surge, unavailable, changes, seed }) => {
         const strategy = rolling(surge, unavailable);
@@ -129,7 +156,13 @@ class SetWorld {
   }
 
   #decide(strategy: RolloutInput["strategy"]): void {
-    const seen = this.#sets.map(({ name, desired, reported, pods }) => ({ name, desired, available: reported, active: pods.length, existing: pods.length }));
+    const seen = this.#sets.map(({ name, desired, reported, pods }) => ({
+      name,
+      desired,
+      available: reported,
+      active: pods.length,
+      existing: pods.length,
+    }));
     const scalings = decideRollout({ replicas: this.#replicas, strategy, paused: false, current: seen.at(-1), old: seen.slice(0, -1) });
     for (const { name, replicas } of scalings) {
       const set = this.#sets.find((candidate) => candidate.name === name);
