@@ -44,6 +44,9 @@ export interface SessionStatus {
   readonly progress: ProxyProgress;
 }
 
+/** First requests kept while there is no configuration: one per type and some; more would be a proxy that misbehaves. */
+const maxEarlyRequests = 32;
+
 export class ProxySession {
   readonly #options: SessionOptions;
   #state: ProxyState = initialState;
@@ -54,6 +57,7 @@ export class ProxySession {
   #timer: NodeJS.Timeout | undefined;
   #acknowledgedRevision: number | undefined;
   #rejections = 0;
+  #early: DeltaRequest[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -75,6 +79,7 @@ export class ProxySession {
   attach(stream: ResponseStream): void {
     this.#stream?.end();
     this.#stream = stream;
+    this.#early = [];
     this.#unwritten = 0;
     this.#state = connected(this.#state === initialState ? undefined : this.#state);
     this.#desired ??= this.#options.generate();
@@ -94,8 +99,13 @@ export class ProxySession {
     if (this.#stream !== stream) return;
     const { typeUrl, ...rest } = request;
     const type = resourceTypeOf(typeUrl);
-    if (type === undefined || this.#desired === undefined) {
+    if (type === undefined) {
       this.#options.logger.warn("request not served", { proxy: this.#options.proxyId, typeUrl });
+      return;
+    }
+    if (this.#desired === undefined) {
+      // A proxy may connect before its configuration can be made (its pod has no address yet): its first requests wait for it.
+      if (this.#early.length < maxEarlyRequests) this.#early.push(request);
       return;
     }
     this.#state = received(this.#state, { ...rest, type }, this.#desired.config);
@@ -106,6 +116,10 @@ export class ProxySession {
   /** What the proxy should have from now on. */
   setDesired(desired: Desired): void {
     this.#desired = desired;
+    const early = this.#early;
+    this.#early = [];
+    const stream = this.#stream;
+    if (stream !== undefined) for (const request of early) this.receive(stream, request);
     this.#advance();
   }
 

@@ -33,10 +33,7 @@ export function printProxies(proxies: readonly ProxyStatus[], revision: number, 
     `\n${proxies.filter(({ synced }) => synced).length} of ${proxies.length} proxies have acknowledged everything up to revision ${revision}`,
   );
   for (const proxy of proxies) {
-    if (proxy.connected) {
-      for (const { type, name, reason } of proxy.waiting)
-        terminal.out(`\n${colours.yellow("…")} ${proxy.id} waits: ${type} ${name}: ${reason}`);
-    }
+    if (proxy.connected) printWaiting(proxy, terminal);
     for (const { type, name, reason, sources } of proxy.rejected) {
       terminal.out(
         `\n${colours.red("✗")} ${proxy.id} refused ${type} ${name}${sources.length > 0 ? ` (from ${sources.join(", ")})` : ""}\n  cause: ${reason}`,
@@ -44,6 +41,15 @@ export function printProxies(proxies: readonly ProxyStatus[], revision: number, 
       terminal.out("  fix: correct the object; the proxy keeps its last good version until then");
     }
   }
+}
+
+const shownWaiting = 3;
+
+function printWaiting({ id, waiting }: ProxyStatus, { out, colours }: Terminal): void {
+  if (waiting.length === 0) return;
+  const more = waiting.length > shownWaiting ? ` and ${waiting.length - shownWaiting} more` : "";
+  const named = waiting.slice(0, shownWaiting).map(({ type, name, reason }) => `${type} ${name}: ${reason}`);
+  out(`\n${colours.yellow("…")} ${id} waits for ${named.join("; ")}${more}`);
 }
 
 function stateOf(proxy: ProxyStatus, { colours }: Terminal): string {
