@@ -49,7 +49,7 @@ export function mirrorsOf(route: HttpRoute): readonly Mirror[] {
   return [...legacy, ...route.mirrors.map(({ destination, percentage }) => ({ destination, percent: percentage?.value ?? 100 }))];
 }
 
-/** Share of requests a delay hits, 0 to 100; 100 when no percentage is given (HTTPFaultInjection.Delay). */
+/** Share of requests a delay hits, 0 to 100; none when no percentage is given (HTTPFaultInjection.Delay, as Istio acts on it). */
 export function delayPercentOf(delay: HttpFaultDelay): number {
-  return delay.percentage?.value ?? delay.percent ?? 100;
+  return delay.percentage?.value ?? delay.percent ?? 0;
 }

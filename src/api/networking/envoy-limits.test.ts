@@ -30,6 +30,19 @@ test.each<[string, object, string]>([
   expect(errorsOf(http)).toEqual([["LTN0213", path]]);
 });
 
+test("a fault that hits nobody is warned of", () => {
+  const { diagnostics } = parseResource({
+    apiVersion: "networking.istio.io/v1",
+    kind: "VirtualService",
+    metadata: { name: "web" },
+    spec: { hosts: ["web"], http: [{ route, fault: { delay: { fixedDelay: "1s" }, abort: { httpStatus: 500 } } }] },
+  });
+  expect(diagnostics.map(({ code, path }) => [code, path])).toEqual([
+    ["LTN0217", "spec.http[0].fault.delay"],
+    ["LTN0217", "spec.http[0].fault.abort"],
+  ]);
+});
+
 test("what is no base64", () => {
   for (const bytes of ["!!", "a", "aGk=="]) {
     const expected = bytes === "aGk==" ? [] : [["LTN0103", "spec.http[0].directResponse.body.bytes"]];

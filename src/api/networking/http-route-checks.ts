@@ -5,6 +5,7 @@ import type { Finding } from "../finding.ts";
 import { isHeaderName } from "../names.ts";
 import { checkAtLeastOneMs, checkPattern, checkPercent, checkWeights } from "./common-checks.ts";
 import { checkEnvoyLimits } from "./envoy-limits.ts";
+import { checkFaultShares } from "./fault-share-checks.ts";
 import { checkHeaderFormat } from "./header-format.ts";
 import { checkHttpMatch } from "./http-match-checks.ts";
 import type { HeaderOperations, Headers, HttpRetry, HttpRoute } from "./virtual-service.ts";
@@ -28,6 +29,7 @@ export function checkHttpRoute(route: HttpRoute, path: FieldPath): readonly Find
     ...checkDirectResponse(route, [...path, "directResponse"]),
     ...checkMirrors(route, path),
     ...checkEnvoyLimits(route, path),
+    ...checkFaultShares(route, [...path, "fault"]),
   ];
 }
 
