@@ -4,6 +4,7 @@ import type { AnyJson } from "@bufbuild/protobuf/wkt";
 import type { FaultDelayJson } from "#envoy/envoy/extensions/filters/common/fault/v3/fault_pb.js";
 import type { FaultAbortJson, HTTPFaultJson } from "#envoy/envoy/extensions/filters/http/fault/v3/fault_pb.js";
 import { HTTPFaultSchema } from "#envoy/envoy/extensions/filters/http/fault/v3/fault_pb.js";
+import { delayPercentOf } from "../../api/networking/destinations.ts";
 import type { HttpFaultAbort, HttpFaultDelay, HttpRoute } from "../../api/networking/virtual-service.ts";
 import { any } from "../../envoy/any.ts";
 import { defined } from "../../envoy/defined.ts";
@@ -32,12 +33,11 @@ export function httpFault(fault: HttpRoute["fault"]): AnyJson | undefined {
   return any(HTTPFaultSchema, defined<HTTPFaultJson>({ delay, abort }));
 }
 
-/** Without a percentage no request is delayed (HTTPFaultInjection.Delay.percentage). */
 function faultDelay(delay: HttpFaultDelay): FaultDelayJson | undefined {
   if (delay.fixedDelay === undefined) return undefined;
   return {
     fixedDelay: protoDuration(delay.fixedDelay),
-    percentage: fractionalPercent(delay.percentage?.value ?? delay.percent ?? 0),
+    percentage: fractionalPercent(delayPercentOf(delay)),
   };
 }
 
