@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { apiParser } from "./api-parser.ts";
-import { MemoryStore } from "./memory-store.ts";
+import { MemoryStore, type MemoryStoreOptions } from "./memory-store.ts";
 import { acceptedOf, type RawResource, type StoreEvent } from "./store.ts";
 
-function newStore(options: { historySize?: number } = {}) {
+function newStore(options: Partial<MemoryStoreOptions> = {}) {
   let uid = 0;
   const clock = { time: Date.UTC(2030, 0, 1), now: () => clock.time, monotonic: () => clock.time };
   const newUid = () => `00000000-0000-4000-8000-${String(++uid).padStart(12, "0")}`;
@@ -152,7 +152,8 @@ describe("delete", () => {
 
 describe("events", () => {
   test("are synchronous, in order and never nested, also when a listener writes or throws", () => {
-    const { store } = newStore();
+    const thrown: unknown[] = [];
+    const { store } = newStore({ onListenerError: (error) => thrown.push(error) });
     const seen: string[] = [];
     store.subscribe(() => {
       throw new Error("a bad listener");
@@ -164,6 +165,7 @@ describe("events", () => {
     store.create(configMap("a"));
     store.delete({ kind: "ConfigMap", namespace: "default", name: "a" });
     expect(seen).toEqual(["ADDED a 1", "ADDED from-listener 2", "DELETED a 3"]);
+    expect(thrown.length).toBe(4); // three events, and the second "from-listener", which exists
   });
 
   test("eventsSince replays a bounded history", () => {
@@ -175,6 +177,23 @@ describe("events", () => {
     expect(store.eventsSince(1)).toBe("gone");
     expect(store.eventsSince(11)).toBe("gone");
   });
+});
+
+test("a write that can't be made durable changes nothing, and the next one works again", () => {
+  let full = false;
+  const write = (): void => {
+    if (full) throw new Error("disk full");
+  };
+  const { store } = newStore({ journal: { write, close: () => {} } });
+  store.create(configMap("a"));
+  const [snapshot, events] = [store.snapshot(), [] as StoreEvent[]];
+  store.subscribe((event) => events.push(event));
+  full = true;
+  expect(() => store.update(configMap("a", { k: "1" }))).toThrow("disk full");
+  expect(() => store.delete({ kind: "ConfigMap", namespace: "default", name: "a" })).toThrow("disk full");
+  expect([store.snapshot(), store.revision, events]).toEqual([snapshot, 1, []]);
+  full = false;
+  expect(store.update(configMap("a", { k: "1" }))).toMatchObject({ accepted: true, stored: { revision: 2 } });
 });
 
 describe("look-ups", () => {

@@ -38,7 +38,7 @@ export interface MemoryStoreOptions {
   readonly journal?: Journal;
   /** What a journal kept from before. */
   readonly initial?: { readonly revision: number; readonly objects: readonly contract.RawResource[] };
-  /** Called with what a listener threw; the store goes on. */
+  /** Called with what a listener threw; the store goes on. Default: a warning of the process on stderr. */
   readonly onListenerError?: (error: unknown) => void;
 }
 
@@ -56,7 +56,7 @@ export class MemoryStore implements contract.Store {
     this.#options = options;
     this.#revision = options.initial?.revision ?? 0;
     this.#history = new History(options.historySize ?? 1000, this.#revision);
-    this.#announcer = new Announcer(options.onListenerError ?? (() => {}));
+    this.#announcer = new Announcer(options.onListenerError ?? warnOf);
     for (const raw of options.initial?.objects ?? []) this.#restore(raw);
   }
 
@@ -219,6 +219,10 @@ export class MemoryStore implements contract.Store {
   #unknownKind(raw: contract.RawResource): contract.Refused {
     return { accepted: false, diagnostics: this.#options.parser.parse(raw).diagnostics };
   }
+}
+
+function warnOf(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
 }
 
 function jsonCopy(raw: contract.RawResource): contract.RawResource {

@@ -305,6 +305,10 @@ describe("owners and namespaces", () => {
     made.store.delete(key, { propagationPolicy: "Orphan" });
     await made.settle();
     expect([made.store.list("Deployment").length, made.store.list("ReplicaSet").length, made.pods().length]).toEqual([0, 1, 2]);
+    const orphans = made.pods().map(({ name }) => name);
+    made.store.create(deploymentRaw("web", "v1", { replicas: 2 }));
+    await made.settle();
+    expect(made.pods().map(({ name }) => name)).toEqual(orphans);
     made.store.create(deploymentRaw("db", "v1"));
     await made.settle();
     made.store.delete({ ...key, name: "db" }, { propagationPolicy: "Foreground" });

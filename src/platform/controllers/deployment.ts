@@ -58,6 +58,7 @@ class DeploymentSync {
 
   run(now: number): number | undefined {
     if (this.#deployment.metadata.deletionTimestamp !== undefined) return undefined;
+    this.#adoptSet();
     if (this.#current() === undefined && !this.#deployment.spec.paused) this.#createSet();
     else this.#numberRevision();
     this.#followMinReady();
@@ -81,8 +82,20 @@ class DeploymentSync {
     return this.#sets().filter((set) => set !== current);
   }
 
+  /** The set of this template that an orphaning deletion left behind becomes ours. */
+  #adoptSet(): void {
+    const set = this.#store.get("ReplicaSet", this.#stored.namespace, this.#setName());
+    if (set === undefined || isEnding(set) || controllerOf(set) !== undefined) return;
+    const ownerReferences = [...(set.raw.metadata.ownerReferences ?? []), controllerReference(this.#stored)];
+    acceptedOf(this.#store.update({ ...set.raw, metadata: { ...set.raw.metadata, ownerReferences } }));
+  }
+
+  #setName(): string {
+    return `${this.#stored.name}-${this.#hash}`;
+  }
+
   #createSet(): void {
-    const { name, namespace } = this.#stored;
+    const { namespace } = this.#stored;
     const { replicas, minReadySeconds } = this.#deployment.spec;
     const revision = this.#latestRevision() + 1;
     const labels = { ...this.#deployment.spec.template.metadata.labels, [templateHashLabel]: this.#hash };
@@ -93,7 +106,7 @@ class DeploymentSync {
       apiVersion: "apps/v1",
       kind: "ReplicaSet",
       metadata: {
-        name: `${name}-${this.#hash}`,
+        name: this.#setName(),
         namespace,
         labels,
         annotations: { [revisionAnnotation]: String(revision) },
