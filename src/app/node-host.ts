@@ -55,7 +55,7 @@ export class NodeHost {
       },
       onStderr: (chunk) => logger.debug(chunk.toString("utf8").trim()),
     });
-    for (const { name, server } of this.#servers) sendHostPort(this.#process.channel, name, server);
+    for (const { name, server } of this.#servers) await sendHostPort(this.#process.channel, name, server);
     void this.#process.exited.then(({ exitCode, signal }) => this.#exited.resolve(signal ?? `exit code ${exitCode}`));
   }
 
