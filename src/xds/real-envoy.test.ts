@@ -10,10 +10,13 @@ import { AdsWorld, type TestCluster, type TestWorld } from "../../test/harness/a
 import { startEchoServer } from "../../test/harness/echo-server.ts";
 import { adsBootstrap, type RunningEnvoy, startEnvoy, temporaryFolder } from "../../test/harness/envoy.ts";
 import { eventually } from "../../test/harness/eventually.ts";
+import { startSlowRelay } from "../../test/harness/slow-relay.ts";
 import { AdsServer } from "./ads-server.ts";
 import type { Desired } from "./proxy-session.ts";
 
 const timeout = 60_000;
+/** Each way between proxy and control plane; without it a wrong order is over before a request meets it. */
+const relayDelayMs = 10;
 
 interface Stage extends AsyncDisposable {
   readonly envoy: RunningEnvoy;
@@ -41,7 +44,9 @@ async function stage(firstOf: (ports: readonly number[]) => TestWorld): Promise<
   };
   let server = await serve();
   cleanup.defer(() => server.close());
-  const envoy = cleanup.use(await startEnvoy(adsBootstrap(socketPath)));
+  const relayPath = join(folder.path, "slow.sock");
+  cleanup.use(await startSlowRelay(relayPath, socketPath, relayDelayMs));
+  const envoy = cleanup.use(await startEnvoy(adsBootstrap(relayPath)));
   const port = listenerPort(await envoy.admin("/listeners?format=json"));
   const stack = cleanup.move();
   const next = (world: TestWorld): number => {
@@ -115,7 +120,7 @@ function traffic(port: number, hosts: readonly string[]): Traffic {
     for (let round = index; !isOver; round += 1) {
       const status = await ask(port, hosts[round % hosts.length] ?? "", index % 2 === 0 ? agent : false);
       counts[status] = (counts[status] ?? 0) + 1;
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
   };
   const clients = [0, 1, 2, 3, 4, 5].map(client);
