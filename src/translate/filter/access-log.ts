@@ -2,6 +2,7 @@
 
 import type { AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
 import { FileAccessLogSchema } from "#envoy/envoy/extensions/access_loggers/file/v3/file_pb.js";
+import { StderrAccessLogSchema, StdoutAccessLogSchema } from "#envoy/envoy/extensions/access_loggers/stream/v3/stream_pb.js";
 import { any } from "../../envoy/any.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 
@@ -21,10 +22,13 @@ export const defaultAccessLogFormat = `${[
 export function accessLog({ accessLogFile, accessLogFormat }: MeshSettings): AccessLogJson[] {
   if (accessLogFile === "") return [];
   const inlineString = accessLogFormat === "" ? defaultAccessLogFormat : accessLogFormat;
-  return [
-    {
-      name: "envoy.access_loggers.file",
-      typedConfig: any(FileAccessLogSchema, { path: accessLogFile, logFormat: { textFormatSource: { inlineString } } }),
-    },
-  ];
+  const logFormat = { textFormatSource: { inlineString } };
+  // The standard streams by descriptor, not by path: a parent may have given Envoy a socket, and /dev/stdout can't be opened then.
+  if (accessLogFile === "/dev/stdout") {
+    return [{ name: "envoy.access_loggers.stdout", typedConfig: any(StdoutAccessLogSchema, { logFormat }) }];
+  }
+  if (accessLogFile === "/dev/stderr") {
+    return [{ name: "envoy.access_loggers.stderr", typedConfig: any(StderrAccessLogSchema, { logFormat }) }];
+  }
+  return [{ name: "envoy.access_loggers.file", typedConfig: any(FileAccessLogSchema, { path: accessLogFile, logFormat }) }];
 }

@@ -1,0 +1,76 @@
+// Goldens of the translators that need a whole world: <translator>/testdata/<case>.in.yaml → <case>.out.json, only that translator's
+// resources. Rewritten by `vitest run src/translate/goldens.test.ts -u`.
+
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { DescMessage } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { ClusterSchema } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
+import { ClusterLoadAssignmentSchema } from "#envoy/envoy/config/endpoint/v3/endpoint_pb.js";
+import { ListenerSchema } from "#envoy/envoy/config/listener/v3/listener_pb.js";
+import { temporaryFolder } from "../../test/harness/envoy.ts";
+import { staticBootstrap } from "../../test/harness/static-bootstrap.ts";
+import { translatedCase } from "../../test/harness/translated-case.ts";
+import { decodeJson, encodeJson } from "../envoy/codec.ts";
+import type { ProxyConfig, ResourceSet } from "../envoy/config.ts";
+
+interface Translated {
+  readonly name: string;
+  readonly schema: DescMessage;
+  readonly resources: (config: ProxyConfig) => ResourceSet;
+}
+
+const translators: readonly Translated[] = [
+  { name: "cluster", schema: ClusterSchema, resources: ({ clusters }) => clusters },
+  { name: "endpoint", schema: ClusterLoadAssignmentSchema, resources: ({ endpoints }) => endpoints },
+  { name: "listener", schema: ListenerSchema, resources: ({ listeners }) => listeners },
+];
+
+const cases = translators.flatMap((translator) => {
+  const folder = join(import.meta.dirname, translator.name, "testdata");
+  return readdirSync(folder)
+    .filter((file) => file.endsWith(".in.yaml"))
+    .sort()
+    .map((file) => ({ translator, title: `${translator.name} ${file.slice(0, -".in.yaml".length)}`, path: join(folder, file) }));
+});
+
+test.each(cases)("$title", async ({ translator: { schema, resources }, path }) => {
+  const { config, shows } = translatedCase(readFileSync(path, "utf8"));
+  const shown = [...resources(config).values()].filter(shows).map(({ bytes }) => {
+    const json = decodeJson(schema, bytes);
+    expect(encodeJson(schema, json)).toEqual(bytes);
+    return json;
+  });
+  await expect(`${JSON.stringify(shown, undefined, 2)}\n`).toMatchFileSnapshot(path.replace(/\.in\.yaml$/, ".out.json"));
+});
+
+test.each(cases)("$title names nothing that does not exist", ({ path }) => {
+  const { config } = translatedCase(readFileSync(path, "utf8"));
+  const exists = { cds: config.clusters, eds: config.endpoints, lds: config.listeners, rds: config.routes, sds: config.secrets };
+  const all = [config.clusters, config.endpoints, config.listeners, config.routes].flatMap((set) => [...set.values()]);
+  const missing = all
+    .flatMap(({ references }) => references)
+    .filter(({ type, name }) => type !== "rtds" && type !== "ecds" && !exists[type].has(name));
+  expect(missing).toEqual([]);
+});
+
+test.each(translators)("no golden of $name is without its input", ({ name }) => {
+  const folder = join(import.meta.dirname, name, "testdata");
+  const inputs = new Set(cases.map(({ path }) => path));
+  const orphans = readdirSync(folder).filter((file) => !inputs.has(join(folder, file.replace(/\.out\.json$/, ".in.yaml"))));
+  expect(orphans).toEqual([]);
+});
+
+test("a real Envoy takes them all", async () => {
+  const envoyPath = process.env["ENVOY_PATH"];
+  if (envoyPath === undefined) throw new Error("ENVOY_PATH is not set: run tests with `npm test` or `node scripts/run.mjs vitest`");
+  await using folder = await temporaryFolder();
+  for (const { title, path } of cases) {
+    const file = join(folder.path, "envoy.json");
+    writeFileSync(file, JSON.stringify(staticBootstrap(translatedCase(readFileSync(path, "utf8")).config)));
+    const flags = ["--mode", "validate", "--reject-unknown-dynamic-fields", "--log-level", "error"];
+    const { status, stderr } = spawnSync(envoyPath, [...flags, "-c", file], { encoding: "utf8" });
+    expect({ title, status, stderr: status === 0 ? "" : stderr }).toEqual({ title, status: 0, stderr: "" });
+  }
+});
