@@ -7,6 +7,7 @@ import type { DeleteOptions, RawMeta, RawResource, Store, Stored, WriteResult } 
 import { diagnosticText, invalid, success } from "./kube-status.ts";
 import { prepared } from "./prepare.ts";
 import { selectionOf } from "./selection.ts";
+import { strategicMerge } from "./strategic-merge.ts";
 import { objectOf, served, type Target } from "./target.ts";
 
 /** An answer: HTTP code, body, warnings for the Warning header. */
@@ -48,6 +49,12 @@ export function patchMerge(context: WriteContext, target: Target, patch: unknown
   if (!isJsonObject(patch))
     throw new MeshError("bad_request", "a merge patch of an object is an object", { fix: 'Send for example {"spec":{…}}.' });
   return update(context, target, mergePatch(objectOf(context.store, target).raw, patch));
+}
+
+/** PATCH with a strategic merge patch; Kubernetes has it for its own kinds only. */
+export function patchStrategic(context: WriteContext, target: Target, patch: unknown): Answer {
+  if (!isJsonObject(patch)) throw new MeshError("bad_request", "a strategic merge patch of an object is an object");
+  return update(context, target, strategicMerge(objectOf(context.store, target).raw, patch));
 }
 
 /**

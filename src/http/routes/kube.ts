@@ -50,9 +50,16 @@ function handlePatch(request: FastifyRequest, reply: FastifyReply, options: AppO
   const context = contextOf(request, options);
   const type = (request.headers["content-type"] ?? "").split(";")[0];
   if (type === "application/merge-patch+json") send(reply, write.patchMerge(context, target, request.body));
+  else if (type === "application/strategic-merge-patch+json" && isBuiltIn(target))
+    send(reply, write.patchStrategic(context, target, request.body));
   else if (type === "application/apply-patch+yaml" || type === "application/apply-patch+json") {
     send(reply, write.apply(context, target, request.body));
   } else throw unsupportedPatch(type ?? "");
+}
+
+/** Kinds that kubectl has Go types of; it sends merge patches for all others. */
+function isBuiltIn({ definition }: Target): boolean {
+  return ["", "apps", "discovery.k8s.io"].includes(definition.group);
 }
 
 function unsupportedPatch(type: string): Error {
