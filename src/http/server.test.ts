@@ -70,11 +70,12 @@ interface RawAnswer {
 async function send(
   method: string,
   path: string,
-  options: { body?: string; type?: string; port?: number; token?: string } = {},
+  options: { body?: string; type?: string; port?: number; token?: string; accept?: string } = {},
 ): Promise<RawAnswer> {
   const place = options.port === undefined ? { socketPath: socketPath() } : { host: "127.0.0.1", port: options.port };
   const headers: Record<string, string> = options.body === undefined ? {} : { "content-type": options.type ?? "application/json" };
   if (options.token !== undefined) headers["authorization"] = `Bearer ${options.token}`;
+  if (options.accept !== undefined) headers["accept"] = options.accept;
   const outgoing = httpRequest({ ...place, method, path, headers, agent: false });
   outgoing.end(options.body);
   const [response] = await once(outgoing, "response");
@@ -298,6 +299,21 @@ describe("around it", () => {
     expect((await send("GET", "/apis/nothing.example/v1")).code).toBe(404);
     expect(JSON.parse((await send("GET", "/openapi/v3")).body).paths["api/v1"]).toBeDefined();
     expect(JSON.parse((await send("GET", "/version")).body).gitVersion).toContain("lateen");
+  });
+
+  test("kubectl get's table has the kind's columns", async () => {
+    store.create({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "web" },
+      spec: { ports: [{ port: 80 }], clusterIP: "198.19.0.9" },
+    });
+    const accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+    for (const path of ["/api/v1/services", "/api/v1/namespaces/default/services/web"]) {
+      const table = JSON.parse((await send("GET", path, { accept })).body);
+      expect(table.columnDefinitions.map((column: { name: string }) => column.name)).toEqual(["Name", "Type", "Cluster-IP", "Age"]);
+      expect(table.rows[0].cells).toEqual(["web", "ClusterIP", "198.19.0.9", expect.stringMatching(/^\d+s$/)]);
+    }
   });
 
   test("Lateen's own routes", async () => {

@@ -5,7 +5,8 @@ import { MeshError } from "../../lib/errors.ts";
 import { isJsonObject } from "../../store/json.ts";
 import type { DeleteOptions } from "../../store/store.ts";
 import { deleteOptionsSchema, listQuerySchema, writeQuerySchema } from "../contract.ts";
-import { getBody, listBody } from "../kube-api/read.ts";
+import { getBody, listBody, tableBody } from "../kube-api/read.ts";
+import { wantsTable } from "../kube-api/table.ts";
 import { type Target, targetOf } from "../kube-api/target.ts";
 import { serveWatch } from "../kube-api/watch.ts";
 import * as write from "../kube-api/write.ts";
@@ -30,6 +31,10 @@ function handleGet(request: FastifyRequest, reply: FastifyReply, options: AppOpt
     const { store, maxUnreadBytes = mib, bookmarkMs = 10_000, signal } = options;
     serveWatch(reply.raw, { target, query, signal }, { store, maxUnreadBytes, bookmarkMs });
     reply.hijack();
+    return;
+  }
+  if (wantsTable(request.headers.accept)) {
+    void reply.send(tableBody(options.store, target, query));
     return;
   }
   void reply.send(target.name === undefined ? listBody(options.store, target, query) : getBody(options.store, target));
