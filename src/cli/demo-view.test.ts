@@ -45,6 +45,12 @@ test("secondLine is one line with the shares of what is split", () => {
   expect(secondLine(view)).toBe("12 s: 480 requests, 2 failed   web v1 89.7% v2 10.3%   p50 4.2 ms p99 9.0 ms");
 });
 
+test("secondLine names a service that fails without failing the page", () => {
+  expect(secondLine({ ...view, windowRows: [row("web", "v1"), row("rates", "v1", { failures: 3 })] })).toContain(
+    "   rates v1: 3 failed   p50",
+  );
+});
+
 test("LivePlace goes back over exactly the lines it wrote and clears what is left", () => {
   let written = "";
   const place = new LivePlace({ raw: (text) => (written += text), columns: 6 });

@@ -43,7 +43,10 @@ export function secondLine(view: TrafficView): string {
     return rows.length < 2 ? [] : [`${service} ${rows.map((row) => `${row.version} ${percent(row.sharePercent)}`).join(" ")}`];
   });
   const web = windowRows.find(({ service }) => service === "web");
-  return [totalLine(view), ...split, `p50 ${milliseconds(web?.p50Ms)} p99 ${milliseconds(web?.p99Ms)}`].join("   ");
+  // A service that fails without failing the page, such as rates.
+  const failing = windowRows.filter(({ service, failures }) => service !== "web" && failures > 0);
+  const failures = failing.map((row) => `${row.service} ${row.version}: ${row.failures} failed`);
+  return [totalLine(view), ...split, ...failures, `p50 ${milliseconds(web?.p50Ms)} p99 ${milliseconds(web?.p99Ms)}`].join("   ");
 }
 
 /** Commands to copy, below what they show. */

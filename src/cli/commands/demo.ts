@@ -1,11 +1,12 @@
 // `lateen demo`: the example shop as a mesh of its own, visitors, a live table, and everything taken down at the end.
 
-import type { AppliedResource } from "../../app/apply.ts";
+import type { Diagnostic } from "../../api/diagnostic.ts";
+import type { AppliedResource, ApplyResult } from "../../app/apply.ts";
 import { notReadyLines } from "../../app/demo/not-ready.ts";
 import { reportOf } from "../../app/demo/report.ts";
 import { runTraffic, type TrafficView } from "../../app/demo/run-traffic.ts";
 import { shopHost, suggestions } from "../../app/demo/shop.ts";
-import { type DemoMesh, startDemo } from "../../app/demo/start-demo.ts";
+import { type DemoMesh, type DemoRequest, startDemo } from "../../app/demo/start-demo.ts";
 import { defaultRate, largestRate } from "../../app/demo/traffic.ts";
 import { printDiagnostic } from "../../app/manifests.ts";
 import { parseDuration } from "../../lib/duration.ts";
@@ -28,16 +29,8 @@ interface DemoOptions {
 export const runDemo: RunCommand = async (input, context) => {
   const options = demoOptions(input.options);
   const { terminal, signal } = context;
-  const mesh = await startDemo({
-    mesh: context.isMeshNamed ? context.config.mesh : undefined,
-    port: options.port,
-    env: context.env,
-    cwd: context.cwd,
-    signal,
-    onProgress: (line) => terminal.err(terminal.colours.dim(line)),
-    onDiagnostic: (diagnostic) => terminal.err(printDiagnostic(diagnostic)),
-    onApplied: ({ resources }) => printRefusals(resources, context),
-  });
+  const mesh = await started(options, context);
+  if (mesh === undefined) return exitCode.interrupted;
   try {
     if (signal.aborted) return exitCode.interrupted;
     if (mesh.started.waiting.length > 0) return reportNotReady(mesh, terminal);
@@ -47,6 +40,27 @@ export const runDemo: RunCommand = async (input, context) => {
     await mesh.started.supervisor.close();
   }
 };
+
+/** Undefined when Ctrl-C came first: it reaches every process of the terminal, so what fails then is no error. */
+async function started(options: DemoOptions, context: CommandContext): Promise<DemoMesh | undefined> {
+  const { terminal, signal } = context;
+  const request = {
+    mesh: context.isMeshNamed ? context.config.mesh : undefined,
+    port: options.port,
+    env: context.env,
+    cwd: context.cwd,
+    signal,
+    onProgress: (line: string) => terminal.err(terminal.colours.dim(line)),
+    onDiagnostic: (diagnostic: Diagnostic) => terminal.err(printDiagnostic(diagnostic)),
+    onApplied: ({ resources }: ApplyResult) => printRefusals(resources, context),
+  } satisfies DemoRequest;
+  try {
+    return await startDemo(request);
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
 
 /** @throws UserError for what is no duration, rate or port. */
 export function demoOptions(options: OptionValues): DemoOptions {
