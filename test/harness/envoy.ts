@@ -27,7 +27,10 @@ export async function temporaryFolder(): Promise<AsyncDisposable & { readonly pa
 }
 
 /** Starts Envoy; resolves when it is ready unless `awaitReady` is false. Throws with Envoy's log when it is not in time. */
-export async function startEnvoy(bootstrap: BootstrapJson, { awaitReady = true } = {}): Promise<RunningEnvoy> {
+export async function startEnvoy(
+  bootstrap: BootstrapJson,
+  { awaitReady = true, flags: more = [] }: { readonly awaitReady?: boolean; readonly flags?: readonly string[] } = {},
+): Promise<RunningEnvoy> {
   const envoyPath = process.env["ENVOY_PATH"];
   if (envoyPath === undefined) throw new Error("ENVOY_PATH is not set: run tests with `npm test` or `node scripts/run.mjs vitest`");
   await using cleanup = new AsyncDisposableStack();
@@ -45,6 +48,7 @@ export async function startEnvoy(bootstrap: BootstrapJson, { awaitReady = true }
     "1",
     "--file-flush-interval-msec",
     "100",
+    ...more,
   ];
   const envoy = spawn(envoyPath, ["-c", config, ...flags], { stdio: ["ignore", "ignore", "pipe"] });
   let log = "";

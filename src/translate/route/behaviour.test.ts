@@ -208,3 +208,15 @@ describe("on a real Envoy", () => {
     expect((await ask({ host, path: "/" })).status).toBe(404);
   });
 });
+
+test.each<["passthrough" | "blackhole", number, string | undefined]>([
+  ["passthrough", 200, "PassthroughCluster"],
+  ["blackhole", 502, undefined],
+])("unknown hosts: %s", async (unknownHosts, status, server) => {
+  const sidecar = routeConfiguration({ ...world.table, unknownHosts }, world.client, defaultRouteSettings);
+  await using proxy = await startRouteEnvoy(sidecar, ["PassthroughCluster"]);
+  const request = { host: "nowhere.example:8080", path: "/x" };
+  const response = await proxy.send(request);
+  expect([response.status, response.upstream?.server]).toEqual([status, server]);
+  expect(simulate(sidecar, request)?.virtualHost.name).toBe(unknownHosts === "passthrough" ? "allow_any" : "block_all");
+});
