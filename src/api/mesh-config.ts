@@ -1,9 +1,10 @@
 // MeshConfig, the part we act on: text of ConfigMap istio-system/istio, key "mesh", as Istio reads it. Unknown fields are reported, not refused.
 
-import { parse } from "yaml";
 import { z } from "zod";
 import type { Diagnostic } from "./diagnostic.ts";
+import { guardJson } from "./json.ts";
 import { duration } from "./scalars.ts";
+import { parseYaml } from "./yaml.ts";
 
 const meshConfigSchema = z.object({
   outboundTrafficPolicy: z.object({ mode: z.enum(["ALLOW_ANY", "REGISTRY_ONLY"]).default("ALLOW_ANY") }).optional(),
@@ -38,15 +39,14 @@ export function parseMeshConfig(text: string): MeshConfigResult {
     message,
     fix: severity === "error" ? "correct the value; until then the mesh's defaults hold" : "remove the field: it has no effect",
   });
-  let raw: unknown;
-  try {
-    raw = parse(text, { maxAliasCount: 0 }) ?? {};
-  } catch (error) {
-    return {
-      value: {},
-      diagnostics: [problem("", error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error), "error")],
-    };
-  }
+  // The text comes from a ConfigMap, so it passes the same limits as a manifest.
+  const [document] = parseYaml(text, meshConfigPlace.key);
+  const refusal = document?.findings[0]?.finding;
+  if (refusal !== undefined) return { value: {}, diagnostics: [problem("", refusal.message, "error")] };
+  const guarded = guardJson(document?.value ?? {});
+  const dangerous = guarded.findings[0];
+  if (dangerous !== undefined) return { value: {}, diagnostics: [problem("", dangerous.message, "error")] };
+  const raw = guarded.value;
   const parsed = meshConfigSchema.safeParse(raw);
   if (!parsed.success) {
     return {

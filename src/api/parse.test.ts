@@ -222,7 +222,7 @@ const messages: readonly (readonly [title: string, text: string, expected: reado
   ],
   [
     "a field without effect yet",
-    virtualService("    - fault: {abort: {http2Error: x}}\n      route: [{destination: {host: web}}]"),
+    virtualService("    - fault: {abort: {http2Error: x, percentage: {value: 1}}}\n      route: [{destination: {host: web}}]"),
     [
       "LTN0109",
       "spec.http[0].fault.abort.http2Error",

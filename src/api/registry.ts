@@ -53,6 +53,9 @@ const notSupportedYet: ReadonlySet<string> = new Set([
   "/Endpoints",
 ]);
 
+/** Those kinds as "group/Kind", sorted. */
+export const kindsNotSupportedYet: readonly string[] = [...notSupportedYet].toSorted();
+
 /** True for a kind that exists in Istio or Kubernetes and that nothing here acts on yet. */
 export function isNotSupportedYet(group: string, kind: string): boolean {
   return notSupportedYet.has(`${group}/${kind}`);

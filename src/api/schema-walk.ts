@@ -36,16 +36,28 @@ export function fieldNamesAt(schema: z.ZodType, path: FieldPath): readonly strin
   return plain instanceof z.ZodObject ? Object.keys(plain.shape) : [];
 }
 
-/** Every field path of a schema, sorted, lists as [] and map keys as *: "spec.http[].match[].headers.*.exact". */
-export function fieldPaths(schema: z.ZodType): readonly string[] {
-  return pathsBelow(schema, "").toSorted();
+export interface SchemaField {
+  /** Lists as [] and map keys as *: "spec.http[].match[].headers.*.exact". */
+  readonly path: string;
+  /** True when its inside is accepted unread. */
+  readonly opaque: boolean;
 }
 
-function pathsBelow(schema: unknown, at: string): readonly string[] {
+/** Every field path of a schema, sorted. */
+export function fieldPaths(schema: z.ZodType): readonly string[] {
+  return schemaFields(schema).map(({ path }) => path);
+}
+
+/** Every field of a schema, sorted by path. */
+export function schemaFields(schema: z.ZodType): readonly SchemaField[] {
+  return fieldsBelow(schema, "").toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function fieldsBelow(schema: unknown, at: string): readonly SchemaField[] {
   const plain = unwrap(schema);
-  if (plain instanceof z.ZodArray) return pathsBelow(plain.def.element, `${at}[]`);
-  if (plain instanceof z.ZodRecord) return pathsBelow(plain.def.valueType, `${at}.*`);
-  if (!(plain instanceof z.ZodObject)) return at === "" ? [] : [at];
-  const below = Object.entries(plain.shape).flatMap(([name, child]) => pathsBelow(child, at === "" ? name : `${at}.${name}`));
-  return at === "" ? below : [at, ...below];
+  if (plain instanceof z.ZodArray) return fieldsBelow(plain.def.element, `${at}[]`);
+  if (plain instanceof z.ZodRecord) return fieldsBelow(plain.def.valueType, `${at}.*`);
+  const here = at === "" ? [] : [{ path: at, opaque: plain instanceof z.ZodUnknown }];
+  if (!(plain instanceof z.ZodObject)) return here;
+  return [...here, ...Object.entries(plain.shape).flatMap(([name, child]) => fieldsBelow(child, at === "" ? name : `${at}.${name}`))];
 }

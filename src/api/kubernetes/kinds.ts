@@ -132,7 +132,7 @@ export const kubernetesKinds = {
     schema: configMapSchema,
     check: checkConfigMap,
     columns: [],
-    notYet: [],
+    notYet: ["immutable"],
   }),
   Secret: defineKind({
     ...core,
@@ -144,7 +144,7 @@ export const kubernetesKinds = {
     schema: secretSchema,
     check: checkSecret,
     columns: [{ name: "Type", path: "type" }],
-    notYet: [],
+    notYet: ["immutable"],
   }),
   ServiceAccount: defineKind({
     ...core,
