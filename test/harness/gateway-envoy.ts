@@ -1,0 +1,111 @@
+// YAML → model → translate → ADS → a real Envoy, as a gateway on loopback: the whole pipeline but store and node, without privileges.
+
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { Snapshot } from "../../src/api/snapshot.ts";
+import type { MeshSettings } from "../../src/model/mesh.ts";
+import { defaultMeshSettings } from "../../src/model/mesh.ts";
+import { createModel } from "../../src/model/mesh-of.ts";
+import type { SettledWeights } from "../../src/model/weights.ts";
+import { bootstrap } from "../../src/translate/bootstrap.ts";
+import { createTranslator } from "../../src/translate/proxy-config.ts";
+import { AdsServer } from "../../src/xds/ads-server.ts";
+import type { Desired } from "../../src/xds/proxy-session.ts";
+import type { RunningEnvoy } from "./envoy.ts";
+import { startEnvoy, temporaryFolder } from "./envoy.ts";
+import { resourcesOf, snapshotOf, withEndpoints } from "./world.ts";
+
+export interface GatewayEnvoy extends AsyncDisposable {
+  readonly envoy: RunningEnvoy;
+  /** Replaces the world; resolves when the gateway has acknowledged it. */
+  apply(yaml: string): Promise<void>;
+  /** One counter or gauge; 0 when it does not exist. */
+  stat(name: string): Promise<number>;
+}
+
+const gatewayId = "gw.test";
+const acknowledgedWithinMs = 15_000;
+
+/** The gateway's pod, in whatever world. */
+const gatewayPod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: gw, namespace: test, labels: {istio: ingressgateway}}
+spec: {containers: [{name: istio-proxy, image: auto}]}
+status: {podIP: 127.0.0.1}
+---
+`;
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+/** A Gateway with one server on loopback. */
+export function gatewayYaml(port: number, protocol: "HTTP" | "TCP" | "TLS"): string {
+  return `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gateway, namespace: test}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: ${port}, name: any, protocol: ${protocol}}, bind: 127.0.0.1, hosts: ["*"]}]}
+---
+`;
+}
+
+/** Starts the control plane's core and a gateway; the mesh's retries are off, so that every failure is seen. */
+export async function startGatewayEnvoy(yaml: string, settings: Partial<MeshSettings> = {}): Promise<GatewayEnvoy> {
+  await using cleanup = new AsyncDisposableStack();
+  const folder = cleanup.use(await temporaryFolder());
+  const model = createModel();
+  const translate = createTranslator();
+  const all: MeshSettings = { ...defaultMeshSettings, accessLogFile: "", defaultHttpRetryPolicy: { attempts: 0 }, ...settings };
+  const resolved = new Map<string, readonly string[]>();
+  let settled: SettledWeights = new Map();
+  let snapshot: Snapshot | undefined;
+  const desiredOf = (text: string): Desired => {
+    const revision = (snapshot?.revision ?? 0) + 1;
+    snapshot = snapshotOf(withEndpoints(resourcesOf(gatewayPod + text)), revision, snapshot);
+    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled });
+    settled = mesh.settled;
+    const proxy = mesh.proxies.get(gatewayId);
+    if (proxy === undefined) throw new Error("no gateway");
+    return { config: translate(mesh, proxy), revision };
+  };
+  let desired = desiredOf(yaml);
+  const ads = new AdsServer({ generate: () => desired });
+  cleanup.defer(() => ads.close());
+  const xdsPath = join(folder.path, "xds.sock");
+  await ads.openSocket(gatewayId, xdsPath);
+  const options = { kind: "gateway", podName: "gw", namespace: "test", xdsPath, adminPath: "unused", marked: false } as const;
+  const envoy = cleanup.use(await startEnvoy(bootstrap(options)));
+  const stack = cleanup.move();
+  return {
+    envoy,
+    apply: async (text) => {
+      desired = desiredOf(text);
+      ads.setDesired(gatewayId, desired);
+      const { status } = await acknowledged(ads, desired.revision);
+      if (status !== undefined) throw new Error(`the gateway did not acknowledge: ${status}`);
+    },
+    stat: async (name) => {
+      const { stats }: { readonly stats: readonly { readonly name?: string; readonly value?: number }[] } = JSON.parse(
+        await envoy.admin("/stats?format=json"),
+      );
+      return stats.find((stat) => stat.name === name)?.value ?? 0;
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+async function acknowledged(ads: AdsServer, revision: number): Promise<{ readonly status: string | undefined }> {
+  const signal = AbortSignal.timeout(acknowledgedWithinMs);
+  await ads.whenAcknowledged(revision, signal);
+  const statuses = ads.status();
+  const done = !signal.aborted && statuses.every(({ acknowledgedRevision }) => (acknowledgedRevision ?? -1) >= revision);
+  return { status: done ? undefined : JSON.stringify(statuses) };
+}
