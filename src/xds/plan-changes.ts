@@ -2,7 +2,7 @@
 
 import type { EncodedResource, ProxyConfig, ResourceSet, ResourceType } from "../envoy/config.ts";
 import { type Gate, type Readiness, readinessOfResource } from "./gate.ts";
-import { type Held, isKnown, type ProxyState, type TypeState } from "./proxy-state.ts";
+import { type Held, isKnown, isSubscribed, type ProxyState, type TypeState, wildcardName } from "./proxy-state.ts";
 import { resourceSetOf } from "./resource-types.ts";
 import { isComposite, routeMix } from "./route-mix.ts";
 import { isAwaitingTrial, isRejected, wantedResource } from "./wanted.ts";
@@ -42,31 +42,47 @@ export function changesOf(input: ChangesInput): Changes {
   const { state, config, type } = input;
   const typeState = state.types[type];
   const desired = resourceSetOf(config, type);
-  const changes: Changes = { resources: [], removed: [], retirable: [], matching: 0, isWaiting: false, remains: false };
-  for (const name of namesInScope(typeState, desired)) {
-    const have = typeState.accepted.get(name);
-    const isDue = typeState.due.has(name);
-    const isUncertain = typeState.possible.has(name);
+  const names = namesToCompare(typeState, desired);
+  const compared = [...names].filter((name) => typeState.accepted.has(name)).length;
+  const matching = typeState.accepted.size - compared;
+  const changes: Changes = { resources: [], removed: [], retirable: [], matching, isWaiting: false, remains: false };
+  for (const name of names) {
+    const candidate = {
+      name,
+      have: typeState.accepted.get(name),
+      isDue: typeState.due.has(name),
+      isUncertain: typeState.possible.has(name),
+    };
     const wanted = desired.get(name);
-    if (wanted !== undefined && have === wanted && !isDue && !isUncertain) changes.matching += 1;
-    else if (wanted !== undefined && isComposite(wanted)) addRoutes(input, changes, { name, have, isDue, isUncertain });
-    else addPlain(input, changes, { name, have, isDue, isUncertain });
+    if (wanted !== undefined && isComposite(wanted)) addRoutes(input, changes, candidate);
+    else addPlain(input, changes, candidate);
   }
   if (type === "lds") holdListeners(input, changes);
   return changes;
 }
 
-function* namesInScope(state: TypeState, desired: ResourceSet): Generator<string> {
-  if (!state.wildcard) {
-    yield* state.names;
-    return;
-  }
-  yield* desired.keys();
-  for (const name of state.accepted.keys()) if (!desired.has(name)) yield name;
-  for (const name of state.possible.keys()) if (!desired.has(name) && !state.accepted.has(name)) yield name;
-  for (const name of state.names) {
-    if (!desired.has(name) && !state.accepted.has(name) && !state.possible.has(name)) yield name;
-  }
+/** Names that differ, are owed an answer or are open after a NACK; all others are acknowledged as desired. */
+function namesToCompare(state: TypeState, desired: ResourceSet): ReadonlySet<string> {
+  const names = new Set([...differingNames(state.accepted, desired), ...state.due.keys(), ...state.possible.keys()]);
+  names.delete(wildcardName);
+  for (const name of names) if (!isSubscribed(state, name)) names.delete(name);
+  return names;
+}
+
+const differences = new WeakMap<ReadonlyMap<string, Held>, WeakMap<ResourceSet, readonly string[]>>();
+
+/** Remembered per pair of sets: a hundred proxies in the same state are compared once. */
+function differingNames(accepted: ReadonlyMap<string, Held>, desired: ResourceSet): readonly string[] {
+  if (accepted === desired) return [];
+  const ofAccepted = differences.get(accepted) ?? new WeakMap<ResourceSet, readonly string[]>();
+  differences.set(accepted, ofAccepted);
+  const known = ofAccepted.get(desired);
+  if (known !== undefined) return known;
+  const names: string[] = [];
+  for (const [name, resource] of desired) if (accepted.get(name) !== resource) names.push(name);
+  for (const name of accepted.keys()) if (!desired.has(name)) names.push(name);
+  ofAccepted.set(desired, names);
+  return names;
 }
 
 function addPlain(input: ChangesInput, changes: Changes, candidate: Candidate): void {
