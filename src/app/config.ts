@@ -16,6 +16,8 @@ export interface MeshConfig {
   readonly mesh: string;
   /** Everything of a running mesh: sockets, store, logs, pod files; it goes with the mesh. */
   readonly runDir: string;
+  /** False when the name is only the current folder's: the one mesh that runs is meant then. */
+  readonly isNamed: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -53,7 +55,7 @@ export function readMeshConfig(env: Environment, flags: { readonly mesh?: string
       fix: "set XDG_RUNTIME_DIR to a shorter path, or give a shorter --mesh name",
     });
   }
-  return { mesh, runDir, logLevel: logLevelOf(env["LATEEN_LOG"]) };
+  return { mesh, runDir, isNamed: given !== undefined, logLevel: logLevelOf(env["LATEEN_LOG"]) };
 }
 
 /** Where all meshes of this user live: `$XDG_RUNTIME_DIR/lateen`, or `lateen-<uid>` in the temporary directory. */

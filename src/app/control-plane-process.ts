@@ -1,7 +1,7 @@
 // The control plane as a child of the supervisor: started, and started again whenever it ends, without the data path noticing.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { MeshError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { runFiles, selfCommand } from "./config.ts";
@@ -36,6 +36,7 @@ export class ControlPlaneProcess {
     const [node, ...args] = selfCommand();
     const command = ["--pdeathsig", "KILL", node, ...args, roleArgument, JSON.stringify(this.#options)];
     const child = spawn("setpriv", command, { stdio: ["ignore", logFd, logFd, "ipc"], cwd: "/" });
+    closeSync(logFd);
     this.#child = child;
     const startedAt = performance.now();
     return new Promise((resolve, reject) => {

@@ -12,10 +12,11 @@ import { apiParser } from "../store/api-parser.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
 import { AdsServer } from "../xds/ads-server.ts";
 import { runFiles } from "./config.ts";
+import { readKept, writeKept } from "./kept-file.ts";
 import { MeshEngine } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
-import { readSettled, writeSettled } from "./settled-file.ts";
+
 import { lateenVersion } from "./versions.ts";
 
 /** Runs the control plane until SIGTERM. Tells the supervisor when its API answers. */
@@ -50,7 +51,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const { runDir } = options;
   const logger = createLogger("control-plane", options.logLevel, (line) => void process.stderr.write(line));
   const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
-  const settledPath = join(runDir, "settled.json");
+  const keptPath = join(runDir, "kept.json");
   const ads = new AdsServer({ generate: () => undefined, logger });
   const engine = new MeshEngine({
     store,
@@ -58,8 +59,8 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     socketOf: (podUid) => runFiles.xdsSocket(runDir, podUid),
     logger,
     egress: options.egress,
-    settled: readSettled(settledPath),
-    onSettled: (settled) => writeSettled(settledPath, settled),
+    ...readKept(keptPath),
+    onKeep: (kept) => writeKept(keptPath, kept),
   });
   const controllers = startControllers({
     store,

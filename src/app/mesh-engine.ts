@@ -8,6 +8,7 @@ import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import { contentHash } from "../lib/hash.ts";
 import type { Logger } from "../lib/log.ts";
+import type { ResolvedNames } from "../model/endpoints.ts";
 import { memoLast } from "../model/memo.ts";
 import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
@@ -21,6 +22,12 @@ import type { AdsServer } from "../xds/ads-server.ts";
 import { PushQueue, type Urgency } from "../xds/push-queue.ts";
 import { NameResolver } from "./name-resolver.ts";
 
+/** What a restarted control plane needs to make the same configuration again. */
+export interface Kept {
+  readonly settled: SettledWeights;
+  readonly resolved: ResolvedNames;
+}
+
 export interface MeshEngineOptions {
   readonly store: Store;
   readonly ads: AdsServer;
@@ -30,8 +37,10 @@ export interface MeshEngineOptions {
   readonly egress: boolean;
   /** The settled weights of the process before this one. */
   readonly settled: SettledWeights;
-  /** Called when the settled weights changed, to keep them over a restart. */
-  readonly onSettled: (settled: SettledWeights) => void;
+  /** The resolved names of the process before this one. */
+  readonly resolved: ResolvedNames;
+  /** Called when settled weights or resolved names changed, to keep them over a restart. */
+  readonly onKeep: (kept: Kept) => void;
 }
 
 /** Kinds whose changes may alter routes, clusters or listeners as a whole: expensive for Envoy, so they are collected. */
@@ -67,7 +76,15 @@ export class MeshEngine {
     this.#options = options;
     this.#settled = options.settled;
     this.#queue = new PushQueue({ push: () => this.#push(), now: () => performance.now() });
-    this.#resolver = new NameResolver({ onChange: () => this.#changed("immediate"), logger: options.logger, egress: options.egress });
+    this.#resolver = new NameResolver({
+      onChange: () => {
+        this.#keep();
+        this.#changed("immediate");
+      },
+      initial: options.resolved,
+      logger: options.logger,
+      egress: options.egress,
+    });
     this.#unsubscribe = options.store.subscribe((event) => this.#onEvent(event));
     this.#push();
   }
@@ -130,7 +147,7 @@ export class MeshEngine {
     this.#mesh = mesh;
     if (mesh.settled !== this.#settled) {
       this.#settled = mesh.settled;
-      this.#options.onSettled(mesh.settled);
+      this.#keep();
     }
     this.#followProxies(mesh);
     for (const proxy of mesh.proxies.values()) {
@@ -168,6 +185,10 @@ export class MeshEngine {
         .catch((error: unknown) => logger.error("a proxy's socket can't be opened", { id, error: String(error) }));
     }
     this.#proxies = mesh.proxies;
+  }
+
+  #keep(): void {
+    this.#options.onKeep({ settled: this.#settled, resolved: this.#resolver.resolved });
   }
 
   #readSettings(snapshot: Snapshot): void {

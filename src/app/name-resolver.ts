@@ -9,6 +9,8 @@ export interface NameResolverOptions {
   /** Called when an address came, went or changed. */
   readonly onChange: () => void;
   readonly logger: Logger;
+  /** What the process before this one knew, so that a restart takes no address away. */
+  readonly initial: ResolvedNames;
   /** False: names outside the mesh have no addresses. */
   readonly egress: boolean;
 }
@@ -33,6 +35,7 @@ export class NameResolver {
 
   constructor(options: NameResolverOptions) {
     this.#options = options;
+    this.#resolved = options.initial;
   }
 
   /** The same object until an address changes. */
@@ -51,7 +54,7 @@ export class NameResolver {
     }
     for (const name of names) {
       if (this.#entries.has(name)) continue;
-      this.#entries.set(name, { addresses: [], timer: undefined });
+      this.#entries.set(name, { addresses: this.#options.initial.get(name) ?? [], timer: undefined });
       if (!local.has(name)) void this.#ask(name);
     }
     this.#publish();

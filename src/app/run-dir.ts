@@ -1,11 +1,11 @@
 // The runtime directory of a mesh: taken by one supervisor at a time, and gone when that one is gone, however it ended.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../lib/errors.ts";
-import { type MeshConfig, runFiles } from "./config.ts";
+import { type MeshConfig, meshNameOf, runFiles } from "./config.ts";
 
 const lockSchema = z.object({ pid: z.number().int(), startTime: z.string(), runId: z.string() });
 
@@ -25,6 +25,7 @@ export interface RunDirectory {
 export function takeRunDirectory(config: MeshConfig, runId: string): RunDirectory {
   const path = config.runDir;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  requireOwn(dirname(path));
   if (!tryMake(path)) {
     const holder = supervisorOf(config);
     if (holder !== undefined) {
@@ -51,6 +52,15 @@ export function takeRunDirectory(config: MeshConfig, runId: string): RunDirector
   };
 }
 
+/** In a shared temporary directory somebody else may have made the folder first. */
+function requireOwn(folder: string): void {
+  const { uid, mode } = statSync(folder);
+  if (uid === process.getuid?.() && (mode & 0o022) === 0) return;
+  throw new UserError(`the folder ${folder} belongs to somebody else or others may write to it`, {
+    fix: "remove it, or set XDG_RUNTIME_DIR to a folder of your own",
+  });
+}
+
 function tryMake(path: string): boolean {
   try {
     mkdirSync(path, { mode: 0o700 });
@@ -72,6 +82,24 @@ function removeTree(path: string): void {
     return;
   }
   rmSync(dead, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** The mesh that a command without `--mesh` means: the folder's own when it runs, else the only one that does. */
+export function runningMesh(config: MeshConfig): MeshConfig {
+  if (config.isNamed || supervisorOf(config) !== undefined) return config;
+  const root = dirname(config.runDir);
+  const names = readdirSafely(root).filter((name) => meshNameOf(name) === name);
+  const running = names.map((mesh) => ({ ...config, mesh, runDir: join(root, mesh) })).filter((other) => supervisorOf(other) !== undefined);
+  const [only, ...others] = running;
+  return only !== undefined && others.length === 0 ? only : config;
+}
+
+function readdirSafely(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 /** The living supervisor of a mesh; undefined when it isn't running. */

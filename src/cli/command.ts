@@ -17,8 +17,6 @@ export const exitCode = {
 
 export interface CommandContext {
   readonly config: MeshConfig;
-  /** The person named the mesh (--mesh or LATEEN_MESH); else its name is only a default. */
-  readonly isMeshNamed: boolean;
   /** When the command was given, in milliseconds since the Unix epoch. */
   readonly commandStart: number;
   readonly terminal: Terminal;
@@ -53,6 +51,8 @@ export interface Command {
   readonly args?: readonly { readonly name: string; readonly description: string }[];
   readonly options?: readonly CommandOption[];
   readonly examples?: readonly string[];
+  /** Works on a mesh that runs: without --mesh the only running one is meant. */
+  readonly onRunningMesh?: boolean;
   /** Imported when the command runs, so that `--help` stays quick. */
   readonly load: () => Promise<RunCommand>;
 }

@@ -2,6 +2,7 @@
 
 import { CommanderError, Command as Program } from "commander";
 import { readCommandStart, readMeshConfig } from "../app/config.ts";
+import { runningMesh } from "../app/run-dir.ts";
 import { MeshError } from "../lib/errors.ts";
 import { type Command, type CommandContext, exitCode, type OptionValues } from "./command.ts";
 import { commands } from "./commands/index.ts";
@@ -15,7 +16,7 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
   let code: number = exitCode.ok;
   const program = new Program("lateen")
     .description(description)
-    .option("--mesh <name>", "the mesh to work on (default: the current folder's name)")
+    .option("--mesh <name>", "the mesh to work on (default: the current folder's name, or the only one that runs)")
     .exitOverride()
     .configureHelp({ sortSubcommands: false, showGlobalOptions: true })
     .showSuggestionAfterError(true);
@@ -23,10 +24,10 @@ export async function runProgram(argv: readonly string[]): Promise<number> {
     addCommand(program, command, async (input) => {
       const abort = abortOnSignals();
       const mesh = program.opts<{ mesh?: string }>().mesh;
+      const config = readMeshConfig(process.env, { mesh, cwd: process.cwd() });
       const context: CommandContext = {
-        config: readMeshConfig(process.env, { mesh, cwd: process.cwd() }),
+        config: command.onRunningMesh === true ? runningMesh(config) : config,
         commandStart: readCommandStart(process.env),
-        isMeshNamed: (mesh ?? process.env["LATEEN_MESH"]) !== undefined,
         terminal,
         env: process.env,
         cwd: process.cwd(),

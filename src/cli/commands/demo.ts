@@ -45,7 +45,7 @@ export const runDemo: RunCommand = async (input, context) => {
 async function started(options: DemoOptions, context: CommandContext): Promise<DemoMesh | undefined> {
   const { terminal, signal } = context;
   const request = {
-    mesh: context.isMeshNamed ? context.config.mesh : undefined,
+    mesh: context.config.isNamed ? context.config.mesh : undefined,
     port: options.port,
     env: context.env,
     cwd: context.cwd,

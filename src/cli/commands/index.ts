@@ -32,15 +32,22 @@ export const commands: readonly Command[] = [
     examples: ["lateen up -f manifests/", "lateen up -d -f app.yaml --config lateen.yaml"],
     load: async () => (await import("./up.ts")).runUp,
   },
-  { name: "down", summary: "stop the mesh and everything in it", load: async () => (await import("./down.ts")).runDown },
+  {
+    name: "down",
+    onRunningMesh: true,
+    summary: "stop the mesh and everything in it",
+    load: async () => (await import("./down.ts")).runDown,
+  },
   {
     name: "status",
+    onRunningMesh: true,
     summary: "pods, proxies and whether every change has arrived",
     options: [outputOption],
     load: async () => (await import("./status.ts")).runStatus,
   },
   {
     name: "apply",
+    onRunningMesh: true,
     summary: "create or change objects, and wait until every proxy has acknowledged",
     options: [
       fileOption,
@@ -54,6 +61,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: "get",
+    onRunningMesh: true,
     summary: "list objects",
     args: [
       { name: "<kind>", description: "kind, plural or short name: vs, dr, pods …" },
@@ -70,6 +78,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: "delete",
+    onRunningMesh: true,
     summary: "delete objects by name or by manifest",
     args: [
       { name: "[kind]", description: "kind, plural or short name" },
@@ -80,6 +89,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: "logs",
+    onRunningMesh: true,
     summary: "output of a pod's containers and its proxy's access log",
     args: [{ name: "<pod>", description: "pod name, or deployment/<name>" }],
     options: [
@@ -95,6 +105,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: "proxy list",
+    onRunningMesh: true,
     aliases: ["status"],
     summary: "every Envoy, whether it is connected and has acknowledged everything",
     options: [outputOption],

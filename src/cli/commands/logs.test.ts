@@ -36,7 +36,7 @@ function run(pod: string, options: OptionValues, signal = new AbortController().
     columns: 80,
   };
   const config = { mesh: "m", runDir, logLevel: "info" as const };
-  const context = { config, terminal, isMeshNamed: true, commandStart: 0, env: {}, cwd: "/", signal };
+  const context = { config, terminal, commandStart: 0, env: {}, cwd: "/", signal };
   return { lines, code: runLogs({ args: [pod], options }, context) };
 }
 
