@@ -4,6 +4,7 @@ import { MeshError, NotFound } from "../../lib/errors.ts";
 import { isJsonObject, isRawResource, mergePatch } from "../../store/json.ts";
 import type { Parser } from "../../store/parser.ts";
 import type { DeleteOptions, RawMeta, RawResource, Store, Stored, WriteResult } from "../../store/store.ts";
+import { applyJsonPatch } from "./json-patch.ts";
 import { diagnosticText, invalid, success } from "./kube-status.ts";
 import { prepared } from "./prepare.ts";
 import { selectionOf } from "./selection.ts";
@@ -49,6 +50,11 @@ export function patchMerge(context: WriteContext, target: Target, patch: unknown
   if (!isJsonObject(patch))
     throw new MeshError("bad_request", "a merge patch of an object is an object", { fix: 'Send for example {"spec":{…}}.' });
   return update(context, target, mergePatch(objectOf(context.store, target).raw, patch));
+}
+
+/** PATCH with a JSON patch (RFC 6902). */
+export function patchJson(context: WriteContext, target: Target, patch: unknown): Answer {
+  return update(context, target, applyJsonPatch(objectOf(context.store, target).raw, patch));
 }
 
 /** PATCH with a strategic merge patch; Kubernetes has it for its own kinds only. */

@@ -54,7 +54,8 @@ function handlePatch(request: FastifyRequest, reply: FastifyReply, options: AppO
   const target = namedTarget(request);
   const context = contextOf(request, options);
   const type = (request.headers["content-type"] ?? "").split(";")[0];
-  if (type === "application/merge-patch+json") send(reply, write.patchMerge(context, target, request.body));
+  if (type === "application/json-patch+json") send(reply, write.patchJson(context, target, request.body));
+  else if (type === "application/merge-patch+json") send(reply, write.patchMerge(context, target, request.body));
   else if (type === "application/strategic-merge-patch+json" && isBuiltIn(target))
     send(reply, write.patchStrategic(context, target, request.body));
   else if (type === "application/apply-patch+yaml" || type === "application/apply-patch+json") {
