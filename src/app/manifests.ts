@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join, relative } from "node:path";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { type ParsedResource, parseManifests } from "../api/parse.ts";
-import { UserError } from "../lib/errors.ts";
+import { BadInput } from "../lib/errors.ts";
 
 const manifestExtensions = new Set([".yaml", ".yml", ".json"]);
 /** What lies among manifests and isn't one. */
@@ -19,7 +19,7 @@ export interface Manifests {
 /**
  * Reads the files, and in folders every .yaml, .yml and .json file but lateen.yaml; "-" is stdin.
  *
- * @throws UserError when a path doesn't exist, can't be read, or a folder holds no manifest.
+ * @throws BadInput when a path doesn't exist, can't be read, or a folder holds no manifest.
  */
 export function readManifests(paths: readonly string[], options: { readonly namespace: string; readonly cwd: string }): Manifests {
   const files = paths.flatMap((path) => (path === "-" ? ["-"] : filesOf(path)));
@@ -40,14 +40,14 @@ function shortest(a: string, b: string): string {
 
 function filesOf(path: string): readonly string[] {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined) throw new UserError(`there is no file or folder ${path}`, { fix: "check the path after -f" });
+  if (stat === undefined) throw new BadInput(`there is no file or folder ${path}`, { fix: "check the path after -f" });
   if (!stat.isDirectory()) return [path];
   const entries = readdirSync(path, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const found = entries
     .filter((entry) => entry.isFile() && manifestExtensions.has(extname(entry.name)) && !notManifests.has(entry.name))
     .map((entry) => join(path, entry.name));
   if (found.length === 0) {
-    throw new UserError(`the folder ${path} holds no manifest`, { fix: "name a folder with .yaml, .yml or .json files" });
+    throw new BadInput(`the folder ${path} holds no manifest`, { fix: "name a folder with .yaml, .yml or .json files" });
   }
   return found;
 }
@@ -57,7 +57,7 @@ function readText(file: string): Uint8Array {
     return readFileSync(file === "-" ? 0 : file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${file} can't be read: ${reason}`, { fix: "check the file and its permissions" });
+    throw new BadInput(`${file} can't be read: ${reason}`, { fix: "check the file and its permissions" });
   }
 }
 

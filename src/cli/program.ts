@@ -100,6 +100,7 @@ function explain(error: unknown, terminal: Terminal): number {
   terminal.err(`${colours.red("error:")} ${meshError.message}`);
   if (meshError.fix !== undefined) terminal.err(`${colours.dim("fix:")} ${meshError.fix}`);
   if (meshError.code === "internal" && meshError.cause instanceof Error) terminal.err(meshError.cause.stack ?? "");
+  if (meshError.code === "usage") return exitCode.usage;
   if (meshError.code === "unavailable") return exitCode.unreachable;
   if (meshError.code === "timeout") return exitCode.timedOut;
   if (meshError.code === "invalid") return exitCode.badInput;

@@ -11,6 +11,7 @@ export type ErrorCode =
   | "unavailable"
   | "timeout"
   | "user_error"
+  | "usage"
   | "internal";
 
 export interface ErrorOptionsWithFix extends ErrorOptions {
@@ -42,6 +43,20 @@ export class MeshError extends Error {
 export class UserError extends MeshError {
   constructor(message: string, options: ErrorOptionsWithFix = {}) {
     super("user_error", message, options);
+  }
+}
+
+/** A command line that can't be understood (exit code 64). */
+export class UsageError extends MeshError {
+  constructor(message: string, options: ErrorOptionsWithFix = {}) {
+    super("usage", message, options);
+  }
+}
+
+/** A file that can't be read or holds nothing usable (exit code 65). */
+export class BadInput extends MeshError {
+  constructor(message: string, options: ErrorOptionsWithFix = {}) {
+    super("invalid", message, options);
   }
 }
 

@@ -3,16 +3,16 @@
 import { type AppliedResource, acknowledgementLines, applyResources } from "../../app/apply.ts";
 import { printDiagnostic, readManifests } from "../../app/manifests.ts";
 import { parseDuration } from "../../lib/duration.ts";
-import { UserError } from "../../lib/errors.ts";
+import { UsageError } from "../../lib/errors.ts";
 import { type CommandContext, exitCode, listOption, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
 
 export const runApply: RunCommand = async ({ options }, context) => {
   const { config, terminal, cwd, signal } = context;
   const files = listOption(options, "filename");
-  if (files.length === 0) throw new UserError("no manifest is named", { fix: "add -f <file or folder>, or -f - for stdin" });
+  if (files.length === 0) throw new UsageError("no manifest is named", { fix: "add -f <file or folder>, or -f - for stdin" });
   const timeoutMs = parseDuration(textOption(options, "timeout") ?? "10s");
-  if (timeoutMs === undefined) throw new UserError("--timeout is not a duration", { fix: "write for example --timeout 10s" });
+  if (timeoutMs === undefined) throw new UsageError("--timeout is not a duration", { fix: "write for example --timeout 10s" });
   const manifests = readManifests(files, { namespace: textOption(options, "namespace") ?? "default", cwd });
   for (const diagnostic of manifests.diagnostics) terminal.err(printDiagnostic(diagnostic));
   const bad = manifests.diagnostics.some(({ severity }) => severity === "error");

@@ -3,7 +3,7 @@
 import { acknowledgementLines } from "../../app/apply.ts";
 import { printDiagnostic, readManifests } from "../../app/manifests.ts";
 import type { ObjectRef } from "../../http/client-types.ts";
-import { NotFound, UserError } from "../../lib/errors.ts";
+import { NotFound, UsageError } from "../../lib/errors.ts";
 import { exitCode, listOption, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
 import { kindOfWord } from "./get.ts";
@@ -13,7 +13,7 @@ export const runDelete: RunCommand = async ({ args, options }, { config, termina
   const files = listOption(options, "filename");
   const [word, ...names] = args;
   if (files.length === 0 && (word === undefined || names.length === 0)) {
-    throw new UserError("nothing to delete is named", { fix: "write `lateen delete <kind> <name>`, or -f <manifests>" });
+    throw new UsageError("nothing to delete is named", { fix: "write `lateen delete <kind> <name>`, or -f <manifests>" });
   }
   const manifests = files.length === 0 ? undefined : readManifests(files, { namespace, cwd });
   for (const diagnostic of manifests?.diagnostics ?? []) terminal.err(printDiagnostic(diagnostic));

@@ -2,7 +2,7 @@
 
 import { stringify } from "yaml";
 import { type KindName, kinds } from "../../api/registry.ts";
-import { UserError } from "../../lib/errors.ts";
+import { UsageError } from "../../lib/errors.ts";
 import type { RawResource } from "../../store/store.ts";
 import { exitCode, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
@@ -28,7 +28,7 @@ export const runGet: RunCommand = async ({ args, options }, { config, terminal }
   }
 };
 
-/** The kind a word names: kind, singular, plural, or short name, in any case. @throws UserError for other words. */
+/** The kind a word names: kind, singular, plural, or short name, in any case. @throws UsageError for other words. */
 export function kindOfWord(word: string): KindName {
   const lower = word.toLowerCase();
   for (const kind of Object.keys(kinds).filter(isKindName)) {
@@ -36,7 +36,7 @@ export function kindOfWord(word: string): KindName {
     const names: readonly string[] = [singular, plural, ...shortNames, kind.toLowerCase()];
     if (names.includes(lower)) return kind;
   }
-  throw new UserError(`there is no kind "${word}"`, {
+  throw new UsageError(`there is no kind "${word}"`, {
     fix: `use one of ${Object.values(kinds)
       .map(({ plural }) => plural)
       .join(", ")}`,

@@ -6,7 +6,7 @@ import { selfCommand } from "../../app/config.ts";
 import { printDiagnostic } from "../../app/manifests.ts";
 import { type StartedMesh, startMesh } from "../../app/mesh-start.ts";
 import { parseDuration } from "../../lib/duration.ts";
-import { UserError } from "../../lib/errors.ts";
+import { UsageError } from "../../lib/errors.ts";
 import { type CommandContext, type CommandInput, exitCode, listOption, type RunCommand, textOption } from "../command.ts";
 import { untilStopped } from "../until-stopped.ts";
 import { printApplied } from "./apply.ts";
@@ -30,9 +30,9 @@ export const runUp: RunCommand = async (input, context) => {
 function requestOf({ options }: CommandInput, context: CommandContext) {
   const { config, terminal, env, cwd, signal } = context;
   const timeoutMs = parseDuration(textOption(options, "timeout") ?? "60s");
-  if (timeoutMs === undefined) throw new UserError("--timeout is not a duration", { fix: "write for example --timeout 60s" });
+  if (timeoutMs === undefined) throw new UsageError("--timeout is not a duration", { fix: "write for example --timeout 60s" });
   const files = listOption(options, "filename");
-  if (files.length === 0) throw new UserError("no manifest is named", { fix: "add -f <file or folder>" });
+  if (files.length === 0) throw new UsageError("no manifest is named", { fix: "add -f <file or folder>" });
   return {
     config,
     env,
