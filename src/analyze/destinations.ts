@@ -61,9 +61,7 @@ interface SubsetUse {
 function checkSubset(directory: Directory, { host, use, namespace, resource }: SubsetUse): readonly Diagnostic[] {
   const { subset } = use.destination;
   if (subset === undefined) return [];
-  const rules = directory.destinationRules.filter(
-    (rule) => directory.resolve(rule.spec.host, rule.metadata.namespace) === host && isExportedTo(rule, namespace),
-  );
+  const rules = (directory.rulesByHost.get(host) ?? []).filter((rule) => isExportedTo(rule, namespace));
   const defined = rules.flatMap(({ spec }) => spec.subsets.map(({ name }) => name));
   if (defined.includes(subset)) return [];
   const path = [...use.path, "subset"];

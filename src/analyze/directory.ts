@@ -24,6 +24,8 @@ export interface Directory {
   /** Oldest first, as the model decides between rivals. */
   readonly virtualServices: readonly ResourceOf<"VirtualService">[];
   readonly destinationRules: readonly ResourceOf<"DestinationRule">[];
+  /** The same by the host they resolve to. */
+  readonly rulesByHost: ReadonlyMap<string, readonly ResourceOf<"DestinationRule">[]>;
   readonly gateways: readonly ResourceOf<"Gateway">[];
   readonly serviceEntries: readonly ResourceOf<"ServiceEntry">[];
   readonly hosts: ReadonlyMap<string, readonly KnownHost[]>;
@@ -38,16 +40,19 @@ export function directoryOf(snapshot: Snapshot): Directory {
   const labels = labelIndex(snapshot);
   const known = [...serviceHosts(snapshot, labels), ...entryHosts(snapshot, labels)];
   const hosts = Map.groupBy(known, ({ host }) => host);
+  const resolve = (host: string, namespace: string): string => resolveHost(host, namespace, (fqdn) => hosts.has(fqdn));
+  const destinationRules = byAge(snapshot.list("DestinationRule"));
   return {
     snapshot,
     virtualServices: byAge(snapshot.list("VirtualService")),
-    destinationRules: byAge(snapshot.list("DestinationRule")),
+    destinationRules,
+    rulesByHost: Map.groupBy(destinationRules, ({ metadata, spec }) => resolve(spec.host, metadata.namespace)),
     gateways: byAge(snapshot.list("Gateway")),
     serviceEntries: byAge(snapshot.list("ServiceEntry")),
     hosts,
     wildcards: [...hosts.keys()].filter(isWildcard),
     workloadLabels: labels,
-    resolve: (host, namespace) => resolveHost(host, namespace, (fqdn) => hosts.has(fqdn)),
+    resolve,
   };
 }
 
@@ -75,8 +80,11 @@ function labelIndex(snapshot: Snapshot): (namespace?: string) => readonly Labels
       .filter(({ spec }) => spec.replicas > 0)
       .map(({ metadata, spec }) => ({ namespace: metadata.namespace, labels: spec.template.metadata.labels })),
   ];
-  const byNamespace = Map.groupBy(owned, ({ namespace }) => namespace);
-  return (namespace) => (namespace === undefined ? owned : (byNamespace.get(namespace) ?? [])).map(({ labels }) => labels);
+  const all = owned.map(({ labels }) => labels);
+  const byNamespace = new Map(
+    [...Map.groupBy(owned, ({ namespace }) => namespace)].map(([name, list]) => [name, list.map(({ labels }) => labels)]),
+  );
+  return (namespace) => (namespace === undefined ? all : (byNamespace.get(namespace) ?? []));
 }
 
 function serviceHosts(snapshot: Snapshot, labels: Directory["workloadLabels"]): readonly KnownHost[] {

@@ -2,13 +2,13 @@
 
 import type { DocumentOptions, ParseOptions, ScalarTag, SchemaOptions, Tags } from "yaml";
 
-const words: Readonly<Record<string, boolean>> = { y: true, yes: true, on: true, n: false, no: false, off: false };
+const words: Readonly<Record<string, boolean>> = { yes: true, on: true, no: false, off: false };
 
-/** yes, no, on, off, y, n in any of YAML 1.1's spellings. */
+/** yes, no, on and off in any of YAML 1.1's spellings; the single letters y and n stay words, they are names too often. */
 const bool11: ScalarTag = {
   tag: "tag:yaml.org,2002:bool",
   default: true,
-  test: /^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/,
+  test: /^(?:yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/,
   resolve: (text) => words[text.toLowerCase()] ?? false,
 };
 
