@@ -1,9 +1,10 @@
 // Which DestinationRules hold for a client and a host, and the traffic policy that follows for a port and a subset.
 // Source: Istio pilot/pkg/model/push_context.go (look-up order) and pilot/pkg/networking/util (MergeTrafficPolicy).
 
-import { resolveHost } from "../api/hosts.ts";
+import { isWildcard, resolveHost } from "../api/hosts.ts";
 import { labelsMatch } from "../api/kubernetes/label-selector.ts";
 import type { DestinationRule, PortTrafficPolicy, Subset, TrafficPolicy } from "../api/networking/destination-rule.ts";
+import { sameItems } from "./memo.ts";
 import type { DestinationPolicy, MeshService } from "./mesh.ts";
 import { coveringPatterns, isExportedTo } from "./visibility.ts";
 
@@ -26,19 +27,20 @@ export type PolicyLookup = (client: PolicyClient, service: Pick<MeshService, "ho
 /** Prepares the look-up: first the client's namespace, then the service's, then the root; the first with a rule decides alone. */
 export function policyLookup({ rules, exists, rootNamespace }: PolicyIndexInputs): PolicyLookup {
   const byPlace = new Map<string, DestinationRule[]>();
+  let wildcards = false;
   for (const rule of rules) {
-    const key = `${rule.metadata.namespace}/${resolveHost(rule.spec.host, rule.metadata.namespace, exists)}`;
+    const host = resolveHost(rule.spec.host, rule.metadata.namespace, exists);
+    wildcards ||= isWildcard(host);
+    const key = `${rule.metadata.namespace}/${host}`;
     byPlace.set(key, [...(byPlace.get(key) ?? []), rule]);
   }
-  const merged = new Map<string, DestinationPolicy>();
   return (client, service) => {
     if (rules.length === 0) return undefined;
     for (const namespace of new Set([client.namespace, service.namespace, rootNamespace])) {
-      for (const pattern of coveringPatterns(service.hostname)) {
+      for (const pattern of wildcards ? coveringPatterns(service.hostname) : [service.hostname]) {
         const place = byPlace.get(`${namespace}/${pattern}`);
         const holding = place?.filter((rule) => holds(rule, client));
-        if (holding === undefined || holding.length === 0) continue;
-        return mergedPolicy(merged, `${namespace}/${pattern}`, holding);
+        if (holding !== undefined && holding.length > 0) return mergedPolicy(holding);
       }
     }
     return undefined;
@@ -53,23 +55,28 @@ function holds(rule: DestinationRule, client: PolicyClient): boolean {
   return workloadSelector === undefined || (own && labelsMatch(workloadSelector.matchLabels, client.labels));
 }
 
+/** By the first rule: policies made of it; the same rules always give the same object, whoever asks. */
+const knownPolicies = new WeakMap<DestinationRule, DestinationPolicy[]>();
+
 /** Several rules for one host add up: all subsets (the first of a name wins), the first traffic policy; rules with a selector come first. */
-function mergedPolicy(cache: Map<string, DestinationPolicy>, place: string, holding: readonly DestinationRule[]): DestinationPolicy {
-  const key = `${place} ${holding.map(({ metadata }) => metadata.name).join(" ")}`;
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const selected = (rule: DestinationRule) => (rule.spec.workloadSelector === undefined ? 1 : 0);
-  const rules = [...holding].sort((a, b) => selected(a) - selected(b));
+function mergedPolicy(holding: readonly DestinationRule[]): DestinationPolicy | undefined {
+  const hasSelector = ({ spec }: DestinationRule) => spec.workloadSelector !== undefined;
+  const rules = [...holding.filter(hasSelector), ...holding.filter((rule) => !hasSelector(rule))];
+  const [first] = rules;
+  if (first === undefined) return undefined;
+  const known = knownPolicies.get(first) ?? [];
+  const same = known.find((policy) => sameItems(policy.rules, rules));
+  if (same !== undefined) return same;
   const subsets = new Map<string, Subset>();
   for (const subset of rules.flatMap(({ spec }) => spec.subsets)) if (!subsets.has(subset.name)) subsets.set(subset.name, subset);
-  const policy: DestinationPolicy = {
-    rules,
-    trafficPolicy: rules.find(({ spec }) => spec.trafficPolicy !== undefined)?.spec.trafficPolicy,
-    subsets: [...subsets.values()],
-  };
-  cache.set(key, policy);
+  const trafficPolicy = rules.find(({ spec }) => spec.trafficPolicy !== undefined)?.spec.trafficPolicy;
+  const policy: DestinationPolicy = { rules, trafficPolicy, subsets: [...subsets.values()] };
+  knownPolicies.set(first, [policy, ...known].slice(0, keptPolicies));
   return policy;
 }
+
+/** One rule rarely stands in more than a few combinations at a time. */
+const keptPolicies = 4;
 
 /** The settings that hold for one cluster. */
 export type EffectivePolicy = Pick<PortTrafficPolicy, "loadBalancer" | "connectionPool" | "outlierDetection" | "tls"> &

@@ -16,7 +16,6 @@ import { splitKeyPrefix } from "./weights.ts";
 /** A split before its weights: everything of it that does not move. */
 export interface SplitSource {
   readonly prefix: string;
-  readonly uid: string;
   /** Key of the VirtualService, "<namespace>/<name>". */
   readonly virtualService: string;
   readonly routeIndex: number;
@@ -101,18 +100,28 @@ export function resolvedRules(virtualService: VirtualService, place: Omit<Destin
 }
 
 function splitOf(virtualService: VirtualService, routeIndex: number, targets: readonly ResolvedDestination[]): SplitSource | undefined {
-  const uid = virtualService.metadata.uid || virtualServiceKey(virtualService);
   const members = targets.map(({ cluster }) => cluster);
   // RTDS keys are made of cluster names: a route that names one cluster twice keeps its weights in the route.
   if (members.length < 2 || new Set(members).size < members.length) return undefined;
   return {
-    prefix: splitKeyPrefix({ uid, route: routeIdentity(virtualService, routeIndex), members }),
-    uid,
+    prefix: prefixOf(virtualService, routeIndex, members),
     virtualService: virtualServiceKey(virtualService),
     routeIndex,
     structure: structureOf(virtualService),
     members: targets,
   };
+}
+
+/** Every class of proxies asks for the same prefixes: one object's are hashed once. */
+const prefixesOf = memoObject((_: VirtualService) => new Map<string, string>());
+
+function prefixOf(virtualService: VirtualService, routeIndex: number, members: readonly string[]): string {
+  const known = prefixesOf(virtualService);
+  const key = `${routeIndex} ${members.join(" ")}`;
+  const uid = virtualService.metadata.uid || virtualServiceKey(virtualService);
+  const prefix = known.get(key) ?? splitKeyPrefix({ uid, route: routeIdentity(virtualService, routeIndex), members });
+  known.set(key, prefix);
+  return prefix;
 }
 
 /** What stays the same when other routes come and go: the route's name if it is the only one so named, else its place. */
