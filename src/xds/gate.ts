@@ -1,6 +1,6 @@
 // The gate of make-before-break: whether everything a resource names is usable on the proxy.
 
-import type { EncodedResource, ProxyConfig, ResourceReference } from "../envoy/config.ts";
+import type { EncodedResource, ProxyConfig, ResourceReference, ResourceSet } from "../envoy/config.ts";
 import { isKnown, type ProxyState } from "./proxy-state.ts";
 import { resourceSetOf } from "./resource-types.ts";
 import { wantedResource } from "./wanted.ts";
@@ -13,6 +13,8 @@ export type Readiness = "usable" | "waiting" | "blocked";
 
 /** Answers for one state and configuration; remembers clusters it has looked at. */
 export interface Gate {
+  /** Whether the whole resource may go without a look at its parts: every desired cluster is usable, and it names no other. */
+  readonly isOpenFor: (resource: EncodedResource) => boolean;
   readonly readinessOf: (references: readonly ResourceReference[]) => Readiness;
   /** The first reference that is not usable, for status. */
   readonly obstacleOf: (references: readonly ResourceReference[]) => ResourceReference | undefined;
@@ -23,9 +25,10 @@ export interface Gate {
  * the listener, which warms until then.
  */
 export function gateOf(state: ProxyState, config: ProxyConfig): Gate {
-  if (isWholeSetUsable(state, config)) return { readinessOf: () => "usable", obstacleOf: () => undefined };
+  const isWhole = isWholeSetUsable(state, config);
   const known = new Map<string, Readiness>();
   const ofCluster = (name: string): Readiness => {
+    if (isWhole) return config.clusters.has(name) ? "usable" : "blocked";
     const remembered = known.get(name);
     if (remembered !== undefined) return remembered;
     // Aggregates may refer in circles; a circle is usable when the rest is.
@@ -36,19 +39,33 @@ export function gateOf(state: ProxyState, config: ProxyConfig): Gate {
   };
   const clusters = (references: readonly ResourceReference[]) => references.filter(({ type }) => type === "cds");
   return {
+    isOpenFor: (resource) => isWhole && namesOnly(resource, config.clusters),
     readinessOf: (references) => worstOf(clusters(references).map(({ name }) => ofCluster(name))),
     obstacleOf: (references) => clusters(references).find(({ name }) => ofCluster(name) !== "usable"),
   };
 }
 
 /** The common case at no cost: every desired cluster, endpoint set and secret is acknowledged and nothing is owed. */
-function isWholeSetUsable(state: ProxyState, config: ProxyConfig): boolean {
-  const { cds, eds, sds } = state.types;
-  const isSettled = (["cds", "eds", "sds"] as const).every((type) => {
-    const { accepted, due, possible, outstanding } = state.types[type];
-    return accepted === resourceSetOf(config, type) && due.size === 0 && possible.size === 0 && outstanding === undefined;
+function isWholeSetUsable({ types }: ProxyState, config: ProxyConfig): boolean {
+  return (["cds", "eds", "sds"] as const).every((type) => {
+    const { subscribed, accepted, due, possible, outstanding } = types[type];
+    const desired = resourceSetOf(config, type);
+    const isHeld = desired.size === 0 || (subscribed && accepted === desired);
+    return isHeld && due.size === 0 && possible.size === 0 && outstanding === undefined;
   });
-  return isSettled && cds.subscribed && eds.subscribed && (sds.subscribed || config.secrets.size === 0);
+}
+
+const knownNames = new WeakMap<EncodedResource, WeakMap<ResourceSet, boolean>>();
+
+/** Whether all clusters that a resource names are desired; remembered, because a route table names thousands. */
+function namesOnly(resource: EncodedResource, clusters: ResourceSet): boolean {
+  const ofResource = knownNames.get(resource) ?? new WeakMap<ResourceSet, boolean>();
+  knownNames.set(resource, ofResource);
+  const known = ofResource.get(clusters);
+  if (known !== undefined) return known;
+  const answer = resource.references.every(({ type, name }) => type !== "cds" || clusters.has(name));
+  ofResource.set(clusters, answer);
+  return answer;
 }
 
 interface ClusterLookup {

@@ -127,7 +127,7 @@ function addRoutes(input: ChangesInput, changes: Changes, candidate: Candidate):
   const { name, have, isDue, isUncertain } = candidate;
   const desired = config.routes.get(name);
   if (desired === undefined || !isComposite(desired)) return;
-  const mix = routeMix({ desired, state: state.types.rds, readinessOf: (part) => gate.readinessOf(part.references) });
+  const mix = routeMix({ desired, state: state.types.rds, gate });
   if (mix === "waiting" || mix === "blocked") {
     changes.isWaiting ||= mix === "waiting";
     changes.remains = true;

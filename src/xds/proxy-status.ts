@@ -61,7 +61,7 @@ function* obstaclesOf(state: ProxyState, config: ProxyConfig, type: ResourceType
     const isInForce =
       typeState.accepted.get(name)?.version === resource?.version && !typeState.due.has(name) && !typeState.possible.has(name);
     const isKnownToProxy = resource !== undefined || typeState.names.has(name);
-    if (!typeState.subscribed || !isInForce || !isKnownToProxy) yield obstacleOf(state, config, { type, name, resource });
+    if (!typeState.subscribed || !isInForce || !isKnownToProxy) yield* obstaclesOfResource(state, config, { type, name, resource });
   }
   if (type !== "lds") return;
   for (const [name, held] of typeState.accepted) {
@@ -93,16 +93,20 @@ interface Missing {
   readonly resource: EncodedResource | undefined;
 }
 
+function* obstaclesOfResource(state: ProxyState, config: ProxyConfig, missing: Missing): Generator<Obstacle> {
+  const rejections = rejectionsOf(state.types[missing.type], missing.name, missing.resource);
+  if (rejections.length === 0) yield obstacleOf(state, config, missing);
+  for (const { type, unit, sources, message } of rejections) {
+    const part = unit.split(unitSeparator)[1];
+    const resource = part === undefined || part === "" ? missing.name : `${missing.name}, virtual host ${part}`;
+    yield describe({ type, resource, sources }, "refused", `the proxy refused it: ${message}`);
+  }
+}
+
 function obstacleOf(state: ProxyState, config: ProxyConfig, { type, name, resource }: Missing): Obstacle {
   const typeState = state.types[type];
   const sources = resource?.sources ?? [];
   const subject = { type, resource: name, sources };
-  const rejection = rejectionOf(typeState, name, resource);
-  if (rejection !== undefined) {
-    const part = rejection.unit.split(unitSeparator)[1];
-    const label = part === undefined || part === "" ? name : `${name}, virtual host ${part}`;
-    return describe({ type, resource: label, sources: rejection.sources }, "refused", `the proxy refused it: ${rejection.message}`);
-  }
   const isAsked = typeState.wildcard || typeState.names.has(name);
   if (!isAsked) return describe(subject, "not_asked", "the proxy has not asked for it yet");
   if (typeState.outstanding !== undefined) return describe(subject, "not_acknowledged", "sent and not acknowledged yet");
@@ -111,18 +115,13 @@ function obstacleOf(state: ProxyState, config: ProxyConfig, { type, name, resour
   return describe(subject, "not_sent", `held back until cluster ${obstacle.name} is acknowledged with its endpoints`);
 }
 
-function rejectionOf(state: TypeState, name: string, resource: EncodedResource | undefined): Rejection | undefined {
-  if (state.rejected.size === 0 || resource === undefined) return undefined;
-  const whole = state.rejected.get(name);
-  if (whole?.version === resource.version) return whole;
-  if (resource.composite === undefined) return undefined;
-  const head = state.rejected.get(headUnit(name));
-  if (head !== undefined && head.version === headVersion(resource.composite.head)) return head;
-  for (const part of resource.composite.parts) {
-    const rejection = state.rejected.get(partUnit(name, part.name));
-    if (rejection?.version === part.version) return rejection;
-  }
-  return undefined;
+function rejectionsOf(state: TypeState, name: string, resource: EncodedResource | undefined): readonly Rejection[] {
+  if (state.rejected.size === 0 || resource === undefined) return [];
+  const { composite } = resource;
+  const units = new Map([[name, resource.version]]);
+  if (composite !== undefined) units.set(headUnit(name), headVersion(composite.head));
+  for (const part of composite?.parts ?? []) units.set(partUnit(name, part.name), part.version);
+  return [...state.rejected.values()].filter(({ unit, version }) => units.get(unit) === version);
 }
 
 function* runtimeObstacles(state: ProxyState, config: ProxyConfig): Generator<Obstacle> {

@@ -3,7 +3,7 @@
 
 import { composeRoutes } from "../envoy/composite.ts";
 import type { CompositeResource, EncodedResource, ResourcePart } from "../envoy/config.ts";
-import type { Readiness } from "./gate.ts";
+import type { Gate, Readiness } from "./gate.ts";
 import { type Held, isKnown, type TypeState } from "./proxy-state.ts";
 import { headUnit, headVersion, isAwaitingTrial, isRejected, partUnit } from "./wanted.ts";
 
@@ -21,7 +21,7 @@ type CompositeRoutes = EncodedResource & { readonly composite: CompositeResource
 interface MixInput {
   readonly desired: CompositeRoutes;
   readonly state: TypeState;
-  readonly readinessOf: (part: ResourcePart) => Readiness;
+  readonly gate: Gate;
 }
 
 /** Whether the planner can take the route configuration apart. */
@@ -33,14 +33,16 @@ export function isComposite(resource: EncodedResource): resource is CompositeRou
  * Mixes. "waiting" when the proxy holds something of unknown content and a part must wait, because that could not be kept;
  * "blocked" when nothing of it can be sent.
  */
-export function routeMix({ desired, state, readinessOf }: MixInput): RouteMix | "waiting" | "blocked" {
+export function routeMix({ desired, state, gate }: MixInput): RouteMix | "waiting" | "blocked" {
+  const isAllWelcome = state.rejected.size === 0 && state.trials.length === 0;
+  if (isAllWelcome && gate.isOpenFor(desired)) return { resource: desired, isWaiting: false, isPartial: false };
   if (!isAmongTrials(desired.name, state)) return "blocked";
   const accepted = state.accepted.get(desired.name);
   const before = isKnown(accepted) ? accepted.composite : undefined;
   const known = new Set(before?.parts);
   const held = new Map<string, Readiness | "refused" | "untried">();
   for (const part of desired.composite.parts) {
-    const readiness = part.references.length === 0 ? "usable" : readinessOf(part);
+    const readiness = part.references.length === 0 ? "usable" : gate.readinessOf(part.references);
     const unit = partUnit(desired.name, part.name);
     if (isRejected(state, unit, part.version)) held.set(part.name, "refused");
     else if (readiness !== "usable") held.set(part.name, readiness);

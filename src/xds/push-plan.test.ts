@@ -1,0 +1,299 @@
+// The planner's rules one by one, in the words of a small world; histories are in push-plan.property.test.ts.
+
+import { describe, expect, test } from "vitest";
+import { type ConfigDraw, type ContentLine, configOf } from "../../test/harness/simulated-config.ts";
+import type { ProxyConfig, ResourceType } from "../envoy/config.ts";
+import { connected, type ProxyRequest, received } from "./proxy-events.ts";
+import { initialState, type ProxyState } from "./proxy-state.ts";
+import { isAcknowledged, progressOf } from "./proxy-status.ts";
+import { type PlannedResponse, plan } from "./push-plan.ts";
+import { mixedParts } from "./route-mix.ts";
+
+const line = (name: string, fields: Partial<ContentLine> = {}): ContentLine => ({
+  name,
+  version: 0,
+  clusters: [],
+  routes: [],
+  bad: false,
+  ...fields,
+});
+const host = (name: string, clusters: readonly string[], version = 0) => ({
+  ...line(name, { clusters, version }),
+  table: "80",
+  domain: name,
+});
+const cluster = (name: string, version = 0) => ({ name, version, bad: false });
+
+function world(fields: Partial<ConfigDraw>): ProxyConfig {
+  const blank = {
+    clusters: [],
+    endpointVersion: 0,
+    listeners: [line("l", { routes: ["80"] })],
+    hosts: [],
+    weights: new Map(),
+    removalGrace: 5000,
+  };
+  return configOf({ ...blank, ...fields });
+}
+
+/** A proxy that is told what to say. */
+class Conversation {
+  state: ProxyState = initialState;
+  config: ProxyConfig;
+  now = 0;
+  wakeAt: number | undefined;
+  readonly sent: PlannedResponse[] = [];
+
+  constructor(config: ProxyConfig) {
+    this.config = config;
+  }
+
+  say(type: ResourceType, fields: Partial<ProxyRequest> = {}): void {
+    const blank = { subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce: "", error: undefined };
+    this.state = received(this.state, { type, ...blank, ...fields }, this.config);
+    this.step();
+  }
+
+  desire(config: ProxyConfig): void {
+    this.config = config;
+    this.step();
+  }
+
+  at(ms: number): void {
+    this.now = ms;
+    this.step();
+  }
+
+  step(): void {
+    const next = plan(this.state, this.config, this.now);
+    this.state = next.state;
+    this.wakeAt = next.wakeAt;
+    this.sent.push(...next.responses);
+  }
+
+  acknowledge(...types: readonly ResourceType[]): void {
+    for (const type of types) this.say(type, { nonce: String(this.state.types[type].outstanding?.sequence) });
+  }
+
+  /** What was sent since the last call. */
+  news(): readonly string[] {
+    return this.sent
+      .splice(0)
+      .map(({ type, resources, removed }) => [type, ...resources.map(({ name }) => name), ...removed.map((name) => `-${name}`)].join(" "));
+  }
+}
+
+/** A proxy that holds everything of its first configuration. */
+function settled(config: ProxyConfig): Conversation {
+  const c = new Conversation(config);
+  c.say("rtds", { subscribe: ["weights"] });
+  c.acknowledge("rtds");
+  c.say("cds");
+  c.say("eds", { subscribe: [...config.endpoints.keys()] });
+  c.acknowledge("cds", "eds");
+  c.say("lds");
+  c.say("rds", { subscribe: ["80"] });
+  c.acknowledge("lds", "rds");
+  expect(progressOf(c.state, config)).toEqual({ isAcknowledged: true, obstacles: [] });
+  c.news();
+  return c;
+}
+
+const one = world({ clusters: [cluster("a")], hosts: [host("h", ["a"])] });
+const two = world({ clusters: [cluster("a"), cluster("b")], hosts: [host("h", ["a", "b"])] });
+
+describe("adding", () => {
+  test("a route waits for its cluster, then for the endpoints of that cluster", () => {
+    const c = settled(one);
+    c.desire(two);
+    expect(c.news()).toEqual(["cds b"]);
+    c.acknowledge("cds");
+    expect(c.news(), "the proxy has not asked for the endpoints").toEqual([]);
+    c.say("eds", { subscribe: ["b"] });
+    expect(c.news()).toEqual(["eds b"]);
+    c.acknowledge("eds");
+    expect(c.news()).toEqual(["rds 80"]);
+    expect(isAcknowledged(c.state, two)).toBe(false);
+    c.acknowledge("rds");
+    expect(isAcknowledged(c.state, two)).toBe(true);
+  });
+
+  test("a proxy that does not answer is never sent the next stage", () => {
+    const c = settled(one);
+    c.desire(two);
+    c.news();
+    for (let ms = 0; ms < 600_000; ms += 1000) c.at(ms);
+    expect(c.news()).toEqual([]);
+    expect(progressOf(c.state, two).obstacles.map(({ type, resource, kind }) => [type, resource, kind])).toEqual([
+      ["cds", "b", "not_acknowledged"],
+      ["eds", "b", "not_asked"],
+      ["rds", "80", "not_sent"],
+    ]);
+  });
+
+  test("other hosts do not wait longer than a moment for one whose cluster does not come", () => {
+    const c = settled(one);
+    const next = world({ clusters: [cluster("a"), cluster("b")], hosts: [host("h", ["a"], 1), host("slow", ["b"])] });
+    c.desire(next);
+    c.acknowledge("cds");
+    expect(c.news()).toEqual(["cds b"]);
+    expect(c.wakeAt).toBe(100);
+    c.at(100);
+    const [response] = c.sent;
+    expect(response?.resources[0]?.composite?.parts.map(({ name }) => name)).toEqual(["h"]);
+    expect(c.news()).toEqual(["rds 80"]);
+    c.acknowledge("rds");
+    c.say("eds", { subscribe: ["b"] });
+    c.acknowledge("eds");
+    expect(c.news()).toEqual(["eds b", "rds 80"]);
+  });
+
+  test("a changed cluster's endpoints are sent again behind it, although nobody asked", () => {
+    const c = settled(one);
+    c.desire(world({ clusters: [cluster("a", 1)], hosts: [host("h", ["a"], 1)] }));
+    expect(c.news()).toEqual(["cds a", "eds a"]);
+    c.acknowledge("cds");
+    expect(c.news()).toEqual([]);
+    c.acknowledge("eds");
+    expect(c.news()).toEqual(["rds 80"]);
+  });
+
+  test("a route that names a cluster nobody configured is never sent", () => {
+    const c = settled(one);
+    c.desire(world({ clusters: [cluster("a")], hosts: [host("h", ["a"], 1), host("lost", ["missing"])] }));
+    const [response] = c.sent;
+    expect(response?.resources[0]?.composite?.parts.map(({ name }) => name)).toEqual(["h"]);
+  });
+});
+
+describe("removing", () => {
+  test("a cluster goes when the route is acknowledged and its grace is over", () => {
+    const c = settled(two);
+    c.desire(one);
+    expect(c.news()).toEqual(["rds 80"]);
+    c.at(60_000);
+    expect(c.news(), "the route is not acknowledged").toEqual([]);
+    c.acknowledge("rds");
+    expect(c.wakeAt).toBe(65_000);
+    c.at(64_999);
+    expect(c.news()).toEqual([]);
+    c.at(65_000);
+    expect(c.news()).toEqual(["cds -b"]);
+    expect(isAcknowledged(c.state, one), "a removal under way is not waited for").toBe(true);
+  });
+
+  test("a cluster that is wanted again in time stays", () => {
+    const c = settled(two);
+    c.desire(one);
+    c.acknowledge("rds");
+    c.desire(two);
+    c.acknowledge("rds");
+    c.at(1_000_000);
+    expect(c.news()).toEqual(["rds 80", "rds 80"]);
+  });
+
+  test("a removed listener's clusters stay while the proxy still uses its routes", () => {
+    const c = settled(one);
+    c.desire(world({ listeners: [], removalGrace: 0 }));
+    expect(c.news()).toEqual(["lds -l"]);
+    c.acknowledge("lds");
+    c.at(100_000);
+    expect(c.news(), "the listener drains").toEqual([]);
+    c.say("rds", { unsubscribe: ["80"] });
+    c.at(200_000);
+    expect(c.news()).toEqual(["cds -a"]);
+  });
+});
+
+describe("weights", () => {
+  const weights = new Map([
+    ["w.1.a", 9000],
+    ["w.1.b", 1000],
+  ]);
+
+  test("are sent at once, whatever waits", () => {
+    const c = settled(one);
+    c.desire({ ...two, runtime: weights });
+    expect(c.news()).toEqual(["rtds weights", "cds b"]);
+  });
+
+  test("stay until the route that carries them is acknowledged", () => {
+    const c = settled({ ...two, runtime: weights });
+    c.desire(world({ clusters: [cluster("a"), cluster("b")], hosts: [host("h", ["a", "b"], 1)] }));
+    expect(c.news()).toEqual(["rds 80"]);
+    c.acknowledge("rds");
+    expect(c.news()).toEqual(["rtds -weights"]);
+  });
+
+  test("an invalid split is reported and keeps its last weights", () => {
+    const c = settled({ ...two, runtime: weights });
+    const bad = {
+      ...two,
+      runtime: new Map([
+        ["w.1.a", 9000],
+        ["w.1.b", 900],
+      ]),
+    };
+    c.desire(bad);
+    expect(c.news()).toEqual([]);
+    expect(progressOf(c.state, bad).obstacles).toMatchObject([{ type: "rtds", kind: "refused" }]);
+  });
+});
+
+describe("the protocol", () => {
+  test("endpoints that do not exist are answered, so that warming ends", () => {
+    const c = new Conversation({ ...one, endpoints: new Map() });
+    c.say("cds");
+    c.say("eds", { subscribe: ["a"] });
+    expect(c.news()).toEqual(["cds a", "eds -a"]);
+  });
+
+  test("an empty wildcard is answered", () => {
+    const c = new Conversation(world({ listeners: [] }));
+    c.say("cds");
+    c.say("lds");
+    expect(c.news()).toEqual(["cds", "lds"]);
+  });
+
+  test("a known name asked for again is answered in full, also with a stale nonce", () => {
+    const c = settled(one);
+    c.say("eds", { subscribe: ["a"], nonce: "1" });
+    expect(c.news()).toEqual(["eds a"]);
+  });
+
+  test("after a reconnect nothing that is still right is sent", () => {
+    const c = settled(one);
+    const reports = (type: ResourceType) => ({
+      initialVersions: new Map([...c.state.types[type].accepted].map(([name, { version }]) => [name, version])),
+    });
+    const before = { cds: reports("cds"), eds: reports("eds"), lds: reports("lds"), rds: reports("rds") };
+    for (const previous of [c.state, undefined]) {
+      c.state = connected(previous);
+      c.say("cds", before.cds);
+      c.say("eds", { ...before.eds, subscribe: ["a"] });
+      c.say("lds", before.lds);
+      c.say("rds", { ...before.rds, subscribe: ["80"] });
+      c.say("rtds", { subscribe: ["weights"] });
+      expect(c.news()).toEqual(["rtds -weights"]);
+      c.acknowledge("rtds");
+      expect(isAcknowledged(c.state, one)).toBe(true);
+    }
+  });
+});
+
+test("no domain stands in two parts of a mix, and none vanishes because its new part waits", () => {
+  const part = (name: string, version: string, domains: readonly string[]) => ({
+    name,
+    version,
+    domains,
+    bytes: new Uint8Array(),
+    references: [],
+    sources: [],
+  });
+  const names = (parts: ReturnType<typeof mixedParts>) => parts.map(({ name, version }) => `${name}@${version}`);
+  const before = [part("x", "1", ["d"]), part("y", "1", ["e"]), part("z", "1", ["f"])];
+  const swapped = [part("x", "2", ["e"]), part("y", "2", ["d"]), part("z", "2", ["f"])];
+  expect(names(mixedParts(swapped, before, new Set(["x"])))).toEqual(["x@1", "y@1", "z@2"]);
+  const renamed = [part("n", "1", ["d"]), part("z", "2", ["f"])];
+  expect(names(mixedParts(renamed, before, new Set(["n"])))).toEqual(["z@2", "x@1"]);
+});
