@@ -39,6 +39,8 @@ const virtualServices: readonly (readonly [spec: string, ...expected: string[]])
   [http(`match: [{uri: {regex: "(?=a)"}}], ${to}`), `LTN0207 ${at}.match[0].uri.regex`],
   [http(`match: [{uri: {regex: ""}}], ${to}`), `LTN0207 ${at}.match[0].uri.regex`],
   [http(`match: [{headers: {a: {regex: "${"[ab]?".repeat(17_000)}"}}}], ${to}`), `LTN0207 ${at}.match[0].headers.a.regex`],
+  [http(`match: [{headers: {a: {regex: "${"a{1000}".repeat(33)}"}}}], ${to}`), `LTN0207 ${at}.match[0].headers.a.regex`],
+  [http(`match: [{headers: {a: {regex: "${"a{1000}".repeat(32)}"}}}], ${to}`)],
   [http(`match: [{queryParams: {a: {regex: "[" }}}], ${to}`), `LTN0207 ${at}.match[0].queryParams.a.regex`],
   [http(`match: [{withoutHeaders: {a: {regex: "["}}}], ${to}`), `LTN0207 ${at}.match[0].withoutHeaders.a.regex`],
   [http(`match: [{headers: {"a b": {}}}], ${to}`), `LTN0213 ${at}.match[0].headers["a b"]`],
