@@ -12,6 +12,7 @@ import { applyResources } from "../../src/app/apply.ts";
 import { createApiClient } from "../../src/http/client.ts";
 import type { ApiClient } from "../../src/http/client-types.ts";
 import { eventually } from "./eventually.ts";
+import { runHttp } from "./test-app-client.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const startTimeoutMs = 60_000;
@@ -160,6 +161,23 @@ export class TestMesh {
     return (await this.run(app, { kind: "http", url, summary: true, ...request })) as LoadSummary;
   }
 
+  /** One HTTP request from the host to the ingress gateway. */
+  async gateway(path: string, request: Readonly<Record<string, unknown>> & { readonly port?: number } = {}): Promise<HttpResult> {
+    const [result] = await runHttp({ ...request, url: `${this.gatewayUrl(request.port)}${path}` });
+    if (result === undefined) throw new Error("no result");
+    return result;
+  }
+
+  /** Many HTTP requests from the host to the ingress gateway, counted. */
+  async gatewayLoad(path: string, request: Readonly<Record<string, unknown>> & { readonly port?: number }): Promise<LoadSummary> {
+    return runHttp({ ...request, url: `${this.gatewayUrl(request.port)}${path}`, summary: true });
+  }
+
+  /** Waits until the access logs have a line for which `test` holds; Envoy writes them with a delay. */
+  async logged(test: (line: string) => boolean, what = "an access log line"): Promise<void> {
+    await eventually(() => this.accessLog().split("\n").some(test), 15_000, what);
+  }
+
   /** The access log lines of all proxies so far. */
   accessLog(): string {
     const folder = join(this.runDir, "logs");
@@ -222,21 +240,6 @@ export function appYaml(
   options: { readonly namespace?: string; readonly replicas?: number } = {},
 ): string {
   const { namespace = "default", replicas = 1 } = options;
-  const service = {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { name, namespace },
-    spec: {
-      selector: { app: name },
-      ports: [
-        { name: "http", port: 80, targetPort: 8080 },
-        { name: "grpc", port: 81, targetPort: 8081 },
-        { name: "http2", port: 82, targetPort: 8081 },
-        { name: "tcp", port: 83, targetPort: 8082 },
-        { port: 84, name: "auto", targetPort: 8082 },
-      ],
-    },
-  };
   const deployments = versions.map((version) => {
     const labels = { app: name, version };
     return {
@@ -263,5 +266,27 @@ export function appYaml(
       },
     };
   });
-  return [service, ...deployments].map((object) => stringify(object)).join("---\n");
+  return [serviceYaml(name, { namespace }), ...deployments.map((object) => stringify(object))].join("---\n");
+}
+
+const servicePorts: readonly object[] = [
+  { name: "http", port: 80, targetPort: 8080 },
+  { name: "grpc", port: 81, targetPort: 8081 },
+  { name: "http2", port: 82, targetPort: 8081 },
+  { name: "tcp", port: 83, targetPort: 8082 },
+  { name: "auto", port: 84, targetPort: 8082 },
+];
+
+/** YAML of one more Service in front of an app's pods (default: of the same name). The application listens on 8080 to 8082 and 8443. */
+export function serviceYaml(
+  name: string,
+  options: {
+    readonly app?: string;
+    readonly namespace?: string;
+    readonly ports?: readonly object[];
+    readonly spec?: Readonly<Record<string, unknown>>;
+  } = {},
+): string {
+  const { app = name, namespace = "default", ports = servicePorts, spec = {} } = options;
+  return stringify({ apiVersion: "v1", kind: "Service", metadata: { name, namespace }, spec: { selector: { app }, ports, ...spec } });
 }

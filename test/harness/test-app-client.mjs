@@ -29,7 +29,39 @@ function versionOf(result) {
  * With `summary` only counts come back: {total, byStatus, byVersion, failures: first ten}.
  */
 export async function runHttp(command) {
-  const { count = 1, concurrency = 8, ratePerSecond, durationMs, freshShare = 0, timeoutMs = 10_000, summary = false } = command;
+  const { count = 1, concurrency = 8, ratePerSecond, durationMs, summary = false } = command;
+  const { send, results, close } = senderOf(command);
+  if (ratePerSecond === undefined) await closedLoop(count, concurrency, send);
+  else await openLoop(ratePerSecond, durationMs ?? 1000, send);
+  close();
+  return summary ? summaryOf(results) : results;
+}
+
+const loads = new Map();
+const longestLoadMs = 600_000;
+
+/** Sends at a fixed rate in the background until stopLoad({id}); the command is that of runHttp. */
+export function startLoad(command) {
+  const { send, results, close } = senderOf(command);
+  const load = { stopped: false, results, close, done: undefined };
+  load.done = openLoop(command.ratePerSecond, longestLoadMs, send, () => load.stopped);
+  loads.set(command.id, load);
+  return {};
+}
+
+/** Stops a load, waits for its last answers, and counts. */
+export async function stopLoad({ id }) {
+  const load = loads.get(id);
+  if (load === undefined) throw new Error(`no load ${id}`);
+  loads.delete(id);
+  load.stopped = true;
+  await load.done;
+  load.close();
+  return summaryOf(load.results);
+}
+
+function senderOf(command) {
+  const { freshShare = 0, timeoutMs = 10_000 } = command;
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const fresh = new Agent({ keepAlive: false });
   const results = [];
@@ -44,13 +76,13 @@ export async function runHttp(command) {
       agent: useFresh ? fresh : agent,
       timeoutMs,
     });
-    results.push(result);
+    results.push(command.id === undefined ? result : { ...result, body: result.status === 200 ? "" : result.body });
   };
-  if (ratePerSecond === undefined) await closedLoop(count, concurrency, send);
-  else await openLoop(ratePerSecond, durationMs ?? 1000, send);
-  agent.destroy();
-  fresh.destroy();
-  return summary ? summaryOf(results) : results;
+  const close = () => {
+    agent.destroy();
+    fresh.destroy();
+  };
+  return { send, results, close };
 }
 
 async function closedLoop(count, concurrency, send) {
@@ -65,11 +97,11 @@ async function closedLoop(count, concurrency, send) {
 }
 
 /** Sends at a fixed rate whether or not answers come, so that a stall is seen as failures or latency, never hidden. */
-async function openLoop(ratePerSecond, durationMs, send) {
+async function openLoop(ratePerSecond, durationMs, send, isStopped = () => false) {
   const startedAt = performance.now();
   const total = Math.floor((ratePerSecond * durationMs) / 1000);
   const pending = [];
-  for (let index = 0; index < total; ) {
+  for (let index = 0; index < total && !isStopped(); ) {
     const due = Math.min(total, Math.floor(((performance.now() - startedAt) * ratePerSecond) / 1000) + 1);
     for (; index < due; index++) pending.push(send(index));
     await new Promise((resolve) => setTimeout(resolve, 2));

@@ -1,18 +1,33 @@
 // The application of end-to-end tests: answers who it is and what it received over HTTP/1.1, HTTP/2, gRPC and a server-first TCP protocol,
 // and sends requests from inside its pod when told over a Unix socket in the folder all containers share.
-import { createServer } from "node:http";
+import { Agent, createServer, get } from "node:http";
 import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
+import { createServer as createHttpsServer } from "node:https";
 import { connect, createServer as createTcpServer } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { runHttp } from "./test-app-client.mjs";
+import { selfSigned } from "../../examples/shop/remote/certificate.mjs";
+import { runHttp, startLoad, stopLoad } from "./test-app-client.mjs";
+import { tcpBurst, tcpOnce, tlsGet } from "./test-app-streams.mjs";
 
 const version = process.env.VERSION ?? "";
 const pod = hostname();
 const open = new Set();
 let failing = false;
 
-/** One JSON answer; the query says what goes wrong: ?status=503&delay=100&reset=1&failFirst=2. */
+const forwardAgent = new Agent({ keepAlive: true, maxSockets: 64 });
+
+/** The version that answers a further request, "" when it fails. */
+function versionBehind(url) {
+  return new Promise((resolve) => {
+    get(url, { agent: forwardAgent }, (response) => {
+      response.resume();
+      response.on("end", () => resolve(response.statusCode === 200 ? (response.headers["x-served-by"] ?? "") : ""));
+    }).on("error", () => resolve(""));
+  });
+}
+
+/** One JSON answer; the query says what happens: ?status=503&delay=100&reset=1&forward=http://next/ (x-served-by is then "v1>v2"). */
 async function answer(request, respond, destroy) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
@@ -29,7 +44,8 @@ async function answer(request, respond, destroy) {
   seen.push({ method: request.method, path: request.url, headers: request.headers });
   if (seen.length > 1000) seen.shift();
   const body = { pod, version, method: request.method, path: request.url, headers: request.headers, bytes: Buffer.concat(chunks).length };
-  respond(status, JSON.stringify(body));
+  const next = url.searchParams.get("forward");
+  respond(status, JSON.stringify(body), next === null ? version : `${version}>${await versionBehind(next)}`);
 }
 
 const seen = [];
@@ -37,7 +53,8 @@ const seen = [];
 const http1 = createServer((request, response) => {
   void answer(
     request,
-    (status, body) => response.writeHead(status, { "content-type": "application/json", "x-served-by": version }).end(body),
+    (status, body, servedBy) =>
+      response.writeHead(status, { "content-type": "application/json", "x-served-by": servedBy, "x-pod": pod }).end(body),
     () => request.socket.destroy(),
   );
 });
@@ -47,7 +64,8 @@ const http2 = createHttp2Server((request, response) => {
   if ((request.headers["content-type"] ?? "").startsWith("application/grpc")) {
     request.resume();
     response.stream.respond({ ":status": 200, "content-type": "application/grpc", "x-served-by": version }, { waitForTrailers: true });
-    response.stream.on("wantTrailers", () => response.stream.sendTrailers({ "grpc-status": process.env.GRPC_STATUS ?? "0" }));
+    const status = request.headers["x-want-grpc-status"] ?? process.env.GRPC_STATUS ?? "0";
+    response.stream.on("wantTrailers", () => response.stream.sendTrailers({ "grpc-status": status }));
     // One empty message: five bytes of frame header.
     response.stream.end(Buffer.alloc(5));
     return;
@@ -71,7 +89,14 @@ const tcp = createTcpServer((socket) => {
   socket.on("data", (chunk) => socket.write(`${version} ${chunk}`));
 });
 
-const listeners = [http1.listen(8080), http2.listen(8081), tcp.listen(8082)];
+// HTTP/1.1 over TLS of its own, as a service that proxies can't look into.
+const { certificate, key } = selfSigned("test.example");
+const https = createHttpsServer({ cert: certificate, key }, (request, response) => {
+  const body = { pod, version, path: request.url, serverName: request.socket.servername || "" };
+  response.writeHead(200, { "content-type": "application/json", "x-served-by": version }).end(JSON.stringify(body));
+});
+
+const listeners = [http1.listen(8080), http2.listen(8081), tcp.listen(8082), https.listen(8443)];
 
 /** Commands of the test: one JSON line in, one JSON line out. */
 const control = createTcpServer({ allowHalfOpen: true }, (socket) => {
@@ -94,7 +119,16 @@ const held = new Map();
 
 async function run(command) {
   if (command.kind === "http") return await runHttp(command);
+  if (command.kind === "load-start") return startLoad(command);
+  if (command.kind === "load-stop") return await stopLoad(command);
   if (command.kind === "seen") return seen.splice(0);
+  if (command.kind === "fail") {
+    failing = command.on === true;
+    return failing;
+  }
+  if (command.kind === "tcp-once") return await tcpOnce(command);
+  if (command.kind === "tcp-burst") return await tcpBurst(command);
+  if (command.kind === "tls") return await tlsGet(command);
   if (command.kind === "grpc") return await grpcCall(command);
   if (command.kind === "http2") return await http2Call(command);
   if (command.kind === "tcp-open") return await tcpOpen(command);

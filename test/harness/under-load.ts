@@ -1,0 +1,60 @@
+// Steady traffic from a pod while a test does something to the mesh: 200 requests/s, keep-alive and fresh connections, GET and POST,
+// every answer counted, and every response flag that a proxy logged meanwhile.
+
+import type { LoadSummary, TestMesh } from "./mesh.ts";
+
+export interface LoadOptions {
+  readonly from: string;
+  readonly url: string;
+  readonly ratePerSecond?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface LoadReport extends LoadSummary {
+  /** Response flags other than "-" and how often they were logged by any proxy. */
+  readonly flags: Readonly<Record<string, number>>;
+}
+
+const warmUpMs = 300;
+const coolDownMs = 300;
+
+/** Runs `action` under load. The load begins before and ends after it. */
+export async function underLoad(mesh: TestMesh, options: LoadOptions, action: () => Promise<void>): Promise<LoadReport> {
+  const { from, url, ratePerSecond = 200, headers } = options;
+  const [pod = ""] = await mesh.pods(from);
+  const before = flagsOf(mesh.accessLog());
+  const id = String(performance.now());
+  await mesh.runIn(pod, { kind: "load-start", id, url, ratePerSecond, freshShare: 0.25, mixPost: true, headers });
+  let summary: LoadSummary;
+  try {
+    await pause(warmUpMs);
+    await action();
+    await pause(coolDownMs);
+  } finally {
+    summary = (await mesh.runIn(pod, { kind: "load-stop", id })) as LoadSummary;
+  }
+  // Envoy's log buffer.
+  await pause(700);
+  return { ...summary, flags: difference(flagsOf(mesh.accessLog()), before) };
+}
+
+/** How many answers were not 200. */
+export function failed({ total, byStatus }: LoadSummary): number {
+  return total - (byStatus["200"] ?? 0);
+}
+
+/** Response flags of access log lines: `[time] "GET / HTTP/1.1" 200 - via_upstream …`. */
+export function flagsOf(log: string): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const [, flags = ""] of log.matchAll(/\] "[^"]*" \d+ (\S+) /g)) if (flags !== "-") counts[flags] = (counts[flags] ?? 0) + 1;
+  return counts;
+}
+
+function difference(after: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const entries = Object.entries(after).map(([flag, count]) => [flag, count - (before[flag] ?? 0)] as const);
+  return Object.fromEntries(entries.filter(([, count]) => count > 0));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
