@@ -13,6 +13,7 @@ interface Reason {
 const reasons: Readonly<Record<ErrorCode, Reason>> = {
   bad_request: { code: 400, reason: "BadRequest" },
   user_error: { code: 400, reason: "BadRequest" },
+  usage: { code: 400, reason: "BadRequest" },
   not_found: { code: 404, reason: "NotFound" },
   already_exists: { code: 409, reason: "AlreadyExists" },
   conflict: { code: 409, reason: "Conflict" },
