@@ -5,6 +5,7 @@ import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import { compilePattern } from "../../lib/re2.ts";
 import type { Finding } from "../finding.ts";
 import { isHostPattern } from "../names.ts";
+import { envoyProgramSize } from "./pattern-size.ts";
 
 /** re2.max_program_size.error_level of our bootstrap, Istio's value; Envoy refuses larger patterns. */
 export const maxProgramSize = 32_768;
@@ -16,7 +17,7 @@ export function checkPattern(pattern: string, path: FieldPath): readonly Finding
   if (pattern.length > maxProgramSize) return [tooLarge(path)];
   const result = compilePattern(pattern);
   if (!result.ok) return [{ code: "LTN0207", path, message: `\`${name}\` is no RE2 pattern: ${result.reason.slice(0, 200)}` }];
-  return result.pattern.programSize > maxProgramSize ? [tooLarge(path)] : [];
+  return envoyProgramSize(pattern, result.pattern.programSize) > maxProgramSize ? [tooLarge(path)] : [];
 }
 
 function tooLarge(path: FieldPath): Finding {
