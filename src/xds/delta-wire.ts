@@ -37,14 +37,20 @@ export function encodeDeltaResponse(response: DeltaResponse): Buffer {
   return Buffer.concat(pieces);
 }
 
+/** A resource goes to many proxies, always under the type URL of its type. */
+const headers = new WeakMap<EncodedResource, Uint8Array>();
+
 /**
  * All of one Resource up to its content: version = 1, name = 3, resource = 2, an Any with type_url = 1 and value = 2, which comes
  * last so that the bytes can follow as they are.
  */
-function resourceHeader({ version, name, bytes }: EncodedResource, typeUrl: string): Uint8Array {
+function resourceHeader(resource: EncodedResource, typeUrl: string): Uint8Array {
+  const known = headers.get(resource);
+  if (known !== undefined) return known;
+  const { version, name, bytes } = resource;
   const anyLength = stringSize(typeUrl) + 1 + varintSize(bytes.length) + bytes.length;
   const length = stringSize(version) + stringSize(name) + 1 + varintSize(anyLength) + anyLength;
-  return new BinaryWriter()
+  const header = new BinaryWriter()
     .tag(2, WireType.LengthDelimited)
     .uint32(length)
     .tag(1, WireType.LengthDelimited)
@@ -58,6 +64,8 @@ function resourceHeader({ version, name, bytes }: EncodedResource, typeUrl: stri
     .tag(2, WireType.LengthDelimited)
     .uint32(bytes.length)
     .finish();
+  headers.set(resource, header);
+  return header;
 }
 
 /** Bytes of a string field with a field number below 16. */

@@ -31,7 +31,17 @@ export interface ProxyProgress {
 
 /** Whether all of `config` is in force on the proxy; cheap when nothing changed. */
 export function isAcknowledged(state: ProxyState, config: ProxyConfig): boolean {
-  return firstObstacles(state, config, 1).length === 0;
+  return !isObviouslyBehind(state, config) && firstObstacles(state, config, 1).length === 0;
+}
+
+/** Most events are answers in the middle of a push: no need to compare anything then. */
+function isObviouslyBehind({ types }: ProxyState, config: ProxyConfig): boolean {
+  return resourceTypes.some((type) => {
+    const { subscribed, outstanding } = types[type];
+    return (
+      (outstanding?.resources.size ?? 0) > 0 || (!subscribed && (type === "cds" || type === "lds") && resourceSetOf(config, type).size > 0)
+    );
+  });
 }
 
 /** The same with reasons. */

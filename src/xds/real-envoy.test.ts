@@ -211,6 +211,46 @@ describe("a real Envoy under traffic", () => {
     expect((await s.accessLog()).filter((line) => !line.startsWith("200 - "))).toEqual([]);
   });
 
+  test("weights move by runtime alone, and their keys leave once the route carries them", { timeout }, async () => {
+    const world = (ports: readonly number[], a: number, runtime: ReadonlyMap<string, number> = new Map()): TestWorld => ({
+      clusters: [
+        { name: "a.test", ports: [ports[0] ?? 0] },
+        { name: "b.test", ports: [ports[1] ?? 0] },
+      ],
+      hosts: hosts.map((domain) => ({ domain, split: { "a.test": a, "b.test": 10_000 - a }, runtimeKeyPrefix: "w.0123456789abcdef" })),
+      runtime,
+    });
+    const layer = (a: number) =>
+      new Map([
+        ["w.0123456789abcdef.a.test", a],
+        ["w.0123456789abcdef.b.test", 10_000 - a],
+      ]);
+    await using s = await stage((ports) => world(ports, 10_000));
+    await acknowledged(s, 1);
+    const servedBy = async (): Promise<readonly string[]> => {
+      const before = (await s.accessLog()).length;
+      for (let round = 0; round < 30; round += 1) expect(await ask(s.port, hosts[round % 3] ?? "", false)).toBe(200);
+      await eventually(async () => (await s.accessLog()).length === before + 30);
+      return [...new Set((await s.accessLog()).slice(before).map((line) => line.split(" ")[3] ?? ""))].sort();
+    };
+    // The log does not exist before the first request.
+    await ask(s.port, hosts[0] ?? "", false);
+    await eventually(async () => (await s.accessLog()).length === 1);
+    expect(await servedBy()).toEqual(["a.test"]);
+    await acknowledged(s, s.desire(world(s.ports, 10_000, layer(0))));
+    expect(await servedBy()).toEqual(["b.test"]);
+    await acknowledged(s, s.desire(world(s.ports, 10_000, layer(5000))));
+    expect(await servedBy()).toEqual(["a.test", "b.test"]);
+    await acknowledged(s, s.desire(world(s.ports, 0)));
+    await eventually(
+      async () => !(await s.envoy.admin("/runtime?format=json")).includes("0123456789abcdef"),
+      20_000,
+      "removal of the keys",
+    );
+    expect(await servedBy()).toEqual(["b.test"]);
+    expect(await s.envoy.admin("/runtime?format=json")).not.toContain("0123456789abcdef");
+  });
+
   test("pins what it refuses, keeps the last good, and takes the rest", { timeout }, async () => {
     const good = (ports: readonly number[], header: string): TestWorld => ({
       clusters: [
