@@ -12,6 +12,8 @@ export interface Changes {
   readonly removed: string[];
   /** Clusters that are not desired any more; plan-removals.ts decides when they go. */
   readonly retirable: string[];
+  /** Desired contents that the proxy reported by version before we knew them. */
+  readonly recognised: EncodedResource[];
   /** Names whose acknowledged content is the desired one, or will be with these changes. */
   matching: number;
   /** Something waits for the proxy to acknowledge what it names. */
@@ -45,7 +47,7 @@ export function changesOf(input: ChangesInput): Changes {
   const names = namesToCompare(typeState, desired);
   const compared = [...names].filter((name) => typeState.accepted.has(name)).length;
   const matching = typeState.accepted.size - compared;
-  const changes: Changes = { resources: [], removed: [], retirable: [], matching, isWaiting: false, remains: false };
+  const changes: Changes = { resources: [], removed: [], retirable: [], recognised: [], matching, isWaiting: false, remains: false };
   for (const name of names) {
     const candidate = {
       name,
@@ -97,6 +99,7 @@ function addPlain(input: ChangesInput, changes: Changes, candidate: Candidate): 
   const isDesired = resourceSetOf(config, type).get(name)?.version === wanted.version;
   if (wanted.version === have?.version && !isDue && !isUncertain) {
     if (isDesired) changes.matching += 1;
+    if (isKnown(wanted) && !isKnown(have)) changes.recognised.push(wanted);
     return;
   }
   if (!isKnown(wanted)) return;
@@ -104,10 +107,17 @@ function addPlain(input: ChangesInput, changes: Changes, candidate: Candidate): 
   if (readiness !== "usable") {
     changes.remains = true;
     changes.isWaiting ||= readiness === "waiting";
+    if (readiness === "blocked" && isUncertain && type === "lds" && typeState.trials.length === 0) makeCertain(changes, candidate);
     return;
   }
   changes.resources.push(wanted);
   if (isDesired) changes.matching += 1;
+}
+
+/** What a NACK left open and can't be replaced by what is desired: back to the last good content, or to none. */
+function makeCertain(changes: Changes, { name, have }: Candidate): void {
+  if (isKnown(have)) changes.resources.push(have);
+  else if (have === undefined) changes.removed.push(name);
 }
 
 /** Only what carries traffic is gated; clusters, endpoints and secrets are what the others wait for. */
@@ -127,6 +137,11 @@ function addRoutes(input: ChangesInput, changes: Changes, candidate: Candidate):
   const { name, have, isDue, isUncertain } = candidate;
   const desired = config.routes.get(name);
   if (desired === undefined || !isComposite(desired)) return;
+  if (have?.version === desired.version && !isDue && !isUncertain) {
+    if (!isKnown(have)) changes.recognised.push(desired);
+    changes.matching += 1;
+    return;
+  }
   const mix = routeMix({ desired, state: state.types.rds, gate });
   if (mix === "waiting" || mix === "blocked") {
     changes.isWaiting ||= mix === "waiting";

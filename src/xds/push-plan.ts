@@ -89,16 +89,17 @@ function planType(state: ProxyState, config: ProxyConfig, { type, now }: Moment)
     leaving?.wakeAt,
     heldSince === undefined ? undefined : heldSince + (before.accepted.size === 0 ? firstHoldMs : holdMs),
   );
+  const known = { ...before, accepted: withRecognised(before.accepted, changes.recognised) };
   const isEmpty = changes.resources.length === 0 && changes.removed.length === 0;
   const isAnswerDue = before.due.has(wildcardName) && !(changes.isWaiting && !isHoldOver);
   if (!isEmpty || isAnswerDue) {
-    const sent = sentState(withType(retired, type, { ...before, heldSince }), config, { type, changes });
+    const sent = sentState(withType(retired, type, { ...known, heldSince }), config, { type, changes });
     return { ...sent, wakeAt };
   }
   if (before.trials.length > 0) {
-    return planType(withType(retired, type, { ...before, trials: before.trials.slice(1) }), config, { type, now });
+    return planType(withType(retired, type, { ...known, trials: before.trials.slice(1) }), config, { type, now });
   }
-  return { state: withType(retired, type, quietState(before, config, { type, changes, heldSince })), responses: [], wakeAt };
+  return { state: withType(retired, type, quietState(known, config, { type, changes, heldSince })), responses: [], wakeAt };
 }
 
 /** Nothing to send now: remembers whether that holds until something happens. */
@@ -112,6 +113,12 @@ function quietState(
   const isWhole = isSettled && changes.matching === desired.size && before.accepted.size === desired.size;
   // The desired set itself in place of an equal copy: comparing becomes free, and proxies share the memory.
   return { ...before, heldSince, settled: isSettled ? desired : undefined, accepted: isWhole ? desired : before.accepted };
+}
+
+/** Equal versions are equal contents: from now on we know what the proxy's resource names. */
+function withRecognised(accepted: TypeState["accepted"], recognised: readonly EncodedResource[]): TypeState["accepted"] {
+  if (recognised.length === 0) return accepted;
+  return new Map([...accepted, ...recognised.map((resource) => [resource.name, resource] as const)]);
 }
 
 function sentState(state: ProxyState, config: ProxyConfig, { type, changes }: { type: ResourceType; changes: Changes }): Step {
