@@ -78,7 +78,7 @@ export class TestMesh {
         if (child.exitCode !== null) throw new Error(`lateen up ended with ${child.exitCode}`);
         return said.includes("end: Ctrl-C");
       }, startTimeoutMs);
-      if (!said.includes("everything is ready")) throw new Error("not everything became ready");
+      if (said.includes("not everything is ready")) throw new Error("not everything became ready");
     } catch (error) {
       child.kill("SIGKILL");
       throw new Error(`${String(error)}; it said:\n${said}\n${logsIn(join(home, "lateen", "t", "logs"))}`);

@@ -82,9 +82,6 @@ function envoyArguments(bootstrapPath: string, spec: SidecarSpec): readonly stri
     String(logFlushMs),
     "--drain-time-s",
     String(spec.drainTimeSeconds ?? defaultDrainTimeSeconds),
-    // Access log lines are there after a second, not after Envoy's ten.
-    "--file-flush-interval-msec",
-    "1000",
     "--log-level",
     spec.logLevel ?? "warning",
     ...(spec.extraArgs ?? []),
