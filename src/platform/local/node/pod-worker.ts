@@ -2,7 +2,7 @@
 // In: the Pod as the API has it. Out: processes, and the pod's status through the API.
 
 import type { Pod } from "../../../api/kubernetes/pod.ts";
-import { NotFound, UserError } from "../../../lib/errors.ts";
+import { Conflict, NotFound, UserError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Fabric, PodSandbox, ContainerSpec as ProcessSpec } from "../sandbox.ts";
 import { captureOf } from "./capture-annotations.ts";
@@ -63,7 +63,8 @@ export class PodWorker {
         status: podStatusOf(this.#state(), this.#conditions(), new Date().toISOString()),
       }),
       write: (status) => options.api.patchStatus(ref, status),
-      isFinal: (error) => error instanceof NotFound,
+      // A conflict means that another pod has taken the name.
+      isFinal: (error) => error instanceof NotFound || error instanceof Conflict,
       logger: options.logger,
     });
   }
