@@ -1,13 +1,11 @@
 // What the checks look things up in: every known host with its ports and labels, DestinationRules by host, and the labels pods bear.
 
 import { clusterDomain, hostMatches, isWildcard, resolveHost, serviceHost } from "../api/hosts.ts";
-import { labelsMatch } from "../api/kubernetes/label-selector.ts";
 import type { KindName, ResourceOf } from "../api/registry.ts";
 import type { ObjectMeta } from "../api/resource.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import { byAge } from "../model/visibility.ts";
-
-export type Labels = Readonly<Record<string, string>>;
+import { type Labels, type Workloads, workloadsOf } from "./workloads.ts";
 
 /** A host that traffic can be sent to. */
 export interface KnownHost {
@@ -30,15 +28,14 @@ export interface Directory {
   readonly serviceEntries: readonly ResourceOf<"ServiceEntry">[];
   readonly hosts: ReadonlyMap<string, readonly KnownHost[]>;
   readonly wildcards: readonly string[];
-  /** Labels of all pods of a namespace, and of those its Deployments will make. */
-  readonly workloadLabels: (namespace?: string) => readonly Labels[];
+  readonly workloads: Workloads;
   readonly resolve: (host: string, namespace: string) => string;
 }
 
 /** Collects the directory of a snapshot. */
 export function directoryOf(snapshot: Snapshot): Directory {
-  const labels = labelIndex(snapshot);
-  const known = [...serviceHosts(snapshot, labels), ...entryHosts(snapshot, labels)];
+  const workloads = workloadsOf(snapshot);
+  const known = [...serviceHosts(snapshot, workloads), ...entryHosts(snapshot, workloads)];
   const hosts = Map.groupBy(known, ({ host }) => host);
   const resolve = (host: string, namespace: string): string => resolveHost(host, namespace, (fqdn) => hosts.has(fqdn));
   const destinationRules = byAge(snapshot.list("DestinationRule"));
@@ -51,7 +48,7 @@ export function directoryOf(snapshot: Snapshot): Directory {
     serviceEntries: byAge(snapshot.list("ServiceEntry")),
     hosts,
     wildcards: [...hosts.keys()].filter(isWildcard),
-    workloadLabels: labels,
+    workloads,
     resolve,
   };
 }
@@ -72,38 +69,19 @@ export function shortHost(host: string, namespace: string): string {
   return inside.endsWith(`.${namespace}`) ? inside.slice(0, -namespace.length - 1) : inside;
 }
 
-function labelIndex(snapshot: Snapshot): (namespace?: string) => readonly Labels[] {
-  const owned: readonly { readonly namespace: string; readonly labels: Labels }[] = [
-    ...snapshot.list("Pod").map(({ metadata }) => ({ namespace: metadata.namespace, labels: metadata.labels })),
-    ...snapshot
-      .list("Deployment")
-      .filter(({ spec }) => spec.replicas > 0)
-      .map(({ metadata, spec }) => ({ namespace: metadata.namespace, labels: spec.template.metadata.labels })),
-  ];
-  const all = owned.map(({ labels }) => labels);
-  const byNamespace = new Map(
-    [...Map.groupBy(owned, ({ namespace }) => namespace)].map(([name, list]) => [name, list.map(({ labels }) => labels)]),
-  );
-  return (namespace) => (namespace === undefined ? all : (byNamespace.get(namespace) ?? []));
-}
-
-function serviceHosts(snapshot: Snapshot, labels: Directory["workloadLabels"]): readonly KnownHost[] {
+function serviceHosts(snapshot: Snapshot, workloads: Workloads): readonly KnownHost[] {
   return snapshot.list("Service").map(({ metadata, spec }) => ({
     host: serviceHost(metadata.name, metadata.namespace),
     source: nameOf("Service", metadata),
     ports: spec.ports.map(({ port }) => port),
-    behind:
-      Object.keys(spec.selector).length === 0
-        ? undefined
-        : labels(metadata.namespace).filter((bearer) => labelsMatch(spec.selector, bearer)),
+    behind: Object.keys(spec.selector).length === 0 ? undefined : workloads.selected(spec.selector, metadata.namespace),
   }));
 }
 
-function entryHosts(snapshot: Snapshot, labels: Directory["workloadLabels"]): readonly KnownHost[] {
+function entryHosts(snapshot: Snapshot, workloads: Workloads): readonly KnownHost[] {
   return snapshot.list("ServiceEntry").flatMap(({ metadata, spec }) => {
     const selector = spec.workloadSelector;
-    const selected =
-      selector === undefined ? undefined : labels(metadata.namespace).filter((bearer) => labelsMatch(selector.labels, bearer));
+    const selected = selector === undefined ? undefined : workloads.selected(selector.labels, metadata.namespace);
     const inline = spec.endpoints.length > 0 ? spec.endpoints.map((endpoint) => endpoint.labels) : undefined;
     const ports = spec.ports.map(({ number }) => number);
     return spec.hosts.map((host) => ({

@@ -64,7 +64,7 @@ function exposes(gateway: Gateway, { metadata, spec }: VirtualService): boolean 
 
 /** Gateways whose selector picks no pod, and none that a Deployment will make. */
 export function checkGatewayPods(directory: Directory): readonly Diagnostic[] {
-  const bearers = directory.workloadLabels();
+  const bearers = directory.workloads.all;
   return directory.gateways.flatMap(({ metadata, spec }) => {
     if (bearers.some((labels) => labelsMatch(spec.selector, labels))) return [];
     const wanted = Object.entries(spec.selector).map(([key, value]) => `${key}=${value}`);
@@ -75,7 +75,7 @@ export function checkGatewayPods(directory: Directory): readonly Diagnostic[] {
 
 /** Gateways that share pods and want one port for different kinds of protocol; the older one has it. */
 export function checkGatewayPorts(directory: Directory): readonly Diagnostic[] {
-  const bearers = directory.workloadLabels();
+  const bearers = directory.workloads.all;
   return directory.gateways.flatMap((gateway, place) =>
     gateway.spec.servers.flatMap((server, index) => {
       const rival = directory.gateways.slice(0, place).find((older) => sharePods(older, gateway, bearers) && clashes(older, server));

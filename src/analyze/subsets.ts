@@ -5,7 +5,8 @@ import { diagnosticOf } from "../api/finding.ts";
 import { isWildcard, serviceHost } from "../api/hosts.ts";
 import { labelsMatch } from "../api/kubernetes/label-selector.ts";
 import type { DestinationRule } from "../api/networking/destination-rule.ts";
-import { type Directory, knownHosts, type Labels, nameOf } from "./directory.ts";
+import { type Directory, knownHosts, nameOf } from "./directory.ts";
+import type { Labels } from "./workloads.ts";
 
 /** Subsets whose labels no pod of the service bears, and rules whose host is unknown. */
 export function checkSubsets(directory: Directory): readonly Diagnostic[] {
