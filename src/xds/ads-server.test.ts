@@ -200,6 +200,21 @@ test("a stuck proxy gets the latest state once when it reads again, and delays n
   expect(order(s.proxy).slice(seen)).toEqual(["rds 80", "rds 80"]);
 });
 
+test("a proxy that connects before its configuration is known is answered when it is", async () => {
+  await using cleanup = new AsyncDisposableStack();
+  const folder = cleanup.use(await temporaryFolder());
+  const socketPath = join(folder.path, "p.sock");
+  const server = new AdsServer({ generate: () => undefined });
+  cleanup.defer(() => server.close());
+  await server.openSocket("p", socketPath);
+  const proxy = new FakeProxy({ socketPath });
+  cleanup.defer(() => proxy.close());
+  proxy.connect();
+  await eventually(() => server.revisionProgress(1).connected === 1);
+  server.setDesired("p", { config: new AdsWorld().configOf(small), revision: 1 });
+  expect(await server.whenAcknowledged(1, AbortSignal.timeout(10_000))).toMatchObject({ connected: 1, acknowledged: 1 });
+});
+
 test("closing a socket removes its file and its proxy", async () => {
   await using s = await stage(small);
   await acknowledged(s, 1);

@@ -2,6 +2,7 @@
 // The shell around the planner: events in, responses out, a timer; knows no gRPC.
 
 import type { ProxyConfig } from "../envoy/config.ts";
+import { durationMs } from "../lib/duration.ts";
 import type { Logger } from "../lib/log.ts";
 import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
 import { connected, received } from "./proxy-events.ts";
@@ -22,6 +23,18 @@ export interface ResponseStream {
   write(response: DeltaResponse, taken: () => void): void;
   end(): void;
 }
+
+/** A proxy may connect and ask before anybody knows what it should have; it is answered when that is known. */
+const nothingDesired: ProxyConfig = {
+  clusters: new Map(),
+  endpoints: new Map(),
+  listeners: new Map(),
+  routes: new Map(),
+  secrets: new Map(),
+  extensions: new Map(),
+  runtime: new Map(),
+  removalGrace: durationMs(0),
+};
 
 export interface SessionOptions {
   readonly proxyId: string;
@@ -108,7 +121,7 @@ export class ProxySession {
       if (this.#early.length < maxEarlyRequests) this.#early.push(request);
       return;
     }
-    this.#state = received(this.#state, { ...rest, type }, this.#desired.config);
+    this.#state = received(this.#state, { ...rest, type }, this.#desired?.config ?? nothingDesired);
     if (request.error !== undefined) this.#reportRefusal(request);
     this.#advance();
   }
