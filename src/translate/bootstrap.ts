@@ -3,6 +3,7 @@
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import { BootstrapSchema } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
+import { DownstreamConnectionsConfigSchema } from "#envoy/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js";
 import { HttpProtocolOptionsSchema } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { any } from "../envoy/any.ts";
 import { decodeJson, encodeJson } from "../envoy/codec.ts";
@@ -67,6 +68,15 @@ export function bootstrap({ kind, podName, namespace, xdsPath, adminPath, marked
         { name: "admin", adminLayer: {} },
       ],
     },
+    // No limit, as Istio; said where Envoy 1.40 wants it.
+    overloadManager: {
+      resourceMonitors: [
+        {
+          name: "envoy.resource_monitors.global_downstream_max_connections",
+          typedConfig: any(DownstreamConnectionsConfigSchema, { maxActiveDownstreamConnections: "2147483647" }),
+        },
+      ],
+    },
     statsConfig: { statsMatcher: { inclusionList: includedStats } },
     // Releases are judged by the second.
     statsFlushInterval: "1s",
@@ -77,7 +87,6 @@ export function bootstrap({ kind, podName, namespace, xdsPath, adminPath, marked
 const staticLayer = {
   "re2.max_program_size.error_level": "32768",
   "re2.max_program_size.warn_level": "8192",
-  "overload.global_downstream_max_connections": "2147483647",
 } as const;
 
 function xdsCluster(path: string): ClusterJson {
