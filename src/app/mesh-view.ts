@@ -1,7 +1,8 @@
 // What the control plane tells about itself: pods, proxies, acknowledgements, findings. Implements the HTTP API's MeshView.
 
 import type { Diagnostic } from "../api/diagnostic.ts";
-import type { AcknowledgedReply, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
+import { resourceName } from "../api/resource.ts";
+import type { AcknowledgedReply, ConfigChange, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 import type { MeshEngine } from "./mesh-engine.ts";
@@ -21,7 +22,8 @@ export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshView
   const proxies = () => ads.status().map((session) => proxyStatus(session, engine));
   const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals)];
   return {
-    status: () => statusOf({ mesh, startedAt, store, proxies: proxies(), findings: findings() }),
+    status: () =>
+      statusOf({ mesh, startedAt, store, changes: latestChanges(store, ads.status()), proxies: proxies(), findings: findings() }),
     proxies: () => ({ revision: store.revision, proxies: proxies() }),
     diagnostics: () => ({ revision: store.revision, diagnostics: findings() }),
     names: async (after, { timeoutMs, signal }) => {
@@ -35,15 +37,34 @@ export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshView
   };
 }
 
+/** Kinds that people change to change traffic. */
+const configKinds = ["Service", "ServiceEntry", "VirtualService", "DestinationRule", "Gateway", "ConfigMap"] as const;
+const shownChanges = 10;
+
+function latestChanges(store: Store, sessions: readonly SessionStatus[]): readonly ConfigChange[] {
+  const connected = sessions.filter(({ isConnected }) => isConnected);
+  return configKinds
+    .flatMap((kind): readonly Stored[] => store.list(kind))
+    .toSorted((a, b) => b.revision - a.revision)
+    .slice(0, shownChanges)
+    .map(({ value, revision }) => ({
+      resource: resourceName(value),
+      revision,
+      acknowledged: connected.filter(({ acknowledgedRevision }) => (acknowledgedRevision ?? 0) >= revision).length,
+      total: connected.length,
+    }));
+}
+
 interface StatusParts {
   readonly mesh: string;
   readonly startedAt: string;
   readonly store: Store;
+  readonly changes: readonly ConfigChange[];
   readonly proxies: readonly ProxyStatus[];
   readonly findings: readonly Diagnostic[];
 }
 
-function statusOf({ mesh, startedAt, store, proxies, findings }: StatusParts): MeshStatus {
+function statusOf({ mesh, startedAt, store, changes, proxies, findings }: StatusParts): MeshStatus {
   const count = (severity: Diagnostic["severity"]) => findings.filter((finding) => finding.severity === severity).length;
   return {
     mesh,
@@ -55,6 +76,7 @@ function statusOf({ mesh, startedAt, store, proxies, findings }: StatusParts): M
       connected: proxies.filter(({ connected }) => connected).length,
       synced: proxies.filter(({ synced }) => synced).length,
     },
+    changes,
     diagnostics: { errors: count("error"), warnings: count("warning") },
   };
 }

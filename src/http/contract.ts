@@ -76,6 +76,16 @@ export interface PodSummary {
   readonly restarts: number;
 }
 
+/** One of the latest changes of configuration, and how far it has come. */
+export interface ConfigChange {
+  /** "VirtualService shop/web". */
+  readonly resource: string;
+  readonly revision: number;
+  /** How many of `total` connected proxies have acknowledged everything up to this revision. */
+  readonly acknowledged: number;
+  readonly total: number;
+}
+
 /** GET /lateen/v1/status. */
 export interface MeshStatus {
   readonly mesh: string;
@@ -83,6 +93,8 @@ export interface MeshStatus {
   readonly startedAt: string;
   readonly pods: readonly PodSummary[];
   readonly proxies: ProxyCounts;
+  /** The latest changes, newest first, at most ten. */
+  readonly changes: readonly ConfigChange[];
   /** Diagnostics by severity. */
   readonly diagnostics: { readonly errors: number; readonly warnings: number };
 }

@@ -21,6 +21,7 @@ const view: MeshView = {
     revision: 1,
     startedAt: "2030-01-01T00:00:00Z",
     pods: [],
+    changes: [],
     proxies: { total: 0, connected: 0, synced: 0 },
     diagnostics: { errors: 0, warnings: 0 },
   }),

@@ -18,6 +18,7 @@ import { printApplied } from "./apply.ts";
 
 const longestRunMs = 3_600_000;
 const shownFailures = 10;
+const stopGraceMs = 5000;
 
 interface DemoOptions {
   readonly durationMs: number | undefined;
@@ -30,7 +31,8 @@ export const runDemo: RunCommand = async (input, context) => {
   const options = demoOptions(input.options);
   const { terminal, signal } = context;
   const mesh = await started(options, context);
-  if (mesh === undefined) return exitCode.interrupted;
+  // A start that was broken off may leave a half-started child of ours; it and the run directory go when this process does.
+  if (mesh === undefined) process.exit(exitCode.interrupted);
   try {
     if (signal.aborted) return exitCode.interrupted;
     if (mesh.started.waiting.length > 0) return reportNotReady(mesh, terminal);
@@ -55,11 +57,20 @@ async function started(options: DemoOptions, context: CommandContext): Promise<D
     onApplied: ({ resources }: ApplyResult) => printRefusals(resources, context),
   } satisfies DemoRequest;
   try {
-    return await startDemo(request);
+    return await Promise.race([startDemo(request), graceAfter(signal)]);
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;
   }
+}
+
+/** Resolves some seconds after Ctrl-C: by then a start that could end by itself has ended. */
+function graceAfter(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    const wait = (): unknown => setTimeout(() => resolve(undefined), stopGraceMs);
+    if (signal.aborted) wait();
+    else signal.addEventListener("abort", wait, { once: true });
+  });
 }
 
 /** @throws UserError for what is no duration, rate or port. */

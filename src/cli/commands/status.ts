@@ -36,4 +36,11 @@ function printStatus(status: MeshStatus, terminal: Terminal): void {
   terminal.out(`mesh ${colours.bold(status.mesh)}, revision ${status.revision}`);
   terminal.out(`proxies: ${connected} of ${total} connected, ${synced} of ${total} have acknowledged everything\n`);
   terminal.out(table(["NAMESPACE", "POD", "READY", "PHASE", "IP", "RESTARTS"], rows));
+  if (status.changes.length === 0) return;
+  const changes = status.changes.map(({ resource, revision, acknowledged, total: all }) => [
+    resource,
+    String(revision),
+    `${acknowledged === all ? colours.green("✓") : colours.yellow("…")} ${acknowledged} of ${all} proxies`,
+  ]);
+  terminal.out(`\n${table(["LATEST CHANGES", "REVISION", "ACKNOWLEDGED"], changes)}`);
 }
