@@ -169,14 +169,17 @@ describe("a lost stream", () => {
     expect(sent.at(-1)).toBe("cds -b");
   });
 
-  test("a second stream of a proxy takes the place of the first", async () => {
+  test("a second stream of a proxy takes the place of the first, and has acknowledged nothing yet", async () => {
     await using s = await stage(small);
     await acknowledged(s, 1);
-    const other = new FakeProxy({ socketPath: s.socketPath });
+    const other = new FakeProxy({ socketPath: s.socketPath, answerDelayMs: (type) => (type === "cds" ? 100 : 0) });
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => other.close());
     other.connect();
-    await eventually(() => other.versions.rds.has("80"));
+    await eventually(() => other.received.some(({ type }) => type === "cds"));
+    expect(s.server.revisionProgress(1)).toMatchObject({ connected: 1, acknowledged: 0 });
+    await acknowledged(s, 1);
+    expect(other.versions.rds.has("80")).toBe(true);
     expect(s.server.status()).toHaveLength(1);
   });
 });

@@ -94,6 +94,8 @@ export class ProxySession {
     this.#stream = stream;
     this.#early = [];
     this.#unwritten = 0;
+    // It may be another process that knows nothing: what it holds counts again once it has said so.
+    this.#acknowledgedRevision = undefined;
     this.#state = connected(this.#state === initialState ? undefined : this.#state);
     this.#desired ??= this.#options.generate();
     this.#options.onChange();

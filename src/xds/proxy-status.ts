@@ -122,6 +122,9 @@ function obstacleOf(state: ProxyState, config: ProxyConfig, { type, name, resour
   if (typeState.outstanding !== undefined) return describe(subject, "not_acknowledged", "sent and not acknowledged yet");
   const obstacle = resource === undefined ? undefined : gateOf(state, config).obstacleOf(resource.references);
   if (obstacle === undefined) return describe(subject, "not_sent", "not sent yet");
+  if (obstacle.type === "cds" && !config.clusters.has(obstacle.name)) {
+    return describe(subject, "not_sent", `held back because it names cluster ${obstacle.name}, which the proxy is not configured with`);
+  }
   return describe(subject, "not_sent", `held back until cluster ${obstacle.name} is acknowledged with its endpoints`);
 }
 
