@@ -67,7 +67,7 @@ async function started(options: DemoOptions, context: CommandContext): Promise<D
 /** Resolves some seconds after Ctrl-C: by then a start that could end by itself has ended. */
 function graceAfter(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    const wait = (): unknown => setTimeout(() => resolve(undefined), stopGraceMs);
+    const wait = (): unknown => setTimeout(() => resolve(undefined), stopGraceMs).unref();
     if (signal.aborted) wait();
     else signal.addEventListener("abort", wait, { once: true });
   });
