@@ -29,6 +29,8 @@ function versionBehind(url) {
 
 /** One JSON answer; the query says what happens: ?status=503&delay=100&reset=1&forward=http://next/ (x-served-by is then "v1>v2"). */
 async function answer(request, respond, destroy) {
+  seen.push({ method: request.method, path: request.url, headers: request.headers });
+  if (seen.length > 1000) seen.shift();
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   const url = new URL(request.url, "http://test");
@@ -41,8 +43,6 @@ async function answer(request, respond, destroy) {
   const onlyVersion = url.searchParams.get("onlyVersion");
   const bad = failing && !url.pathname.startsWith("/fail") && url.pathname !== "/healthz";
   const status = bad ? 503 : forced !== null && (onlyVersion === null || onlyVersion === version) ? Number(forced) : 200;
-  seen.push({ method: request.method, path: request.url, headers: request.headers });
-  if (seen.length > 1000) seen.shift();
   const body = { pod, version, method: request.method, path: request.url, headers: request.headers, bytes: Buffer.concat(chunks).length };
   const next = url.searchParams.get("forward");
   respond(status, JSON.stringify(body), next === null ? version : `${version}>${await versionBehind(next)}`);
