@@ -109,7 +109,7 @@ function newDirectory(services: ReadonlyMap<string, MeshService>, rules: readonl
 }
 
 function namesIn(entries: readonly ServiceEntry[]): readonly string[] {
-  return [...new Set(entries.flatMap((entry) => entry.spec.hosts.flatMap((host) => namesToResolve(entry, host))))].sort();
+  return [...new Set(entries.flatMap((entry) => entry.spec.hosts.flatMap((host) => namesToResolve(entry, host.toLowerCase()))))].sort();
 }
 
 interface TrafficInputs {

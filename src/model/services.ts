@@ -73,7 +73,8 @@ const entryCache = new WeakMap<ServiceEntry, Map<string, MeshService>>();
 function entryServices(entry: ServiceEntry, addresses: ReadonlyMap<string, string>): readonly MeshService[] {
   const cache = entryCache.get(entry) ?? new Map<string, MeshService>();
   entryCache.set(entry, cache);
-  return entry.spec.hosts.map((host) => {
+  return entry.spec.hosts.map((written) => {
+    const host = written.toLowerCase();
     const address = addresses.get(hostKey(entry.metadata.namespace, host)) ?? "";
     const known = cache.get(`${host} ${address}`) ?? entryService(entry, host, address);
     cache.set(`${host} ${address}`, known);

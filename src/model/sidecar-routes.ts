@@ -1,5 +1,6 @@
 // The route tables of sidecars: per HTTP port one table with a virtual host per service, and one table per port of undeclared protocol.
 
+import { serviceAliases } from "../api/hosts.ts";
 import type { VirtualService } from "../api/networking/virtual-service.ts";
 import { meshGateway } from "../api/networking/virtual-service.ts";
 import { detectedRouteName, outboundClusterName, sidecarRouteName, virtualHostName } from "../envoy/names.ts";
@@ -42,10 +43,11 @@ interface Slot {
  */
 export function createSidecarTables(client: RouteClient): (directory: Directory, index: VirtualServiceIndex) => readonly TableRelation[] {
   const memo = new RelationMemo();
-  const slotsOf = memoLast((directory: Directory) => serviceSlots(directory, client));
+  const shortOf = memoLast((directory: Directory) => shortNames(directory, client));
+  const slotsOf = memoLast((directory: Directory) => serviceSlots(directory, client, shortOf(directory)));
   const tables = new Map<string, TableRelation>();
   return memoLast((directory: Directory, index: VirtualServiceIndex) => {
-    const context = { directory, client, index, memo };
+    const context = { directory, client, index, memo, short: shortOf(directory) };
     const byTable = new Map<string, HostRelation[]>();
     for (const slot of slotsOf(directory)) {
       const relation = slotRelation(slot, context);
@@ -68,10 +70,17 @@ function stableTable(tables: Map<string, TableRelation>, next: TableRelation): T
   return next;
 }
 
-function serviceSlots(directory: Directory, client: RouteClient): readonly Slot[] {
+/** Short names that mean Services: whoever else claims one is passed over, for no domain may stand in two virtual hosts. */
+function shortNames(directory: Directory, { namespace }: RouteClient): ReadonlySet<string> {
+  const services = [...directory.view(namespace).services.values()].filter(({ kind }) => kind === "Service");
+  return new Set(services.flatMap((service) => serviceAliases(service.name, service.namespace, namespace).slice(1)));
+}
+
+function serviceSlots(directory: Directory, client: RouteClient, short: ReadonlySet<string>): readonly Slot[] {
   const taken = new Set<string>();
   return [...directory.view(client.namespace).services.values()].flatMap((service) =>
     service.ports.flatMap((port): readonly Slot[] => {
+      if (short.has(service.hostname)) return [];
       const name = virtualHostName(service.hostname, port.number);
       // Behind one service's own address any Host header means that service.
       if (port.protocol === "detect")
@@ -90,6 +99,7 @@ interface Context {
   readonly client: RouteClient;
   readonly index: VirtualServiceIndex;
   readonly memo: RelationMemo;
+  readonly short: ReadonlySet<string>;
 }
 
 function slotRelation(slot: Slot, { directory, client, index, memo }: Context): HostRelation {
@@ -117,9 +127,9 @@ function slotRelation(slot: Slot, { directory, client, index, memo }: Context): 
 }
 
 /** Hosts that only a VirtualService names. */
-function unclaimedHosts({ directory, client, index, memo }: Context): readonly HostRelation[] {
+function unclaimedHosts({ directory, client, index, memo, short }: Context): readonly HostRelation[] {
   const services = directory.view(client.namespace).services;
-  const hosts = [...index.meshHosts.keys()].filter((host) => host !== "*" && !services.has(host));
+  const hosts = [...index.meshHosts.keys()].filter((host) => host !== "*" && !services.has(host) && !short.has(host));
   return hosts.sort().flatMap((host) => {
     const virtualService = index.forMesh(host, client.namespace);
     if (virtualService === undefined || virtualService.spec.http.length === 0) return [];

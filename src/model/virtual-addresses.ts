@@ -26,7 +26,7 @@ export function automaticAddresses(oldestFirst: readonly ServiceEntry[]): Readon
   const addresses = new Map<string, string>();
   const taken = new Set<number>();
   for (const entry of oldestFirst) {
-    for (const host of entry.spec.hosts) {
+    for (const host of entry.spec.hosts.map((written) => written.toLowerCase())) {
       const key = hostKey(entry.metadata.namespace, host);
       if (!needsAddress(entry, host) || addresses.has(key) || taken.size >= capacity) continue;
       const slot = freeSlot(Number.parseInt(contentHash(key).slice(0, 8), 16) % capacity, taken);

@@ -66,6 +66,14 @@ describe("visibility", () => {
   });
 });
 
+test("no domain stands in two virtual hosts of a table: a Service's short names are its own", () => {
+  const entry = resource("ServiceEntry", "thief", {
+    spec: "{hosts: [web.b, WEB.b.svc, Other.Example, other.example], ports: [{number: 80, name: http, protocol: HTTP}]}",
+  });
+  const claimed = resource("VirtualService", "thief", { spec: "{hosts: [web.b.svc], http: [{route: [{destination: {host: web.b}}]}]}" });
+  expect(hostsOf(client + service("web", "b") + entry + claimed, "client.a")).toEqual(["other.example:80", `${web}:80`]);
+});
+
 describe("VirtualServices", () => {
   const route = "http: [{route: [{destination: {host: web.b.svc.cluster.local}}]}]";
   const vs = (name: string, hosts: string, at: string, more = "") =>
