@@ -33,6 +33,7 @@ const noResources: ResourceSet = new Map();
 export function createTranslator(cache: EncodeCache = new EncodeCache()): Translator {
   const encoderOf = memoLast((settings: MeshSettings) => new RouteEncoder(cache, routeSettings(settings)));
   const inboundOf = memoLast((settings: MeshSettings) => memoObject((proxy: MeshProxy) => inboundResources(cache, proxy, settings)));
+  const plannerOf = createClusterPlanner(cache);
   const classes = new Map<string, ClassTranslator>();
   const configs = new KeyedMemo<ProxyConfig>();
   let round: Mesh | undefined;
@@ -47,7 +48,7 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     const scope = mesh.scopes.get(proxy.id);
     if (scope === undefined) throw new MeshError("internal", `proxy ${proxy.id} is not in the mesh`);
     startRound(mesh);
-    const translate = classes.get(scope.key) ?? createClassTranslator(cache);
+    const translate = classes.get(scope.key) ?? createClassTranslator(cache, plannerOf);
     classes.set(scope.key, translate);
     const shared = translate(mesh, scope, encoderOf(mesh.settings));
     const inbound = proxy.kind === "sidecar" && proxy.address !== "" ? inboundOf(mesh.settings)(proxy) : noInbound;
@@ -79,8 +80,7 @@ const joined = ((): ((shared: ResourceSet, own: ResourceSet) => ResourceSet) => 
 type ClassTranslator = (mesh: Mesh, scope: Scope, encoder: RouteEncoder) => ProxyConfig;
 
 /** Everything that a class of proxies shares. */
-function createClassTranslator(cache: EncodeCache): ClassTranslator {
-  const plannerOf = createClusterPlanner(cache);
+function createClassTranslator(cache: EncodeCache, plannerOf: (scope: Scope) => ClusterPlan): ClassTranslator {
   const clusterSet = stableMap<string, EncodedResource>();
   const listenerSet = stableMap<string, EncodedResource>();
   const routeSet = stableMap<string, EncodedResource>();

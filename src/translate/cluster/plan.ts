@@ -8,7 +8,6 @@ import { blackHoleClusterName, outboundClusterName, passthroughClusterName } fro
 import type { ResolvedDestination } from "../../model/client.ts";
 import { effectivePolicy } from "../../model/destinations.ts";
 import type { L4Split } from "../../model/l4-routes.ts";
-import { KeyedMemo } from "../../model/memo.ts";
 import type { DestinationPolicy, MeshService, MeshSettings, Scope, ServicePort } from "../../model/mesh.ts";
 import { compare } from "../../model/visibility.ts";
 import { followsClient, outboundCluster } from "./outbound.ts";
@@ -37,17 +36,13 @@ interface PlannedCluster {
   readonly endpoints?: EndpointSource;
 }
 
-/** Remembers the clusters of each service for one class of proxies. */
+/** Makes the plan of a class of proxies; what classes have in common is made once, so keep one planner for all. */
 export function createClusterPlanner(cache: EncodeCache): (scope: Scope) => ClusterPlan {
-  const memo = new KeyedMemo<readonly PlannedCluster[]>();
+  const clustersOfService = sharedServiceClusters(cache);
   return (scope) => {
-    memo.generation();
     const { directory, client, listeners, targets } = scope;
     const { settings } = directory;
-    const clustersOf = (service: MeshService) => {
-      const policy = directory.policies(client, service);
-      return memo.get(service.id, [service, policy, settings], () => serviceClusters(cache, { service, policy, settings }));
-    };
+    const clustersOf = (service: MeshService) => clustersOfService({ service, policy: directory.policies(client, service), settings });
     const all = [...targets, ...listeners.targets];
     // A destination in another namespace may be invisible to the client and still be where its route leads.
     const reached = new Map(all.flatMap(({ service }) => (service === undefined ? [] : [[service.id, service] as const])));
@@ -76,6 +71,22 @@ interface ServiceClusters {
   readonly service: MeshService;
   readonly policy: DestinationPolicy | undefined;
   readonly settings: MeshSettings;
+}
+
+/** How many policies of one service are remembered: as many as client namespaces with rules of their own, mostly one. */
+const keptPolicies = 8;
+
+/** Remembers a service's clusters by everything they are made of. */
+function sharedServiceClusters(cache: EncodeCache): (input: ServiceClusters) => readonly PlannedCluster[] {
+  const known = new WeakMap<MeshService, (ServiceClusters & { readonly clusters: readonly PlannedCluster[] })[]>();
+  return (input) => {
+    const entries = known.get(input.service) ?? [];
+    const same = entries.find(({ policy, settings }) => policy === input.policy && settings === input.settings);
+    if (same !== undefined) return same.clusters;
+    const clusters = serviceClusters(cache, input);
+    known.set(input.service, [{ ...input, clusters }, ...entries].slice(0, keptPolicies));
+    return clusters;
+  };
 }
 
 function serviceClusters(cache: EncodeCache, input: ServiceClusters): readonly PlannedCluster[] {
