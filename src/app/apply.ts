@@ -2,7 +2,7 @@
 
 import type { ParsedResource } from "../api/parse.ts";
 import { resourceName } from "../api/resource.ts";
-import type { ApiClient } from "../http/client-types.ts";
+import type { ApiClient, ApplyReply } from "../http/client-types.ts";
 import type { AcknowledgedReply } from "../http/contract.ts";
 import { MeshError } from "../lib/errors.ts";
 import { isRawResource } from "../store/json.ts";
@@ -23,29 +23,26 @@ export interface ApplyResult {
   readonly revision: number;
 }
 
-/** Applies one after another; a refused object doesn't stop the others. @throws Unavailable when the control plane can't be reached. */
+/** Applies all together; a refused object doesn't stop the others. @throws Unavailable when the control plane can't be reached. */
 export async function applyResources(client: ApiClient, resources: readonly ParsedResource[]): Promise<ApplyResult> {
-  const applied: AppliedResource[] = [];
-  let revision = 0;
-  for (const resource of resources) {
-    const name = kubectlName(resource);
-    try {
-      const { created, changed, warnings, object } = await client.apply(rawOf(resource));
-      const written = Number(object.metadata.resourceVersion ?? 0);
-      if (changed) revision = Math.max(revision, written);
-      applied.push({ name, outcome: created ? "created" : changed ? "configured" : "unchanged", warnings, error: undefined });
-    } catch (error) {
-      const meshError = MeshError.from(error);
-      if (meshError.code === "unavailable") throw meshError;
-      applied.push({
-        name,
-        outcome: "refused",
-        warnings: [],
-        error: { message: `${resourceName(resource.value)}: ${meshError.message}`, fix: meshError.fix },
-      });
-    }
+  const replies = await client.applyAll(resources.map(rawOf));
+  const revisions = replies.map((reply) =>
+    reply instanceof MeshError || !reply.changed ? 0 : Number(reply.object.metadata.resourceVersion ?? 0),
+  );
+  return {
+    resources: resources.map((resource, index) => appliedOf(resource, replies[index])),
+    revision: Math.max(0, ...revisions),
+  };
+}
+
+function appliedOf(resource: ParsedResource, reply: ApplyReply | MeshError | undefined): AppliedResource {
+  const name = kubectlName(resource);
+  if (reply === undefined || reply instanceof MeshError) {
+    const message = `${resourceName(resource.value)}: ${reply?.message ?? "the control plane gave no answer"}`;
+    return { name, outcome: "refused", warnings: [], error: { message, fix: reply?.fix } };
   }
-  return { resources: applied, revision };
+  const { created, changed, warnings } = reply;
+  return { name, outcome: created ? "created" : changed ? "configured" : "unchanged", warnings, error: undefined };
 }
 
 /** kubectl's name of an object: kind, group and name in lower case. */

@@ -25,6 +25,7 @@ export class NodeHost {
   readonly #bound = new Map<number, number>();
   #servers: { readonly name: string; readonly server: Server }[] = [];
   #process: NodeProcess | undefined;
+  #starting: Promise<void> = Promise.resolve();
   readonly #exited = Promise.withResolvers<string>();
 
   constructor(options: NodeHostOptions) {
@@ -40,7 +41,12 @@ export class NodeHost {
   }
 
   /** Opens the host's ports and starts the node. @throws UserError when a port is taken; Unavailable when namespaces can't be made. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#start();
+    return this.#starting;
+  }
+
+  async #start(): Promise<void> {
     await this.#openPorts();
     const { options, logger } = this.#options;
     const [command, ...args] = selfCommand();
@@ -61,6 +67,8 @@ export class NodeHost {
 
   async stop(): Promise<void> {
     for (const { server } of this.#servers) server.close();
+    // A node that is just starting would be left running.
+    await this.#starting.catch(() => {});
     await this.#process?.stop({ graceMs: stopGraceMs });
   }
 

@@ -50,6 +50,7 @@ export class PodWorker {
   #ended: PodState["ended"];
   #terminating = false;
   #drained = Promise.withResolvers<void>();
+  readonly #ending = Promise.withResolvers<void>();
   #making: Promise<void> = Promise.resolve();
   #finished: Promise<void> | undefined;
 
@@ -111,7 +112,7 @@ export class PodWorker {
     this.#terminating = true;
     const stopAll = () => Promise.all([...this.#initContainers, ...this.#containers].map((container) => container.stop(graceMs)));
     await stopAll();
-    this.#sidecar?.giveUpWaiting();
+    this.#ending.resolve();
     await this.#making;
     await stopAll();
     await this.#sidecar?.stop();
@@ -146,7 +147,7 @@ export class PodWorker {
     }
     this.#status.changed();
     // The application starts behind a proxy that works: its first call is not lost.
-    await this.#sidecar?.ready(sidecarReadyMs);
+    await Promise.race([this.#sidecar?.ready(sidecarReadyMs), this.#ending.promise]);
     if (this.#terminating) return;
     await this.#runInitContainers(sandbox);
     if (this.#terminating) return;

@@ -50,11 +50,6 @@ export class SidecarWorker {
     clearTimeout(timer);
   }
 
-  /** Lets whoever waits for the first readiness go on. */
-  giveUpWaiting(): void {
-    this.#firstReady.resolve();
-  }
-
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#firstReady.resolve();
