@@ -7,6 +7,7 @@ import { isDeeperThan } from "../store/json.ts";
 import { failure, failureOf } from "./kube-api/kube-status.ts";
 import type { AppOptions } from "./options.ts";
 import { pathOf } from "./request.ts";
+import { addBatchRoute } from "./routes/batch.ts";
 import { addDiscoveryRoutes } from "./routes/discovery.ts";
 import { addKubeRoutes } from "./routes/kube.ts";
 import { addLateenRoutes } from "./routes/lateen.ts";
@@ -35,6 +36,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   addDiscoveryRoutes(app, options);
   addKubeRoutes(app, options);
   addLateenRoutes(app, options);
+  addBatchRoute(app, options);
   return app;
 }
 

@@ -2,6 +2,7 @@
 
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { KindName } from "../api/registry.ts";
+import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
@@ -43,6 +44,12 @@ export type ClientWatchEvent =
   | { readonly type: "added" | "modified" | "deleted"; readonly object: RawResource }
   | { readonly type: "down"; readonly reason: string };
 
+/** What `apply` answers. */
+export interface ApplyReply extends WriteReply {
+  readonly created: boolean;
+  readonly changed: boolean;
+}
+
 export interface DeleteRequest {
   readonly gracePeriodSeconds?: number | undefined;
   readonly propagationPolicy?: "Background" | "Foreground" | "Orphan" | undefined;
@@ -64,8 +71,12 @@ export interface ApiClient {
   /** JSON merge patch of the status subresource; the patch is the whole object's shape: `{status: {…}}`. */
   patchStatus(ref: ObjectRef, patch: unknown): Promise<WriteReply>;
   /** Create or replace in one request, keeping what the server filled in (clusterIP, uid, …). */
-  apply(raw: RawResource): Promise<WriteReply & { readonly created: boolean; readonly changed: boolean }>;
+  apply(raw: RawResource): Promise<ApplyReply>;
+  /** Applies many at once: proxies see all of them or none. One answer or error for each. */
+  applyAll(raws: readonly RawResource[]): Promise<readonly (ApplyReply | MeshError)[]>;
   delete(ref: ObjectRef, request?: DeleteRequest): Promise<void>;
+  /** Deletes many at once; undefined or the error for each. */
+  deleteAll(refs: readonly ObjectRef[]): Promise<readonly (MeshError | undefined)[]>;
   status(): Promise<MeshStatus>;
   proxies(): Promise<ProxyList>;
   diagnostics(): Promise<DiagnosticList>;

@@ -5,7 +5,8 @@ import { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import { isJsonObject, isRawResource } from "../store/json.ts";
 import type { RawResource } from "../store/store.ts";
-import type { ApiClient, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
+import { sendBatch } from "./client-batch.ts";
+import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
 import { type ApiAddress, type ApiResponse, Transport } from "./transport.ts";
@@ -63,10 +64,22 @@ class HttpApiClient implements ApiClient {
     return this.#patch(`${objectPath(ref)}/status`, patch);
   }
 
-  async apply(raw: RawResource): Promise<WriteReply & { readonly created: boolean; readonly changed: boolean }> {
+  async apply(raw: RawResource): Promise<ApplyReply> {
     const path = versioned(objectPath(refOf(raw)), raw);
     const response = await this.#transport.send({ method: "PATCH", path, body: raw, contentType: "application/apply-patch+json" });
     return { ...writeIn(response), created: response.code === 201, changed: response.header("lateen-changed") === "true" };
+  }
+
+  async applyAll(raws: readonly RawResource[]): Promise<readonly (ApplyReply | MeshError)[]> {
+    const writes = raws.map((raw) => ({ method: "PATCH", path: versioned(objectPath(refOf(raw)), raw), body: raw }) as const);
+    return (await sendBatch(this.#transport, writes)).map((answer) =>
+      answer instanceof MeshError ? answer : { ...writeIn(answer), created: answer.code === 201, changed: answer.changed },
+    );
+  }
+
+  async deleteAll(refs: readonly ObjectRef[]): Promise<readonly (MeshError | undefined)[]> {
+    const writes = refs.map((ref) => ({ method: "DELETE", path: objectPath(ref), body: {} }) as const);
+    return (await sendBatch(this.#transport, writes)).map((answer) => (answer instanceof MeshError ? answer : undefined));
   }
 
   async delete(ref: ObjectRef, { gracePeriodSeconds, propagationPolicy, uid }: DeleteRequest = {}): Promise<void> {
@@ -159,11 +172,11 @@ function refOf(raw: RawResource): ObjectRef {
   return { kind: kindNameOf(raw), namespace: raw.metadata.namespace, name: raw.metadata.name ?? "" };
 }
 
-function writeIn(response: ApiResponse): WriteReply {
+function writeIn(response: Pick<ApiResponse, "body" | "warnings">): WriteReply {
   return { object: objectIn(response), warnings: response.warnings };
 }
 
-function objectIn({ body }: ApiResponse): RawResource {
+function objectIn({ body }: Pick<ApiResponse, "body">): RawResource {
   if (isRawResource(body)) return body;
   throw new MeshError("internal", "the control plane answered with something that is no object");
 }

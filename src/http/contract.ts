@@ -191,3 +191,32 @@ export const listQuerySchema = z.object({
 });
 
 export type ListQuery = z.output<typeof listQuerySchema>;
+
+/** Most writes in one batch; a client with more sends several. */
+export const maxBatchWrites = 500;
+
+/** POST /lateen/v1/batch: apply-patches and deletes by Kubernetes' paths, done one after another with nothing in between. */
+export const batchSchema = z.object({
+  writes: z
+    .array(
+      z.discriminatedUnion("method", [
+        z.object({ method: z.literal("PATCH"), path: z.string(), body: z.unknown() }),
+        z.object({ method: z.literal("DELETE"), path: z.string(), body: z.unknown() }),
+      ]),
+    )
+    .max(maxBatchWrites),
+});
+
+export type BatchWrite = z.output<typeof batchSchema>["writes"][number];
+
+/** One write's answer in a batch: what a request of its own would have been answered. */
+export interface BatchAnswer {
+  readonly code: number;
+  readonly body: unknown;
+  readonly warnings: readonly string[];
+  readonly changed: boolean;
+}
+
+export interface BatchReply {
+  readonly answers: readonly BatchAnswer[];
+}

@@ -14,6 +14,7 @@ import { createApiClient } from "./client.ts";
 import type { ApiClient, ClientWatchEvent } from "./client-types.ts";
 import type { MeshView } from "./contract.ts";
 import { type ApiServer, startApiServer } from "./server.ts";
+import { RefusedResource } from "./transport.ts";
 
 const view: MeshView = {
   status: () => ({
@@ -120,6 +121,17 @@ describe("objects", () => {
     expect((await client.get({ kind: "Pod", name: "p" })).metadata.deletionGracePeriodSeconds).toBe(5);
     await client.delete({ kind: "Pod", name: "p" }, { gracePeriodSeconds: 0 });
     await expect(client.get({ kind: "Pod", name: "p" })).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  test("a batch answers each write in its place, and one that fails stops no other", async () => {
+    const bad = { ...configMap("bad", {}), data: 5 } as unknown as RawResource;
+    const [first, second, third] = await client.applyAll([configMap("b1", { k: "1" }), bad, configMap("b2", { k: "2" })]);
+    expect(first).toMatchObject({ created: true, changed: true });
+    expect(second).toBeInstanceOf(RefusedResource);
+    expect(third).toMatchObject({ created: true, object: { data: { k: "2" } } });
+    const names = ["b1", "none", "b2"];
+    const outcomes = await client.deleteAll(names.map((name) => ({ kind: "ConfigMap", name })));
+    expect(outcomes.map((outcome) => outcome?.code)).toEqual([undefined, "not_found", undefined]);
   });
 
   test("apply creates, replaces, and says when nothing changed", async () => {

@@ -117,9 +117,9 @@ export class TestMesh {
   /** Deletes every object of the YAML and waits until every proxy has acknowledged. */
   async remove(yaml: string): Promise<void> {
     const { resources } = parseManifests(yaml, { file: "test.yaml" });
-    for (const { kind, value } of resources.toReversed()) {
-      await this.client.delete({ kind, namespace: value.metadata.namespace, name: value.metadata.name });
-    }
+    await this.client.deleteAll(
+      resources.toReversed().map(({ kind, value }) => ({ kind, namespace: value.metadata.namespace, name: value.metadata.name })),
+    );
     await this.acknowledged((await this.client.status()).revision);
   }
 

@@ -3,12 +3,13 @@
 import { acknowledgementLines } from "../../app/apply.ts";
 import { printDiagnostic, readManifests } from "../../app/manifests.ts";
 import type { ObjectRef } from "../../http/client-types.ts";
-import { NotFound, UsageError } from "../../lib/errors.ts";
-import { exitCode, listOption, type RunCommand, textOption } from "../command.ts";
+import { type MeshError, NotFound, UsageError } from "../../lib/errors.ts";
+import { type CommandContext, exitCode, listOption, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
 import { kindOfWord } from "./get.ts";
 
-export const runDelete: RunCommand = async ({ args, options }, { config, terminal, cwd, signal }) => {
+export const runDelete: RunCommand = async ({ args, options }, context) => {
+  const { config, terminal, cwd, signal } = context;
   const namespace = textOption(options, "namespace") ?? "default";
   const files = listOption(options, "filename");
   const [word, ...names] = args;
@@ -25,19 +26,8 @@ export const runDelete: RunCommand = async ({ args, options }, { config, termina
   const client = connect(config);
   try {
     const startedAt = performance.now();
-    let missing = 0;
-    for (const ref of refs) {
-      try {
-        await client.delete(ref);
-        terminal.out(`${ref.kind.toLowerCase()}/${ref.name} deleted`);
-      } catch (error) {
-        if (!(error instanceof NotFound)) throw error;
-        missing += 1;
-        terminal.err(
-          `${terminal.colours.red("error:")} ${ref.kind.toLowerCase()}/${ref.name} does not exist in namespace ${ref.namespace ?? "default"}`,
-        );
-      }
-    }
+    const outcomes = await client.deleteAll(refs);
+    const missing = refs.filter((ref, index) => printDeleted(ref, outcomes[index], context)).length;
     const code = missing > 0 ? exitCode.failed : exitCode.ok;
     if (options["wait"] === false) return code;
     const { revision } = await client.status();
@@ -48,3 +38,18 @@ export const runDelete: RunCommand = async ({ args, options }, { config, termina
     client.close();
   }
 };
+
+/** Prints what became of one; true when it did not exist. @throws the error of one that could not be deleted. */
+function printDeleted(
+  { kind, namespace = "default", name }: ObjectRef,
+  error: MeshError | undefined,
+  { terminal }: CommandContext,
+): boolean {
+  if (error === undefined) {
+    terminal.out(`${kind.toLowerCase()}/${name} deleted`);
+    return false;
+  }
+  if (!(error instanceof NotFound)) throw error;
+  terminal.err(`${terminal.colours.red("error:")} ${kind.toLowerCase()}/${name} does not exist in namespace ${namespace}`);
+  return true;
+}
