@@ -34,19 +34,6 @@ export const nodeOptionsSchema = z.strictObject({
 export type ControlPlaneOptions = z.output<typeof controlPlaneOptionsSchema>;
 export type NodeOptions = z.output<typeof nodeOptionsSchema>;
 
-const roleOptionsSchema = z.discriminatedUnion("role", [controlPlaneOptionsSchema, nodeOptionsSchema]);
-
-/** Runs the role that the JSON word describes; resolves when it has ended. */
-export async function runRole(json: string): Promise<void> {
-  const options = roleOptionsSchema.parse(JSON.parse(json));
-  if (options.role === "control-plane") {
-    const { runControlPlane } = await import("./control-plane.ts");
-    return runControlPlane(options);
-  }
-  const { runNode } = await import("./node.ts");
-  return runNode(options);
-}
-
 /** Messages of a role to its supervisor. */
 export const roleMessageSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("ready") }),

@@ -4,7 +4,7 @@ import { roleArgument } from "../app/role-argument.ts";
 
 const [first, second, ...rest] = process.argv.slice(2);
 if (first === roleArgument) {
-  const { runRole } = await import("../app/roles.ts");
+  const { runRole } = await import("../app/run-role.ts");
   await runRole(second ?? "");
 } else {
   const { runProgram } = await import("./program.ts");
