@@ -189,7 +189,7 @@ export class FakeProxy {
 }
 
 /** What Envoy would ask for after a cluster or listener. */
-function namesIn(type: ResourceType, name: string, content: Uint8Array): readonly string[] {
+export function namesIn(type: ResourceType, name: string, content: Uint8Array): readonly string[] {
   if (type === "cds") {
     const { edsClusterConfig } = fromBinary(ClusterSchema, content);
     return edsClusterConfig === undefined ? [] : [edsClusterConfig.serviceName === "" ? name : edsClusterConfig.serviceName];

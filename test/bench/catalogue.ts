@@ -1,0 +1,18 @@
+// The benchmarks by name; each is loaded only when it runs.
+
+import type { Benchmark } from "./benchmark.ts";
+
+interface Entry {
+  readonly name: string;
+  readonly load: () => Promise<{ readonly benchmark: Benchmark }>;
+}
+
+export const catalogue: readonly Entry[] = [
+  { name: "up", load: () => import("./up.ts") },
+  { name: "start-again", load: () => import("./start-again.ts") },
+  { name: "weight-demo", load: () => import("./weight-demo.ts") },
+  { name: "weight-world", load: () => import("./weight-world.ts") },
+  { name: "structure-world", load: () => import("./structure-world.ts") },
+  { name: "sidecar-cost", load: () => import("./sidecar-cost.ts") },
+  { name: "pods", load: () => import("./pods.ts") },
+];

@@ -1,0 +1,66 @@
+// A pod without a node: a network namespace with capture rules, in which Envoys, backends and clients run. For one real Envoy in a
+// world of simulated ones, and for measuring Envoys. Root or ordinary user.
+
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { captureRules } from "../../src/platform/local/capture.ts";
+import { needsUserNamespace } from "../../src/platform/local/launch.ts";
+import { findTools } from "../../src/platform/local/tools.ts";
+import type { BenchContext } from "./benchmark.ts";
+import { Helper } from "./ipc-calls.ts";
+import { startProcess, stopProcess } from "./workspace.ts";
+
+const loadSchema = z.object({ requests: z.number(), failures: z.number(), seconds: z.number(), medianMs: z.number(), p99Ms: z.number() });
+const seenSchema = z.object({ atMs: z.number(), requests: z.number(), failures: z.number(), longestGapMs: z.number() });
+
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+  /** The Host header. */
+  readonly host: string;
+}
+
+export interface EnvoyStart {
+  readonly bootstrap: Readonly<Record<string, unknown>>;
+  readonly adminPath: string;
+  /** Folder for its file and its log. */
+  readonly folder: string;
+  readonly name: string;
+  readonly core: 0 | 1;
+}
+
+export interface PodProcess {
+  /** Starts an HTTP server that answers everything with `body`. */
+  backend(address: string, port: number, body: string): Promise<void>;
+  /** Starts an Envoy; resolves with its process id once it is ready. */
+  envoy(start: EnvoyStart): Promise<number>;
+  /** Sends requests one after another until one is answered with `body`; when that was (epoch ms), and how many went wrong. */
+  until(target: Target, body: string): Promise<z.output<typeof seenSchema>>;
+  /** Sends as many requests as are answered in the time, over so many connections that stay open. */
+  load(target: Target, options: { readonly seconds: number; readonly connections: number }): Promise<z.output<typeof loadSchema>>;
+}
+
+/** Starts it on core 1. */
+export async function startPodProcess(
+  context: BenchContext,
+  network: { readonly podAddress: string; readonly endpointAddresses: readonly string[] },
+): Promise<PodProcess> {
+  const program = fileURLToPath(new URL("pod-program.ts", import.meta.url));
+  const tools = findTools();
+  const user = needsUserNamespace() ? ["-U", "-r"] : [];
+  // Tied to us from inside as well: making a user namespace forgets it.
+  const command = [tools.unshare, ...user, "-n", tools.setpriv, "--pdeathsig", "KILL", process.execPath];
+  const child = startProcess([...command, "--disable-warning=ExperimentalWarning", program], {
+    core: 1,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  context.cleanup.defer(() => stopProcess(child, "SIGKILL"));
+  const helper = new Helper(child);
+  await helper.call("network", { ...network, rules: captureRules(network.podAddress) });
+  return {
+    backend: async (address, port, body) => void (await helper.call("backend", { address, port, body })),
+    envoy: async (start) => z.number().parse(await helper.call("envoy", { ...start, program: context.envoyPath })),
+    until: async (target, body) => seenSchema.parse(await helper.call("until", { ...target, body })),
+    load: async (target, options) => loadSchema.parse(await helper.call("load", { ...target, ...options })),
+  };
+}
