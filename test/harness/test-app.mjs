@@ -1,5 +1,6 @@
 // The application of end-to-end tests: answers who it is and what it received over HTTP/1.1, HTTP/2, gRPC and a server-first TCP protocol,
 // and sends requests from inside its pod when told over a Unix socket in the folder all containers share.
+import { rmSync } from "node:fs";
 import { Agent, createServer, get } from "node:http";
 import { connect as connectHttp2, createServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
@@ -63,11 +64,10 @@ http1.keepAliveTimeout = 120_000;
 const http2 = createHttp2Server((request, response) => {
   if ((request.headers["content-type"] ?? "").startsWith("application/grpc")) {
     request.resume();
-    response.stream.respond({ ":status": 200, "content-type": "application/grpc", "x-served-by": version }, { waitForTrailers: true });
-    const status = request.headers["x-want-grpc-status"] ?? process.env.GRPC_STATUS ?? "0";
-    response.stream.on("wantTrailers", () => response.stream.sendTrailers({ "grpc-status": status }));
+    response.writeHead(200, { "content-type": "application/grpc", "x-served-by": version });
+    response.addTrailers({ "grpc-status": request.headers["x-want-grpc-status"] ?? process.env.GRPC_STATUS ?? "0" });
     // One empty message: five bytes of frame header.
-    response.stream.end(Buffer.alloc(5));
+    response.end(Buffer.alloc(5));
     return;
   }
   void answer(
@@ -130,8 +130,10 @@ async function run(command) {
   if (command.kind === "tcp-burst") return await tcpBurst(command);
   if (command.kind === "tls") return await tlsGet(command);
   if (command.kind === "grpc") return await grpcCall(command);
+  if (command.kind === "grpc-burst") return await grpcBurst(command);
   if (command.kind === "http2") return await http2Call(command);
   if (command.kind === "tcp-open") return await tcpOpen(command);
+  if (command.kind === "tcp-held") return held.has(command.id);
   if (command.kind === "tcp-say") return await tcpSay(command);
   throw new Error(`unknown command ${command.kind}`);
 }
@@ -188,6 +190,37 @@ function grpcCall({ origin, path = "/test.Test/Call", timeoutMs = 5000, headers 
   });
 }
 
+/** Many calls on one HTTP/2 connection, counted: {byVersion, byStatus}. */
+async function grpcBurst({ origin, count, path = "/test.Test/Call", headers = {} }) {
+  const session = connectHttp2(origin);
+  const byVersion = {};
+  const byStatus = {};
+  const call = () =>
+    new Promise((resolve, reject) => {
+      const request = session.request({ ":method": "POST", ":path": path, "content-type": "application/grpc", te: "trailers", ...headers });
+      let got = {};
+      let trailers = {};
+      request.on("response", (head) => (got = head));
+      request.on("trailers", (tail) => (trailers = tail));
+      request.on("error", reject);
+      request.resume();
+      request.on("end", () => {
+        const status = trailers["grpc-status"] ?? got["grpc-status"] ?? "none";
+        const version = got["x-served-by"] ?? "";
+        byStatus[status] = (byStatus[status] ?? 0) + 1;
+        byVersion[version] = (byVersion[version] ?? 0) + 1;
+        resolve();
+      });
+      request.end(Buffer.alloc(5));
+    });
+  try {
+    for (let sent = 0; sent < count; sent += 20) await Promise.all(Array.from({ length: Math.min(20, count - sent) }, call));
+  } finally {
+    session.destroy();
+  }
+  return { byVersion, byStatus };
+}
+
 function tcpOpen({ id, host, port, timeoutMs = 5000 }) {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port });
@@ -223,7 +256,12 @@ function tcpSay({ id, text, timeoutMs = 5000 }) {
   });
 }
 
-if (process.env.SHARED !== undefined) control.listen(join(process.env.SHARED, `${pod}.sock`));
+if (process.env.SHARED !== undefined) {
+  const path = join(process.env.SHARED, `${pod}.sock`);
+  // Left by a run before that was killed.
+  rmSync(path, { force: true });
+  control.listen(path);
+}
 
 process.on("SIGTERM", () => {
   for (const server of listeners) server.close();
