@@ -5,7 +5,9 @@ import { z } from "zod";
 import type { Kept } from "./mesh-engine.ts";
 
 const schema = z.object({
-  settled: z.array(z.tuple([z.string(), z.object({ weights: z.array(z.number()), structure: z.string() })])),
+  settled: z.array(
+    z.tuple([z.string(), z.object({ weights: z.array(z.number()), structure: z.string(), moving: z.boolean().optional() })]),
+  ),
   resolved: z.array(z.tuple([z.string(), z.array(z.string())])),
 });
 

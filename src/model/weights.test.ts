@@ -116,8 +116,9 @@ describe("settle", () => {
     const first = settle(new Map(), new Map([["p", split([9000, 1000])]]), steady);
     expect(runtimeKeys(first, new Map([["p", split([9000, 1000])]]))).toEqual(new Map());
     const moved = new Map([["p", split([5000, 5000])]]);
-    expect(settle(first, moved, steady)).toBe(first);
-    expect(runtimeKeys(first, moved)).toEqual(
+    const inMotion = settle(first, moved, steady);
+    expect(inMotion.get("p")?.weights).toEqual([9000, 1000]);
+    expect(runtimeKeys(inMotion, moved)).toEqual(
       new Map([
         ["p.c0", 5000],
         ["p.c1", 5000],

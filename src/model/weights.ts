@@ -60,7 +60,17 @@ export interface CurrentSplit {
 }
 
 /** What routes carry: per runtime key prefix the weights of the last stable state. Stored, so that a restart regenerates identical bytes. */
-export type SettledWeights = ReadonlyMap<string, { readonly weights: readonly number[]; readonly structure: string }>;
+export type SettledWeights = ReadonlyMap<string, SettledSplit>;
+
+export interface SettledSplit {
+  readonly weights: readonly number[];
+  readonly structure: string;
+  /**
+   * Whether the split has been in motion since it settled. Its keys stay in the layer then, also when the weights are back at the
+   * settled ones: keys leave only together with a route, so that no weight ever rises by a key's disappearance.
+   */
+  readonly moving?: boolean | undefined;
+}
 
 /** Whether two weight lists are the same. */
 export function sameWeights(a: readonly number[], b: readonly number[]): boolean {
@@ -79,7 +89,7 @@ export function settle(
   const kept = new Map(
     [...current].map(([prefix, split]) => [prefix, settledOf(previous.get(prefix), split, options.structural)] as const),
   );
-  const inMotion = [...current].filter(([prefix, split]) => !sameWeights(kept.get(prefix)?.weights ?? [], split.weights));
+  const inMotion = [...current].filter(([prefix]) => kept.get(prefix)?.moving === true);
   const keys = inMotion.reduce((total, [, split]) => total + split.members.length, 0);
   const next =
     keys > maxKeysInMotion ? new Map([...current].map(([prefix, split]) => [prefix, settledOf(undefined, split, true)] as const)) : kept;
@@ -87,19 +97,17 @@ export function settle(
   return unchanged ? previous : next;
 }
 
-function settledOf(
-  previous: { readonly weights: readonly number[]; readonly structure: string } | undefined,
-  split: CurrentSplit,
-  structural: boolean,
-): { readonly weights: readonly number[]; readonly structure: string } {
-  if (previous !== undefined && !structural && previous.structure === split.structure) return previous;
-  if (previous !== undefined && previous.structure === split.structure && sameWeights(previous.weights, split.weights)) return previous;
-  return { weights: split.weights, structure: split.structure };
+function settledOf(previous: SettledSplit | undefined, split: CurrentSplit, structural: boolean): SettledSplit {
+  const fresh = { weights: split.weights, structure: split.structure };
+  if (previous === undefined || previous.structure !== split.structure) return fresh;
+  const same = sameWeights(previous.weights, split.weights);
+  if (structural) return same && previous.moving !== true ? previous : fresh;
+  return same || previous.moving === true ? previous : { ...previous, moving: true };
 }
 
 /** The RTDS keys of all splits in motion: all members of each, `<prefix>.<cluster>`, sum 10,000. */
 export function runtimeKeys(settled: SettledWeights, current: ReadonlyMap<string, CurrentSplit>): ReadonlyMap<string, number> {
-  const moving = [...current].filter(([prefix, split]) => !sameWeights(settled.get(prefix)?.weights ?? split.weights, split.weights));
+  const moving = [...current].filter(([prefix]) => settled.get(prefix)?.moving === true);
   return new Map(
     moving
       .flatMap(([prefix, { members, weights }]) => members.map((member, index) => [`${prefix}.${member}`, weights[index] ?? 0] as const))

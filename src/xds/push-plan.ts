@@ -17,6 +17,7 @@ import {
   withType,
 } from "./proxy-state.ts";
 import { resourceSetOf, resourceTypes } from "./resource-types.ts";
+import { reachableLayer } from "./rising-weights.ts";
 import { encodeRuntimeLayer, mergedLayer } from "./runtime-layer.ts";
 import { isRejected } from "./wanted.ts";
 
@@ -163,11 +164,11 @@ function endpointNames(clusters: readonly EncodedResource[]): readonly string[] 
   return clusters.flatMap(({ references }) => references.filter(({ type }) => type === "eds").map(({ name }) => name));
 }
 
-/** Weights wait for nothing; only what vanished stays until no route reads it any more. */
+/** Weights wait for nothing but the endpoints of who gets more; what vanished stays until no route reads it any more. */
 function planRuntime(state: ProxyState, config: ProxyConfig): Step {
   const { rtds, lds, rds } = state.types;
   if (!rtds.subscribed || rtds.outstanding !== undefined) return { state, responses: [] };
-  const layer = mergedLayer(config.runtime, state.layer, isMoving(lds) || isMoving(rds));
+  const layer = mergedLayer(reachableLayer(config, state), state.layer, isMoving(lds) || isMoving(rds));
   const resources: EncodedResource[] = [];
   const removed: string[] = [];
   for (const name of rtds.names) {
