@@ -1,0 +1,26 @@
+// One test for two lengths: the control plane is away, and nobody notices.
+
+import { expect } from "vitest";
+import { splitYaml } from "./manifests.ts";
+import type { TestMesh } from "./mesh.ts";
+import { controlPlaneOutage, envoyStats } from "./outage.ts";
+import { underLoad } from "./under-load.ts";
+
+/** What changes when Envoy takes in a listener or cluster anew. */
+const rebuilt = /^(listener_manager\.listener_(added|modified|removed|create_success)|cluster_manager\.cluster_(added|modified|removed))$/;
+
+/** Kills the control plane under load for `ms`; the mesh has a client and a server with subsets v1 and v2 split by weight. */
+export async function expectUnnoticedOutage(mesh: TestMesh, ms: number): Promise<void> {
+  await mesh.apply(splitYaml("server", { v1: 30, v2: 70 }));
+  const pods = [...(await mesh.pods("client")), ...(await mesh.pods("server"))];
+  const statsOf = () => Promise.all(pods.map((pod) => envoyStats(mesh, pod, rebuilt)));
+  const before = await statsOf();
+  expect(before[0]?.["listener_manager.listener_added"]).toBeGreaterThan(0);
+  const report = await underLoad(mesh, { from: "client", url: "http://server/" }, () => controlPlaneOutage(mesh, ms));
+  expect(report).toMatchObject({ byStatus: { 200: report.total }, flags: {}, failures: [] });
+  expect(report.total).toBeGreaterThanOrEqual((200 * ms) / 1000);
+  expect(await statsOf()).toEqual(before);
+  await mesh.apply(splitYaml("server", { v1: 0, v2: 100 }));
+  const after = await mesh.load("client", "http://server/", { count: 100 });
+  expect(after.byVersion).toEqual({ v2: 100 });
+}
