@@ -24,6 +24,8 @@ export interface TestMeshOptions {
   /** More images than test/app:v1…v3; external hosts. */
   readonly lateenYaml?: Readonly<Record<string, unknown>>;
   readonly args?: readonly string[];
+  /** Start although an object of the manifests is refused. */
+  readonly badManifests?: boolean;
 }
 
 /** What runHttp of the test application counts. */
@@ -78,6 +80,7 @@ export class TestMesh {
         if (child.exitCode !== null) throw new Error(`lateen up ended with ${child.exitCode}`);
         return said.includes("end: Ctrl-C");
       }, startTimeoutMs);
+      if (options.badManifests !== true && said.includes(": error LTN")) throw new Error("an object was refused");
       if (said.includes("not everything is ready")) throw new Error("not everything became ready");
     } catch (error) {
       child.kill("SIGKILL");
