@@ -107,7 +107,10 @@ function settledOf(previous: SettledSplit | undefined, split: CurrentSplit, stru
 
 /** The RTDS keys of all splits in motion: all members of each, `<prefix>.<cluster>`, sum 10,000. */
 export function runtimeKeys(settled: SettledWeights, current: ReadonlyMap<string, CurrentSplit>): ReadonlyMap<string, number> {
-  const moving = [...current].filter(([prefix]) => settled.get(prefix)?.moving === true);
+  const moving = [...current].filter(([prefix, { weights }]) => {
+    const split = settled.get(prefix);
+    return split !== undefined && (split.moving === true || !sameWeights(split.weights, weights));
+  });
   return new Map(
     moving
       .flatMap(([prefix, { members, weights }]) => members.map((member, index) => [`${prefix}.${member}`, weights[index] ?? 0] as const))

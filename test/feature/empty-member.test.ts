@@ -1,0 +1,70 @@
+// A split whose members come and go on a real Envoy under traffic: the share of a member without endpoints goes to the others, and comes
+// back only when its endpoints are there. No request fails.
+
+import { Agent, request } from "node:http";
+import { expect, test } from "vitest";
+import { startEchoServer } from "../harness/echo-server.ts";
+import { freePort, gatewayYaml, startGatewayEnvoy } from "../harness/gateway-envoy.ts";
+
+function call(port: number, agent: Agent, method: string): Promise<string> {
+  return new Promise((resolve) => {
+    const sent = request({ host: "127.0.0.1", port, method, headers: { host: "web.example" }, agent }, (response) => {
+      let text = "";
+      response.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      response.on("end", () => resolve(response.statusCode === 200 ? text : `status ${response.statusCode}: ${text}`));
+    });
+    sent.on("error", (error) => resolve(`error ${error.message}`));
+    sent.end();
+  });
+}
+
+test("20 times a member loses its endpoints and gets them back: 0 failed requests", async () => {
+  await using v1 = await startEchoServer("v1", () => {});
+  await using v2 = await startEchoServer("v2", () => {});
+  const port = await freePort();
+  const world = (withSecond: boolean): string => `${gatewayYaml(port, "HTTP")}
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: web, namespace: test}
+spec:
+  hosts: [web.example]
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints:
+  - {address: 127.0.0.1, ports: {http: ${v1.port}}, labels: {version: v1}}
+${withSecond ? `  - {address: 127.0.0.1, ports: {http: ${v2.port}}, labels: {version: v2}}` : ""}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web, namespace: test}
+spec: {host: web.example, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web, namespace: test}
+spec:
+  hosts: [web.example]
+  gateways: [gateway]
+  http: [{route: [{destination: {host: web.example, subset: v1}, weight: 50}, {destination: {host: web.example, subset: v2}, weight: 50}]}]
+`;
+  await using gateway = await startGatewayEnvoy(world(true));
+  const agents = [new Agent({ keepAlive: true, maxSockets: 4 }), new Agent({ keepAlive: false })];
+  const counts = new Map<string, number>();
+  let stopped = false;
+  const clients = agents.flatMap((agent) =>
+    ["GET", "POST"].map(async (method) => {
+      while (!stopped) {
+        const answer = await call(port, agent, method);
+        counts.set(answer, (counts.get(answer) ?? 0) + 1);
+      }
+    }),
+  );
+  for (let round = 0; round < 20; round += 1) {
+    await gateway.apply(world(false));
+    await gateway.apply(world(true));
+  }
+  stopped = true;
+  await Promise.all(clients);
+  for (const agent of agents) agent.destroy();
+  expect([...counts.keys()].sort()).toEqual(["v1", "v2"]);
+});
