@@ -1,5 +1,6 @@
 // Applies parsed manifests through the API and waits until every proxy concerned has acknowledged them.
 
+import type { Diagnostic } from "../api/diagnostic.ts";
 import type { ParsedResource } from "../api/parse.ts";
 import { resourceName } from "../api/resource.ts";
 import type { ApiClient, ApplyReply } from "../http/client-types.ts";
@@ -12,7 +13,6 @@ export interface AppliedResource {
   /** "virtualservice.networking.istio.io/web". */
   readonly name: string;
   readonly outcome: "created" | "configured" | "unchanged" | "refused";
-  readonly warnings: readonly string[];
   /** Why it was refused, and what to do. */
   readonly error: { readonly message: string; readonly fix: string | undefined } | undefined;
 }
@@ -39,10 +39,20 @@ function appliedOf(resource: ParsedResource, reply: ApplyReply | MeshError | und
   const name = kubectlName(resource);
   if (reply === undefined || reply instanceof MeshError) {
     const message = `${resourceName(resource.value)}: ${reply?.message ?? "the control plane gave no answer"}`;
-    return { name, outcome: "refused", warnings: [], error: { message, fix: reply?.fix } };
+    return { name, outcome: "refused", error: { message, fix: reply?.fix } };
   }
-  const { created, changed, warnings } = reply;
-  return { name, outcome: created ? "created" : changed ? "configured" : "unchanged", warnings, error: undefined };
+  const { created, changed } = reply;
+  return { name, outcome: created ? "created" : changed ? "configured" : "unchanged", error: undefined };
+}
+
+/** What the control plane finds wrong between all objects, as far as it concerns these, with its place in their files. */
+export function findingsAbout(resources: readonly ParsedResource[], findings: readonly Diagnostic[]): readonly Diagnostic[] {
+  const byName = new Map(resources.map((resource) => [resourceName(resource.value), resource]));
+  return findings.flatMap((finding) => {
+    const resource = byName.get(finding.resource);
+    if (resource === undefined) return [];
+    return [resource.locate === undefined ? finding : { ...finding, position: resource.locate(finding.path) }];
+  });
 }
 
 /** kubectl's name of an object: kind, group and name in lower case. */

@@ -110,6 +110,7 @@ export class MeshEngine {
   /** What the analysis of all objects together found; computed when asked for. */
   findings(): readonly Diagnostic[] {
     const snapshot = this.#options.store.snapshot();
+    this.#readSettings(snapshot);
     if (this.#findings.revision !== snapshot.revision) {
       this.#findings = { revision: snapshot.revision, list: [...this.#settingsDiagnostics, ...analyze(snapshot)] };
     }

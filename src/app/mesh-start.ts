@@ -6,7 +6,7 @@ import type { Diagnostic } from "../api/diagnostic.ts";
 import type { ApiClient } from "../http/client-types.ts";
 import { UserError } from "../lib/errors.ts";
 import { emptyLateenYaml, type LateenYaml, parseLateenYaml } from "../platform/local/lateen-yaml.ts";
-import { type ApplyResult, applyResources } from "./apply.ts";
+import { type ApplyResult, applyResources, findingsAbout } from "./apply.ts";
 import { envoyPathOf, type MeshConfig } from "./config.ts";
 import { externalImages, externalPods } from "./external-hosts.ts";
 import { type Manifests, readManifests } from "./manifests.ts";
@@ -62,6 +62,8 @@ export async function startMesh(request: StartRequest): Promise<StartedMesh> {
     request.onApplied(applied);
     const { timeoutMs, signal, onProgress } = request;
     const waiting = await waitUntilReady(supervisor.client, { timeoutMs, signal, onProgress });
+    const { diagnostics } = await supervisor.client.diagnostics();
+    for (const finding of findingsAbout(manifests.resources, diagnostics)) request.onDiagnostic(finding);
     return { supervisor, client: supervisor.client, manifests, applyStartMs, waiting };
   } catch (error) {
     await supervisor.close();

@@ -1,6 +1,6 @@
 // `lateen apply -f`: checks, stores, and waits until every proxy concerned has acknowledged.
 
-import { type AppliedResource, acknowledgementLines, applyResources } from "../../app/apply.ts";
+import { type AppliedResource, acknowledgementLines, applyResources, findingsAbout } from "../../app/apply.ts";
 import { printDiagnostic, readManifests } from "../../app/manifests.ts";
 import { parseDuration } from "../../lib/duration.ts";
 import { UsageError } from "../../lib/errors.ts";
@@ -25,6 +25,8 @@ export const runApply: RunCommand = async ({ options }, context) => {
     const startedAt = performance.now();
     const applied = await applyResources(client, manifests.resources);
     for (const resource of applied.resources) printApplied(resource, context);
+    const { diagnostics } = await client.diagnostics();
+    for (const finding of findingsAbout(manifests.resources, diagnostics)) terminal.err(printDiagnostic(finding));
     const refused = applied.resources.some(({ outcome }) => outcome === "refused");
     const code = bad || refused ? exitCode.badInput : exitCode.ok;
     if (applied.revision === 0 || options["wait"] === false) return code;
@@ -36,9 +38,13 @@ export const runApply: RunCommand = async ({ options }, context) => {
   }
 };
 
-/** Prints what became of one object: the outcome on stdout, warnings and refusals on stderr. */
-export function printApplied({ name, outcome, warnings, error }: AppliedResource, { terminal }: Pick<CommandContext, "terminal">): void {
-  for (const warning of warnings) terminal.err(`${terminal.colours.yellow("warning:")} ${warning}`);
+/** Prints what the control plane refused; warnings were told with their place when the file was read. */
+export function printRefusals(resources: readonly AppliedResource[], context: Pick<CommandContext, "terminal">): void {
+  for (const resource of resources) if (resource.outcome === "refused") printApplied(resource, context);
+}
+
+/** Prints what became of one object: the outcome on stdout, a refusal on stderr. */
+function printApplied({ name, outcome, error }: AppliedResource, { terminal }: Pick<CommandContext, "terminal">): void {
   if (error === undefined) {
     terminal.out(`${name} ${outcome}`);
     return;

@@ -1,7 +1,7 @@
 // `lateen demo`: the example shop as a mesh of its own, visitors, a live table, and everything taken down at the end.
 
 import type { Diagnostic } from "../../api/diagnostic.ts";
-import type { AppliedResource, ApplyResult } from "../../app/apply.ts";
+import type { ApplyResult } from "../../app/apply.ts";
 import { notReadyLines } from "../../app/demo/not-ready.ts";
 import { reportOf } from "../../app/demo/report.ts";
 import { runTraffic, type TrafficView } from "../../app/demo/run-traffic.ts";
@@ -14,7 +14,7 @@ import { MeshError, UserError } from "../../lib/errors.ts";
 import { type CommandContext, exitCode, type OptionValues, type RunCommand, textOption } from "../command.ts";
 import { demoTable, LivePlace, secondLine, suggestionLines, totalLine } from "../demo-view.ts";
 import type { Terminal } from "../output.ts";
-import { printApplied } from "./apply.ts";
+import { printRefusals } from "./apply.ts";
 
 const longestRunMs = 3_600_000;
 const shownFailures = 10;
@@ -91,10 +91,6 @@ export function demoOptions(options: OptionValues): DemoOptions {
   const output = textOption(options, "output") ?? "table";
   if (output !== "table" && output !== "json") throw new UserError(`--output ${output} is not known`, { fix: "use table or json" });
   return { durationMs, rate, port, isJson: output === "json" };
-}
-
-function printRefusals(resources: readonly AppliedResource[], context: CommandContext): void {
-  for (const resource of resources) if (resource.outcome === "refused" || resource.warnings.length > 0) printApplied(resource, context);
 }
 
 function reportNotReady({ started, config }: DemoMesh, terminal: Terminal): number {

@@ -1,7 +1,6 @@
 // `lateen up`: starts a mesh, runs the manifests on it, and stays until Ctrl-C or `lateen down`.
 
 import { spawn } from "node:child_process";
-import type { AppliedResource } from "../../app/apply.ts";
 import { selfCommand } from "../../app/config.ts";
 import { printDiagnostic } from "../../app/manifests.ts";
 import { type StartedMesh, startMesh } from "../../app/mesh-start.ts";
@@ -9,7 +8,7 @@ import { parseDuration } from "../../lib/duration.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { type CommandContext, type CommandInput, exitCode, listOption, type RunCommand, textOption } from "../command.ts";
 import { untilStopped } from "../until-stopped.ts";
-import { printApplied } from "./apply.ts";
+import { printRefusals } from "./apply.ts";
 
 export const runUp: RunCommand = async (input, context) => {
   if (input.options["detach"] === true) return detached(context);
@@ -45,10 +44,6 @@ function requestOf({ options }: CommandInput, context: CommandContext) {
     onProgress: (line: string) => terminal.err(terminal.colours.dim(line)),
     onDiagnostic: (diagnostic: Parameters<typeof printDiagnostic>[0]) => terminal.err(printDiagnostic(diagnostic)),
   };
-}
-
-function printRefusals(resources: readonly AppliedResource[], context: CommandContext): void {
-  for (const resource of resources) if (resource.outcome === "refused" || resource.warnings.length > 0) printApplied(resource, context);
 }
 
 function report({ supervisor, waiting }: StartedMesh, elapsedMs: number, { terminal, config }: CommandContext): void {
