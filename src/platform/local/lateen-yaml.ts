@@ -1,10 +1,12 @@
 // lateen.yaml: what a cluster would know and a laptop doesn't: which command an image is, hosts outside the mesh, host ports of the gateway.
 // Text in, value and Diagnostics out; relative folders are resolved against the file's own.
 
-import { isMap, LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
 import type { Diagnostic, SourcePosition } from "../../api/diagnostic.ts";
-import { printPath } from "../../lib/field-path.ts";
+import { diagnosticOf } from "../../api/finding.ts";
+import { guardJson } from "../../api/json.ts";
+import { parseYaml } from "../../api/yaml.ts";
+import type { FieldPath } from "../../lib/field-path.ts";
 
 const argv = z.array(z.string().min(1)).min(1, "a command needs at least one word");
 const port = z.number().int().min(1).max(65_535);
@@ -42,52 +44,39 @@ export interface LateenYamlResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Reads the text of a lateen.yaml; `value` is undefined when something in it is wrong. */
+/** Reads the text of a lateen.yaml, within the same limits as a manifest; `value` is undefined when something in it is wrong. */
 export function parseLateenYaml(text: string, file: string): LateenYamlResult {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
-  const at = (offset: number): SourcePosition => {
-    const { line, col } = lines.linePos(offset);
-    return { file, line, column: col };
-  };
-  const syntax = document.errors[0];
-  if (syntax !== undefined) {
-    return { value: undefined, diagnostics: [problem("", firstLine(syntax.message), "correct the YAML at this place", at(syntax.pos[0]))] };
+  const documents = parseYaml(text, file);
+  const unreadable = documents.flatMap(({ findings }) => findings);
+  if (unreadable.length > 0) return refused(unreadable.map(({ finding, position }) => diagnosticOf(finding, resource, position)));
+  const [document, second] = documents;
+  if (document === undefined) return { value: emptyLateenYaml, diagnostics: [] };
+  if (second !== undefined) {
+    return refused([problem([], "the file has more than one document", "keep one document", second.positionOf([]))]);
   }
-  const parsed = lateenYamlSchema.safeParse(document.toJS({ maxAliasCount: 0 }) ?? {});
+  const guarded = guardJson(document.value ?? {});
+  const at = document.positionOf;
+  if (guarded.value === undefined) return refused(guarded.findings.map((finding) => diagnosticOf(finding, resource, at(finding.path))));
+  const parsed = lateenYamlSchema.safeParse(guarded.value);
   if (parsed.success) return { value: parsed.data, diagnostics: [] };
-  const diagnostics = parsed.error.issues.map((issue) => {
-    const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
-    const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
-    const message = unknown.length > 0 ? `unknown field ${unknown.map((key) => `\`${key}\``).join(", ")}` : issue.message;
-    const fix =
-      unknown.length > 0
-        ? "lateen.yaml has images, external and gateway; see the README"
-        : "correct the value, or remove it to use the default";
-    return problem(printPath(path), message, fix, at(offsetOf(document.contents, [...path, ...unknown.slice(0, 1)])));
-  });
+  return refused(parsed.error.issues.map((issue) => schemaProblem(issue, at)));
+}
+
+const resource = "lateen.yaml";
+
+function refused(diagnostics: readonly Diagnostic[]): LateenYamlResult {
   return { value: undefined, diagnostics };
 }
 
-function problem(path: string, message: string, fix: string, position: SourcePosition): Diagnostic {
-  return { code: "LTN0900", severity: "error", resource: "lateen.yaml", path, message, fix, position };
+function schemaProblem(issue: z.core.$ZodIssue, at: (path: FieldPath) => SourcePosition): Diagnostic {
+  const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
+  const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
+  const place = at([...path, ...unknown.slice(0, 1)]);
+  if (unknown.length === 0) return problem(path, issue.message, "correct the value, or remove it to use the default", place);
+  const message = `unknown field ${unknown.map((key) => `\`${key}\``).join(", ")}`;
+  return problem(path, message, "lateen.yaml has images, external and gateway; see the README", place);
 }
 
-function firstLine(text: string): string {
-  return text.split("\n")[0]?.replace(/ at line \d+.*$/, "") ?? text;
-}
-
-/** Where the deepest node on the path begins. */
-function offsetOf(node: unknown, path: readonly (string | number)[]): number {
-  let current = node;
-  let offset = 0;
-  for (const step of path) {
-    if (!isMap(current)) break;
-    const pair = current.items.find((item) => String(item.key) === String(step));
-    if (pair === undefined) break;
-    const range = (pair.key as { range?: readonly number[] | null } | null)?.range;
-    offset = range?.[0] ?? offset;
-    current = pair.value;
-  }
-  return offset;
+function problem(path: FieldPath, message: string, fix: string, position: SourcePosition): Diagnostic {
+  return diagnosticOf({ code: "LTN0900", path, message, fix }, resource, position);
 }
