@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import type { Diagnostic } from "./diagnostic.ts";
-import { guardJson } from "./json.ts";
+import { guardJson, isJsonObject } from "./json.ts";
 import { duration } from "./scalars.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -54,7 +54,18 @@ export function parseMeshConfig(text: string): MeshConfigResult {
       diagnostics: parsed.error.issues.map(({ path, message }) => problem(path.map(String).join("."), message, "error")),
     };
   }
-  const known = new Set(Object.keys(meshConfigSchema.shape));
-  const unknown = typeof raw === "object" && raw !== null ? Object.keys(raw).filter((key) => !known.has(key)) : [];
-  return { value: parsed.data, diagnostics: unknown.map((key) => problem(key, `MeshConfig.${key} isn't acted on yet`, "warning")) };
+  const unknown = unknownFields(raw, meshConfigSchema, "");
+  return { value: parsed.data, diagnostics: unknown.map((path) => problem(path, `MeshConfig.${path} isn't acted on yet`, "warning")) };
+}
+
+/** Paths of fields that the schema doesn't have, at any depth. */
+function unknownFields(value: unknown, schema: z.ZodType, at: string): readonly string[] {
+  const inner = schema instanceof z.ZodOptional || schema instanceof z.ZodDefault ? schema.unwrap() : schema;
+  if (!(inner instanceof z.ZodObject) || !isJsonObject(value)) return [];
+  const fields = new Map<string, unknown>(Object.entries(inner.shape));
+  return Object.entries(value).flatMap(([key, child]) => {
+    const path = at === "" ? key : `${at}.${key}`;
+    const field = fields.get(key);
+    return field instanceof z.ZodType ? unknownFields(child, field, path) : [path];
+  });
 }
