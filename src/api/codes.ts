@@ -223,6 +223,31 @@ export const codes = {
     "A VirtualService on the mesh is for a host that no Service and no ServiceEntry has.",
     "Correct the host, add a ServiceEntry, or bind it to a Gateway.",
   ),
+  LTN0801: error("invalid match value", "An AuthorizationPolicy compares with texts that may have a * at one end.", "Correct the value."),
+  LTN0802: error(
+    "invalid path template",
+    "In a template {*} stands for one segment and {**} for the rest, each as a whole segment, {**} last.",
+    'Write for example "/shops/{*}/items/{**}".',
+  ),
+  LTN0803: error("empty part of a rule", "A source, operation or condition that says nothing would match everything.", "Give it a value."),
+  LTN0804: error(
+    "not enforced here yet",
+    "Nothing acts on this part of a security policy, so the whole policy is refused.",
+    "Write the policy without it.",
+  ),
+  LTN0805: error("conflicting parts of a policy", "Two fields of a security policy exclude each other.", "Keep one of them."),
+  LTN0806: error("unknown attribute", "A condition asks for an attribute that requests don't have.", "Use one of the attributes named."),
+  LTN0807: error(
+    "port mTLS without selector",
+    "Ports belong to workloads, so port-level mTLS needs a selector.",
+    "Add selector.matchLabels, or use mtls.mode.",
+  ),
+  LTN0808: error("invalid JWT rule", "A RequestAuthentication's rule could never accept a token, or not safely.", "Correct the rule."),
+  LTN0809: warning(
+    "literal asterisk",
+    "Wildcards are possible at the beginning or the end of a value only.",
+    "Use a * at one end, or in paths the template {*}.",
+  ),
   LTN0900: error("lateen.yaml", "The project file lateen.yaml has a mistake.", "Correct the field named."),
   LTN0901: error("mesh settings", "A setting of the mesh (MeshConfig) has a mistake.", "Correct the setting named."),
   LTN0902: warning(

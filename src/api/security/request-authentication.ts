@@ -1,0 +1,144 @@
+// RequestAuthentication (security.istio.io): schema, types and checks. Says which JWTs are accepted; a request without one passes.
+// Fields follow istio/api security/v1beta1/request_authentication.proto.
+
+import { z } from "zod";
+import { type FieldPath, printPath } from "../../lib/field-path.ts";
+import type { Finding } from "../finding.ts";
+import { isHeaderName } from "../names.ts";
+import { namespacedMetaSchema } from "../resource.ts";
+import { anyStatus, duration, stringList } from "../scalars.ts";
+import { checkSelection, targetRef, workloadSelector } from "./selection.ts";
+
+const jwtRule = z.strictObject({
+  issuer: z.string().optional(),
+  /** The service's own name is accepted too when empty. */
+  audiences: stringList,
+  /** Fetched by the control plane, HTTPS only. */
+  jwksUri: z.string().optional(),
+  /** Old spelling of jwksUri. */
+  jwks_uri: z.string().optional(),
+  /** JSON Web Key Set as text. */
+  jwks: z.string().optional(),
+  /** `Authorization: Bearer ` and the parameter access_token when no place is given. */
+  fromHeaders: z.array(z.strictObject({ name: z.string(), prefix: z.string().optional() })).default([]),
+  fromParams: stringList,
+  fromCookies: stringList,
+  outputPayloadToHeader: z.string().optional(),
+  /** The token is removed from the request unless true. */
+  forwardOriginalToken: z.boolean().optional(),
+  outputClaimToHeaders: z.array(z.strictObject({ header: z.string(), claim: z.string() })).default([]),
+  /** Of fetching keys; 5 s when unset. */
+  timeout: duration.optional(),
+  /** Claims whose text is a list with spaces; scope and permission when empty. */
+  spaceDelimitedClaims: stringList,
+});
+
+export const requestAuthenticationSchema = z.strictObject({
+  apiVersion: z.string(),
+  kind: z.literal("RequestAuthentication"),
+  metadata: namespacedMetaSchema,
+  spec: z
+    .strictObject({
+      selector: workloadSelector.optional(),
+      targetRef: targetRef.optional(),
+      targetRefs: z.array(targetRef).default([]),
+      jwtRules: z.array(jwtRule).default([]),
+    })
+    .default({ targetRefs: [], jwtRules: [] }),
+  status: anyStatus,
+});
+
+export type RequestAuthentication = z.output<typeof requestAuthenticationSchema>;
+export type JwtRule = z.output<typeof jwtRule>;
+
+/** Where a rule's keys are fetched from, in either spelling. */
+export function jwksUriOf({ jwksUri, jwks_uri }: JwtRule): string | undefined {
+  return jwksUri ?? jwks_uri;
+}
+
+/** All findings of one RequestAuthentication. */
+export function checkRequestAuthentication({ spec }: RequestAuthentication): readonly Finding[] {
+  return [...checkSelection(spec), ...spec.jwtRules.flatMap((rule, index) => checkJwtRule(rule, ["spec", "jwtRules", index]))];
+}
+
+function checkJwtRule(rule: JwtRule, path: FieldPath): readonly Finding[] {
+  return [...checkIssuer(rule, path), ...checkKeys(rule, path), ...checkPlaces(rule, path), ...checkOutput(rule, path)];
+}
+
+function checkIssuer({ issuer, audiences }: JwtRule, path: FieldPath): readonly Finding[] {
+  const missing = issuer === undefined || issuer === "" ? [invalid([...path, "issuer"], "must name the tokens' issuer")] : [];
+  return [...missing, ...noneEmpty(audiences, [...path, "audiences"])];
+}
+
+function checkKeys(rule: JwtRule, path: FieldPath): readonly Finding[] {
+  const { jwks, jwksUri, jwks_uri } = rule;
+  const given = [jwks, jwksUri, jwks_uri].filter((value) => value !== undefined).length;
+  if (given > 1) return [invalid(path, "gives keys in more than one way", "Keep one of jwks and jwksUri.")];
+  const uri = jwksUriOf(rule);
+  if (uri !== undefined) return checkUri(uri, [...path, jwksUri === undefined ? "jwks_uri" : "jwksUri"]);
+  if (jwks !== undefined) return checkKeySet(jwks, [...path, "jwks"]);
+  return [];
+}
+
+function checkUri(uri: string, path: FieldPath): readonly Finding[] {
+  const url = URL.canParse(uri) ? new URL(uri) : undefined;
+  if (url === undefined) return [invalid(path, "is not a URL")];
+  if (url.protocol !== "https:")
+    return [invalid(path, "does not begin with https://", "Keys fetched without TLS could be anybody's: use https://.")];
+  return url.username === "" && url.password === "" ? [] : [invalid(path, "contains a password", "Leave it out.")];
+}
+
+const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
+
+function checkKeySet(jwks: string, path: FieldPath): readonly Finding[] {
+  const parsed = keySet.safeParse(jsonOf(jwks));
+  if (!parsed.success) return [invalid(path, 'is no JSON Web Key Set ({"keys": [{"kty": …}]})')];
+  const secret = parsed.data.keys.findIndex((key) => key.kty === "oct" || Object.hasOwn(key, "d"));
+  if (secret < 0) return [];
+  return [invalid(path, `key ${secret + 1} is secret`, "Put only public keys here: who can read this could make tokens.")];
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function checkPlaces({ fromHeaders, fromParams, fromCookies }: JwtRule, path: FieldPath): readonly Finding[] {
+  return [
+    ...fromHeaders.flatMap(({ name }, index) => headerName(name, [...path, "fromHeaders", index, "name"])),
+    ...noneEmpty(fromParams, [...path, "fromParams"]),
+    ...noneEmpty(fromCookies, [...path, "fromCookies"]),
+  ];
+}
+
+function checkOutput(rule: JwtRule, path: FieldPath): readonly Finding[] {
+  const payload = rule.outputPayloadToHeader;
+  return [
+    ...(payload === undefined ? [] : headerName(payload, [...path, "outputPayloadToHeader"])),
+    ...rule.outputClaimToHeaders.flatMap(({ header, claim }, index) => {
+      const at = [...path, "outputClaimToHeaders", index];
+      return [...headerName(header, [...at, "header"]), ...(claim === "" ? [invalid([...at, "claim"], "is empty")] : [])];
+    }),
+    ...noneEmpty(rule.spaceDelimitedClaims, [...path, "spaceDelimitedClaims"]),
+    ...(rule.timeout !== undefined && rule.timeout < 1
+      ? [{ code: "LTN0211" as const, path: [...path, "timeout"], message: `\`${printPath(path)}.timeout\` is shorter than 1 ms` }]
+      : []),
+  ];
+}
+
+function headerName(name: string, path: FieldPath): readonly Finding[] {
+  if (isHeaderName(name)) return [];
+  return [{ code: "LTN0213", path, message: `\`${printPath(path)}\`: ${JSON.stringify(name.slice(0, 80))} is not a header name` }];
+}
+
+function noneEmpty(values: readonly string[], path: FieldPath): readonly Finding[] {
+  return values.flatMap((value, index) => (value === "" ? [invalid([...path, index], "is empty")] : []));
+}
+
+function invalid(path: FieldPath, problem: string, fix?: string): Finding {
+  const finding: Finding = { code: "LTN0808", path, message: `\`${printPath(path)}\` ${problem}` };
+  return fix === undefined ? finding : { ...finding, fix };
+}
