@@ -78,13 +78,13 @@ async function servedBy(url: string, request: Readonly<Record<string, unknown>> 
 
 async function tlsServedBy(host: string, at: number): Promise<string> {
   const reply = Object(await mesh.run("client", { kind: "tls", host, port: at }));
-  return reply.version ?? reply.error;
+  return String(reply.version ?? reply.error);
 }
 
 /** "220 a" or why not. */
 async function greetedBy(host: string, at: number): Promise<string> {
   const { text, error } = Object(await mesh.run("client", { kind: "tcp-once", host, port: at }));
-  return text === "" ? error : String(text).split(" ")[1];
+  return String(text === "" ? error : String(text).split(" ")[1]);
 }
 
 describe("DNS", () => {
