@@ -1,6 +1,6 @@
 // What a proxy has acknowledged of what it should have, and what it is still waiting for and why: for `apply` and `status`. Pure.
 
-import type { EncodedResource, ProxyConfig, ResourceReference, ResourceType } from "../envoy/config.ts";
+import type { EncodedResource, ProxyConfig, ResourceSet, ResourceType } from "../envoy/config.ts";
 import { runtimeLayerName } from "../envoy/config.ts";
 import { gateOf } from "./gate.ts";
 import { isKnown, type ProxyState, type Rejection, type TypeState, unitSeparator } from "./proxy-state.ts";
@@ -90,11 +90,25 @@ function* requiredNames(config: ProxyConfig, type: ResourceType): Generator<stri
     yield* resourceSetOf(config, type).keys();
     return;
   }
+  const byClusters = type === "rds" ? none : referencedNames(config.clusters, type);
+  yield* byClusters;
+  if (type === "eds") return;
+  for (const name of referencedNames(config.listeners, type)) if (!byClusters.has(name)) yield name;
+}
+
+const none: ReadonlySet<string> = new Set();
+const referenced = new WeakMap<ResourceSet, Map<ResourceType, ReadonlySet<string>>>();
+
+/** The names of one type that a set's resources refer to; remembered, because each answer of each proxy asks for them. */
+function referencedNames(set: ResourceSet, type: ResourceType): ReadonlySet<string> {
+  const ofSet = referenced.get(set) ?? new Map<ResourceType, ReadonlySet<string>>();
+  referenced.set(set, ofSet);
+  const known = ofSet.get(type);
+  if (known !== undefined) return known;
   const names = new Set<string>();
-  const add = (reference: ResourceReference) => reference.type === type && names.add(reference.name);
-  if (type !== "rds") for (const { references } of config.clusters.values()) references.forEach(add);
-  if (type !== "eds") for (const { references } of config.listeners.values()) references.forEach(add);
-  yield* names;
+  for (const { references } of set.values()) for (const reference of references) if (reference.type === type) names.add(reference.name);
+  ofSet.set(type, names);
+  return names;
 }
 
 interface Missing {

@@ -27,7 +27,7 @@ export async function startControlPlane(context: BenchContext): Promise<ControlP
   const logPath = runFiles.processLog(runDir, "control-plane");
   const logFd = openSync(logPath, "a", 0o600);
   const options = { role: "control-plane", mesh: "b", runDir, logLevel: "info", egress: false };
-  const command = [process.execPath, ...profilerArguments(), context.program, roleArgument, JSON.stringify(options)];
+  const command = [process.execPath, ...nodeArguments(), context.program, roleArgument, JSON.stringify(options)];
   const child = startProcess(command, { core: 0, stdio: ["ignore", logFd, logFd, "ipc"], cwd: "/" });
   closeSync(logFd);
   context.cleanup.defer(() => stopProcess(child, "SIGTERM"));
@@ -48,8 +48,7 @@ export async function startControlPlane(context: BenchContext): Promise<ControlP
   return { pid: child.pid ?? 0, client, runDir, log };
 }
 
-/** LATEEN_BENCH_PROFILE=<folder> writes a CPU profile of the control plane there. */
-function profilerArguments(): readonly string[] {
-  const folder = process.env["LATEEN_BENCH_PROFILE"];
-  return folder === undefined ? [] : ["--cpu-prof", "--cpu-prof-interval", "200", "--cpu-prof-dir", folder];
+/** LATEEN_BENCH_NODE_ARGS: more words for the control plane's Node, for example "--cpu-prof --cpu-prof-dir=/tmp/profile". */
+function nodeArguments(): readonly string[] {
+  return (process.env["LATEEN_BENCH_NODE_ARGS"] ?? "").split(" ").filter((word) => word !== "");
 }
