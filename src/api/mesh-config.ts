@@ -1,9 +1,11 @@
 // MeshConfig, the part we act on: text of ConfigMap istio-system/istio, key "mesh", as Istio reads it. Unknown fields are reported, not refused.
 
 import { z } from "zod";
+import { type FieldPath, printPath } from "../lib/field-path.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import { guardJson, isJsonObject } from "./json.ts";
 import { duration } from "./scalars.ts";
+import { fieldNamesAt, schemaFields } from "./schema-walk.ts";
 import { parseYaml } from "./yaml.ts";
 
 const meshConfigSchema = z.object({
@@ -54,18 +56,18 @@ export function parseMeshConfig(text: string): MeshConfigResult {
       diagnostics: parsed.error.issues.map(({ path, message }) => problem(path.map(String).join("."), message, "error")),
     };
   }
-  const unknown = unknownFields(raw, meshConfigSchema, "");
+  const unknown = unknownFields(raw, []).map(printPath);
   return { value: parsed.data, diagnostics: unknown.map((path) => problem(path, `MeshConfig.${path} isn't acted on yet`, "warning")) };
 }
 
+/** Every field that acts, as "defaultConfig.gatewayTopology.numTrustedProxies"; for the compatibility page. */
+export function meshConfigFields(): readonly string[] {
+  return schemaFields(meshConfigSchema).map(({ path }) => path);
+}
+
 /** Paths of fields that the schema doesn't have, at any depth. */
-function unknownFields(value: unknown, schema: z.ZodType, at: string): readonly string[] {
-  const inner = schema instanceof z.ZodOptional || schema instanceof z.ZodDefault ? schema.unwrap() : schema;
-  if (!(inner instanceof z.ZodObject) || !isJsonObject(value)) return [];
-  const fields = new Map<string, unknown>(Object.entries(inner.shape));
-  return Object.entries(value).flatMap(([key, child]) => {
-    const path = at === "" ? key : `${at}.${key}`;
-    const field = fields.get(key);
-    return field instanceof z.ZodType ? unknownFields(child, field, path) : [path];
-  });
+function unknownFields(value: unknown, at: FieldPath): readonly FieldPath[] {
+  const known = new Set(fieldNamesAt(meshConfigSchema, at));
+  if (known.size === 0 || !isJsonObject(value)) return [];
+  return Object.entries(value).flatMap(([key, child]) => (known.has(key) ? unknownFields(child, [...at, key]) : [[...at, key]]));
 }

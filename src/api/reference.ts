@@ -2,6 +2,7 @@
 // scripts/gen-docs.mjs writes them to docs/reference; a test fails when the files there are older than this.
 
 import { type CodeEntry, codes } from "./codes.ts";
+import { meshConfigFields, meshConfigPlace } from "./mesh-config.ts";
 import { type AnyKind, allKinds, kindsNotSupportedYet } from "./registry.ts";
 import { type SchemaField, schemaFields } from "./schema-walk.ts";
 
@@ -31,7 +32,25 @@ function compatibilityPage(): string {
       .concat("."),
     "",
     ...allKinds().flatMap(kindSection),
+    ...meshConfigSection(),
   ].join("\n");
+}
+
+/** Settings of the whole mesh are the text of a ConfigMap, no kind of their own. */
+function meshConfigSection(): readonly string[] {
+  const { namespace, name, key } = meshConfigPlace;
+  const fields = meshConfigFields();
+  const leaves = fields.filter((path) => !fields.some((other) => other.startsWith(`${path}.`)));
+  return [
+    "## MeshConfig",
+    "",
+    `Istio's mesh settings are read from \`data.${key}\` of ConfigMap \`${namespace}/${name}\`. These fields act; any other yields a warning (LTN0902).`,
+    "",
+    "| field | |",
+    "| --- | --- |",
+    ...leaves.map((path) => `| \`${path}\` | yes |`),
+    "",
+  ];
 }
 
 function summaryRow(kind: AnyKind): string {
