@@ -39,6 +39,8 @@ async function vitest(args, { label, suite }) {
   mkdirSync(inRoot(".cache/test-results"), { recursive: true });
   rmSync(results, { force: true });
   process.env.LATEEN_SUITE = suite;
+  // What users run is what is tested: the bundle, where there is one.
+  if (existsSync(inRoot("dist/main.js"))) process.env.LATEEN_MAIN = inRoot("dist/main.js");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
   return startNode24([VITEST, "run", ...reporters, ...args], { cwd: ROOT });
 }

@@ -4,13 +4,10 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { eventually } from "../harness/eventually.ts";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const main = join(root, "src/cli/main.ts");
+import { mainPath, root } from "../harness/program.ts";
 
 const resultSchema = z.object({
   seconds: z.number(),
@@ -46,7 +43,7 @@ interface Run {
 function startDemo(args: readonly string[]): Run {
   const home = mkdtempSync(join(tmpdir(), "ld-"));
   const env = { ...process.env, XDG_RUNTIME_DIR: home };
-  const child = spawn(process.execPath, [main, "demo", "--port", "0", ...args], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [mainPath, "demo", "--port", "0", ...args], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
   let out = "";
   let err = "";
   child.stdout?.on("data", (chunk: Buffer) => {
@@ -108,7 +105,7 @@ describe("what the shop's README prints", () => {
 
   it.each(commands)("lateen %s works", (words) => {
     const env = { ...process.env, XDG_RUNTIME_DIR: run.home, NO_COLOR: "1" };
-    const done = spawnSync(process.execPath, [main, ...words.split(/\s+/)], { cwd: root, env, encoding: "utf8" });
+    const done = spawnSync(process.execPath, [mainPath, ...words.split(/\s+/)], { cwd: root, env, encoding: "utf8" });
     expect(done.status, `${done.stdout}${done.stderr}`).toBe(0);
     expect(done.stderr).toMatch(/(\d+) of \1 proxies acknowledged/);
   });

@@ -2,10 +2,8 @@
 
 import { spawn } from "node:child_process";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { TestMesh } from "./mesh.ts";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
+import { mainPath, root } from "./program.ts";
 
 export interface CliResult {
   readonly code: number | null;
@@ -23,8 +21,7 @@ export interface CliOptions {
 /** Runs `lateen <args>` to its end. */
 export function lateen(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const env = { ...process.env, XDG_RUNTIME_DIR: options.runtimeDir ?? "/nonexistent", NO_COLOR: "1" };
-  const main = `${root}/src/cli/main.ts`;
-  const child = spawn(process.execPath, [main, ...args], { cwd: options.cwd ?? root, env, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [mainPath, ...args], { cwd: options.cwd ?? root, env, stdio: ["pipe", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {

@@ -12,6 +12,7 @@ import { applyResources } from "../../src/app/apply.ts";
 import { createApiClient } from "../../src/http/client.ts";
 import type { ApiClient } from "../../src/http/client-types.ts";
 import { eventually } from "./eventually.ts";
+import { mainPath } from "./program.ts";
 import { runHttp } from "./test-app-client.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -65,7 +66,7 @@ export class TestMesh {
     const home = mkdtempSync(join(tmpdir(), "lt-"));
     writeFileSync(join(home, "app.yaml"), options.manifests);
     writeFileSync(join(home, "lateen.yaml"), stringify(lateenYamlOf(options)));
-    const args = ["src/cli/main.ts", "--mesh", "t", "up", "-f", join(home, "app.yaml"), "--timeout", "45s", ...(options.args ?? [])];
+    const args = [mainPath, "--mesh", "t", "up", "-f", join(home, "app.yaml"), "--timeout", "45s", ...(options.args ?? [])];
     const env = { ...process.env, XDG_RUNTIME_DIR: home };
     const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     let said = "";

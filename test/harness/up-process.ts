@@ -1,10 +1,9 @@
 // `lateen up` as a bare process, for tests of how it starts and ends.
 
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
+import { mainPath, root } from "./program.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const startMs = 60_000;
 
 export interface UpOptions {
@@ -27,7 +26,7 @@ export interface UpProcess {
 /** Starts it. @throws Error with what it said when it ends before it is ready. */
 export async function startUp({ home, mesh, args, untilReady = true }: UpOptions): Promise<UpProcess> {
   const env = { ...process.env, XDG_RUNTIME_DIR: home, NO_COLOR: "1" };
-  const child = spawn(process.execPath, [`${root}/src/cli/main.ts`, "--mesh", mesh, "up", ...args], { cwd: root, env, detached: true });
+  const child = spawn(process.execPath, [mainPath, "--mesh", mesh, "up", ...args], { cwd: root, env, detached: true });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {
