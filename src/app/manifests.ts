@@ -5,6 +5,7 @@ import { extname, join, relative } from "node:path";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { type ParsedResource, parseManifests } from "../api/parse.ts";
 import { BadInput } from "../lib/errors.ts";
+import { readStdin } from "./read-stdin.ts";
 
 const manifestExtensions = new Set([".yaml", ".yml", ".json"]);
 /** What lies among manifests and isn't one. */
@@ -54,7 +55,7 @@ function filesOf(path: string): readonly string[] {
 
 function readText(file: string): Uint8Array {
   try {
-    return readFileSync(file === "-" ? 0 : file);
+    return file === "-" ? readStdin() : readFileSync(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new BadInput(`${file} can't be read: ${reason}`, { fix: "check the file and its permissions" });

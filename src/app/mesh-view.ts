@@ -83,11 +83,14 @@ function statusOf({ mesh, startedAt, store, changes, proxies, findings }: Status
 
 function podSummary({ value, name, namespace }: Stored<"Pod">): PodSummary {
   const { status } = value;
+  const ready = status?.conditions.find(({ type }) => type === "Ready");
+  const isReady = ready?.status === "True";
   return {
     namespace: namespace ?? "",
     name,
     phase: value.metadata.deletionTimestamp === undefined ? (status?.phase ?? "Pending") : "Terminating",
-    ready: status?.conditions.some((condition) => condition.type === "Ready" && condition.status === "True") ?? false,
+    ready: isReady,
+    reason: isReady || status?.phase === "Succeeded" ? undefined : (ready?.message ?? "the node has not taken it yet"),
     ip: status?.podIP ?? "",
     restarts: (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
   };

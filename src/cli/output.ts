@@ -2,7 +2,10 @@
 
 import pc from "picocolors";
 
-export type Format = "table" | "wide" | "json" | "yaml" | "name";
+/** What -o takes. */
+export const formats = ["table", "wide", "json", "yaml", "name"] as const;
+
+export type Format = (typeof formats)[number];
 
 export interface Colours {
   readonly bold: (text: string) => string;

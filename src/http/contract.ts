@@ -74,6 +74,8 @@ export interface PodSummary {
   readonly ready: boolean;
   readonly ip: string;
   readonly restarts: number;
+  /** Why it is not ready, in the node's words; undefined when it is, or has ended well. */
+  readonly reason: string | undefined;
 }
 
 /** One of the latest changes of configuration, and how far it has come. */

@@ -6,7 +6,7 @@ import { UsageError } from "../../lib/errors.ts";
 import type { RawResource } from "../../store/store.ts";
 import { exitCode, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
-import { age, table } from "../output.ts";
+import { age, type Format, formats, table } from "../output.ts";
 
 export const runGet: RunCommand = async ({ args, options }, { config, terminal }) => {
   const [word = "", name] = args;
@@ -14,19 +14,26 @@ export const runGet: RunCommand = async ({ args, options }, { config, terminal }
   const definition = kinds[kind];
   const namespace =
     definition.namespaced && options["allNamespaces"] !== true ? (textOption(options, "namespace") ?? "default") : undefined;
+  const format = formatOf(textOption(options, "output") ?? "table");
   const client = connect(config);
   try {
     const items =
       name === undefined
         ? (await client.list(kind, { namespace, labelSelector: textOption(options, "selector") })).items
         : [await client.get({ kind, namespace: namespace ?? "default", name })];
-    const format = textOption(options, "output") ?? "table";
     terminal.out(render(items, { format, kind, single: name !== undefined, namespace }));
     return exitCode.ok;
   } finally {
     client.close();
   }
 };
+
+/** @throws UsageError for a format that doesn't exist. */
+function formatOf(text: string): Format {
+  const found = formats.find((format) => format === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`there is no output format "${text}"`, { fix: `use one of ${formats.join(", ")}` });
+}
 
 /** The kind a word names: kind, singular, plural, or short name, in any case. @throws UsageError for other words. */
 export function kindOfWord(word: string): KindName {
@@ -48,7 +55,7 @@ function isKindName(kind: string): kind is KindName {
 }
 
 interface RenderOptions {
-  readonly format: string;
+  readonly format: Format;
   readonly kind: KindName;
   readonly single: boolean;
   readonly namespace: string | undefined;

@@ -1,6 +1,7 @@
 // One container's life: start, probes, restart with back-off, stop. It tells its owner when its state changed; the owner writes the status.
 
 import type { Container as ContainerSpec, Pod, Probe } from "../../../api/kubernetes/pod.ts";
+import { MeshError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Container, Exit, PodSandbox, ProbeAction, ContainerSpec as ProcessSpec } from "../sandbox.ts";
 import { type ContainerPhase, type ContainerState, restartDelayMs } from "./pod-status.ts";
@@ -64,8 +65,8 @@ export class ContainerWorker {
       if (this.#stopping) return;
       this.#container = await this.#options.sandbox.startContainer({ ...spec, onExit: (exit) => this.#onExit(exit) });
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.#set({ kind: "waiting", reason: "CreateContainerError", message });
+      const { message, fix } = MeshError.from(error);
+      this.#set({ kind: "waiting", reason: "CreateContainerError", message: fix === undefined ? message : `${message}; ${fix}` });
       this.#later(1000);
       return;
     }

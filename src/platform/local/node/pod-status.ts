@@ -84,8 +84,13 @@ function notReadyReason(state: PodState): { readonly reason: string; readonly me
   const waiting = state.containers.find((container) => container.phase.kind === "waiting");
   if (waiting?.phase.kind === "waiting" && waiting.phase.message !== "")
     return { reason: waiting.phase.reason, message: waiting.phase.message };
-  const names = state.containers.filter((container) => !container.ready).map((container) => container.name);
+  const names = state.containers.filter((container) => !container.ready).map(nameWithExit);
   return { reason: "ContainersNotReady", message: `containers not ready: ${names.join(", ")}` };
+}
+
+/** A container that ended before and is not ready again may be about to end again: its last exit code tells more than its name. */
+function nameWithExit({ name, lastExitCode }: ContainerState): string {
+  return lastExitCode === undefined ? name : `${name} (last exit code ${lastExitCode})`;
 }
 
 function containerStatusOf(container: ContainerState): Readonly<Record<string, unknown>> {
