@@ -8,7 +8,7 @@ import { protoDuration } from "../../lib/duration.ts";
 import type { EffectivePolicy } from "../../model/destinations.ts";
 import type { MeshService, MeshSettings, PortProtocol, ServicePort } from "../../model/mesh.ts";
 import { isHttp } from "../../model/protocol.ts";
-import { adsConfigSource } from "../config-source.ts";
+import { endpointConfigSource } from "../config-source.ts";
 import { circuitBreakers } from "./circuit-breakers.ts";
 import { httpProtocolOptions } from "./http-protocol-options.ts";
 import { commonLbConfig, loadBalancing } from "./load-balancer.ts";
@@ -46,7 +46,7 @@ const originalDestination = { type: "ORIGINAL_DST", lbPolicy: "CLUSTER_PROVIDED"
 function endpointDiscovery(policy: EffectivePolicy): ClusterJson {
   return defined<ClusterJson>({
     type: "EDS",
-    edsClusterConfig: { edsConfig: adsConfigSource },
+    edsClusterConfig: { edsConfig: endpointConfigSource },
     ...loadBalancing(policy.loadBalancer),
     commonLbConfig: commonLbConfig(policy, { localityWeighted: false }),
     outlierDetection: policy.outlierDetection === undefined ? undefined : outlierDetection(policy.outlierDetection),

@@ -6,7 +6,7 @@ import type { EffectivePolicy } from "../../model/destinations.ts";
 import { effectivePolicy } from "../../model/destinations.ts";
 import type { L4Split } from "../../model/l4-routes.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
-import { adsConfigSource } from "../config-source.ts";
+import { endpointConfigSource } from "../config-source.ts";
 import { commonLbConfig, loadBalancing } from "./load-balancer.ts";
 import { clusterCommon } from "./outbound.ts";
 import { outlierDetection } from "./outlier-detection.ts";
@@ -17,7 +17,7 @@ export function splitCluster(split: L4Split, settings: MeshSettings): ClusterJso
   return defined<ClusterJson>({
     name: split.name,
     type: "EDS",
-    edsClusterConfig: { edsConfig: adsConfigSource },
+    edsClusterConfig: { edsConfig: endpointConfigSource },
     ...loadBalancing(policy.loadBalancer),
     commonLbConfig: commonLbConfig(policy, { localityWeighted: true }),
     outlierDetection: policy.outlierDetection === undefined ? undefined : outlierDetection(policy.outlierDetection),
