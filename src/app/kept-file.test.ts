@@ -1,0 +1,33 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { readKept, writeKept } from "./kept-file.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "lateen-kept-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const kept = {
+  settled: new Map([["prefix", { weights: [9000, 1000], structure: "abc" }]]),
+  resolved: new Map([["api.example", ["192.0.2.1", "192.0.2.2"]]]),
+};
+const nothing = { settled: new Map(), resolved: new Map() };
+
+test("what one process kept the next one reads; the file is replaced as a whole and only its owner's", () => {
+  const path = join(folder, "kept.json");
+  writeKept(path, nothing);
+  writeKept(path, kept);
+  expect(readKept(path)).toEqual(kept);
+  expect(readdirSync(folder)).toEqual(["kept.json"]);
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test.each([
+  ["no file", undefined],
+  ["half a file", '{"settled": [['],
+  ["another shape", '{"settled": {"a": 1}, "resolved": []}'],
+])("%s is nothing kept, not a failed start", (name, text) => {
+  const path = join(folder, `${name}.json`);
+  if (text !== undefined) writeFileSync(path, text);
+  expect(readKept(path)).toEqual(nothing);
+});
