@@ -25,10 +25,11 @@ export const runApply: RunCommand = async ({ options }, context) => {
     const startedAt = performance.now();
     const applied = await applyResources(client, manifests.resources);
     for (const resource of applied.resources) printApplied(resource, context);
-    const { diagnostics } = await client.diagnostics();
-    for (const finding of findingsAbout(manifests.resources, diagnostics)) terminal.err(printDiagnostic(finding));
+    const findings = findingsAbout(manifests.resources, (await client.diagnostics()).diagnostics);
+    for (const finding of findings) terminal.err(printDiagnostic(finding));
+    const wrong = findings.some(({ severity }) => severity === "error");
     const refused = applied.resources.some(({ outcome }) => outcome === "refused");
-    const code = bad || refused ? exitCode.badInput : exitCode.ok;
+    const code = bad || refused ? exitCode.badInput : wrong ? exitCode.findings : exitCode.ok;
     if (applied.revision === 0 || options["wait"] === false) return code;
     const reply = await client.waitAcknowledged(applied.revision, { timeoutMs, signal });
     for (const line of acknowledgementLines(reply, performance.now() - startedAt)) terminal.err(line);
