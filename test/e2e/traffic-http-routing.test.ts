@@ -172,6 +172,10 @@ const hostNames = [
     "hosts:\n    - outside\n",
     "hosts:\n    - outside\n  gateways:\n    - some-gateway\n",
   ),
+  istioYaml("Gateway", "some-gateway", {
+    selector: { istio: "ingressgateway" },
+    servers: [{ port: { number: 80, name: "http", protocol: "HTTP" }, hosts: ["gateway.test"] }],
+  }),
   // The same name in another namespace is another service.
   "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
   serviceYaml("short", { app: "server", namespace: "shop", ports: [{ name: "http", port: 80, targetPort: 8080 }] }),
