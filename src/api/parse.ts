@@ -36,9 +36,16 @@ export interface ManifestOptions {
 
 /** Reads a file of YAML or JSON documents, Lists included. Bad objects are left out and reported; the others are returned. */
 export function parseManifests(text: string | Uint8Array, options: ManifestOptions): ParseResult {
-  const defaultNamespace = options.defaultNamespace ?? "default";
-  const results = parseYaml(text, options.file).flatMap((document) => readDocument(document, defaultNamespace));
-  return withoutDuplicates(results);
+  return parseFiles([{ file: options.file, text }], options.defaultNamespace);
+}
+
+/** Reads several files as one: an object that stands in two of them counts once. */
+export function parseFiles(
+  files: readonly { readonly file: string; readonly text: string | Uint8Array }[],
+  defaultNamespace = "default",
+): ParseResult {
+  const documents = files.flatMap(({ file, text }) => parseYaml(text, file));
+  return withoutDuplicates(documents.flatMap((document) => readDocument(document, defaultNamespace)));
 }
 
 export interface ReadResult {
@@ -178,7 +185,8 @@ function withoutDuplicates(results: readonly ReadResult[]): ParseResult {
 }
 
 function duplicateOf(first: ParsedResource, second: ParsedResource, name: string): Diagnostic {
-  const at = first.position === undefined ? "" : ` (line ${first.position.line})`;
+  const file = first.position?.file === second.position?.file ? "" : `${first.position?.file} `;
+  const at = first.position === undefined ? "" : ` (${file}line ${first.position.line})`;
   return diagnosticOf(
     { code: "LTN0011", path: [], message: `${name} stands here a second time; the first one${at} counts` },
     name,

@@ -1,9 +1,9 @@
 // Manifests from files, folders or stdin: read and parsed; what is wrong in one never stops the others.
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { extname, join, relative } from "node:path";
+import { extname, join, relative, resolve } from "node:path";
 import type { Diagnostic } from "../api/diagnostic.ts";
-import { type ParsedResource, parseManifests } from "../api/parse.ts";
+import { type ParsedResource, parseFiles } from "../api/parse.ts";
 import { BadInput } from "../lib/errors.ts";
 import { readStdin } from "./read-stdin.ts";
 
@@ -23,16 +23,14 @@ export interface Manifests {
  * @throws BadInput when a path doesn't exist, can't be read, or a folder holds no manifest.
  */
 export function readManifests(paths: readonly string[], options: { readonly namespace: string; readonly cwd: string }): Manifests {
-  const files = paths.flatMap((path) => (path === "-" ? ["-"] : filesOf(path)));
-  const parsed = files.map((file) => {
-    const name = file === "-" ? "<stdin>" : shortest(relative(options.cwd, file), file);
-    return parseManifests(readText(file), { file: name, defaultNamespace: options.namespace });
-  });
-  return {
-    resources: parsed.flatMap(({ resources }) => resources).toSorted((a, b) => applyRank(a.kind) - applyRank(b.kind)),
-    diagnostics: parsed.flatMap(({ diagnostics }) => diagnostics),
-    files,
-  };
+  const named = paths.flatMap((path) => (path === "-" ? ["-"] : filesOf(path)));
+  const files = [...new Map(named.map((file) => [file === "-" ? file : resolve(options.cwd, file), file])).values()];
+  const texts = files.map((file) => ({
+    file: file === "-" ? "<stdin>" : shortest(relative(options.cwd, file), file),
+    text: readText(file),
+  }));
+  const { resources, diagnostics } = parseFiles(texts, options.namespace);
+  return { resources: resources.toSorted((a, b) => applyRank(a.kind) - applyRank(b.kind)), diagnostics, files };
 }
 
 function shortest(a: string, b: string): string {
