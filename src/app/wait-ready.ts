@@ -37,7 +37,7 @@ const podSchema = z.object({
 type PodView = z.output<typeof podSchema>;
 
 /** Resolves with an empty list as soon as all Deployments are available and all pods ready, else with what is missing at the deadline. */
-export async function waitUntilReady(client: ApiClient, options: WaitOptions): Promise<readonly Waiting[]> {
+export async function waitUntilReady(client: Pick<ApiClient, "list">, options: WaitOptions): Promise<readonly Waiting[]> {
   const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
   const told = new Set<string>();
   let waiting = await missing(client, told, options.onProgress);
@@ -57,7 +57,11 @@ async function pause(signal: AbortSignal): Promise<void> {
   });
 }
 
-async function missing(client: ApiClient, told: Set<string>, onProgress: (line: string) => void): Promise<readonly Waiting[]> {
+async function missing(
+  client: Pick<ApiClient, "list">,
+  told: Set<string>,
+  onProgress: (line: string) => void,
+): Promise<readonly Waiting[]> {
   const [deployments, pods] = await Promise.all([client.list("Deployment"), client.list("Pod")]);
   const views = pods.items.map((item) => podSchema.parse(item));
   for (const pod of views.filter(isReady)) {
