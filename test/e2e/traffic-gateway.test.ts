@@ -185,7 +185,7 @@ describe("what a route does", () => {
     expect((await seenBy("v1")).filter(({ path }) => path.startsWith("/retried")).length).toBe(3);
     expect((await ask("/abort")).status).toBe(429);
     const late = await ask("/late");
-    expect([late.status, late.ms >= 299]).toEqual([200, true]);
+    expect([late.status, late.ms > 200]).toEqual([200, true]);
     await seenBy("v2");
     expect((await mesh.gatewayLoad("/mirrored", { headers: { host: "do.test" }, count: 50 })).byVersion).toEqual({ v1: 50 });
     let copies = 0;

@@ -13,3 +13,8 @@ export function tcpBurst(
 export function tlsGet(
   target: Target & { readonly path?: string; readonly serverName?: string },
 ): Promise<{ readonly status: number; readonly body?: string; readonly version?: string; readonly error?: string }>;
+export function upgraded(command: {
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly text?: string;
+}): Promise<{ readonly status: number; readonly text: string }>;

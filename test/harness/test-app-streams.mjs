@@ -1,4 +1,5 @@
 // TCP and TLS clients inside a pod: what a connection is greeted with, how many land on which version, and HTTPS with a server name.
+import { request as httpRequest } from "node:http";
 import { request } from "node:https";
 import { connect } from "node:net";
 
@@ -57,6 +58,31 @@ export function tlsGet({ host, port, path = "/", serverName, timeoutMs = 5000 })
     );
     asked.on("timeout", () => asked.destroy(new Error("time-out")));
     asked.on("error", failed);
+    asked.end();
+  });
+}
+
+/** Upgrades a connection as a WebSocket client does, says `text`, and returns the first answer: {status, text}. */
+export function upgraded({ url, headers = {}, text = "hello", timeoutMs = 5000 }) {
+  return new Promise((resolve) => {
+    const asked = httpRequest(url, {
+      headers: { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": "dGVzdA==", ...headers },
+      agent: false,
+      timeout: timeoutMs,
+    });
+    asked.on("upgrade", (response, socket) => {
+      socket.once("data", (chunk) => {
+        socket.destroy();
+        resolve({ status: response.statusCode, text: String(chunk) });
+      });
+      socket.write(text);
+    });
+    asked.on("response", (response) => {
+      response.resume();
+      resolve({ status: response.statusCode, text: "" });
+    });
+    asked.on("timeout", () => asked.destroy(new Error("time-out")));
+    asked.on("error", (error) => resolve({ status: 0, text: error.code ?? String(error) }));
     asked.end();
   });
 }

@@ -9,7 +9,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { selfSigned } from "../../examples/shop/remote/certificate.mjs";
 import { runHttp, startLoad, stopLoad } from "./test-app-client.mjs";
-import { tcpBurst, tcpOnce, tlsGet } from "./test-app-streams.mjs";
+import { tcpBurst, tcpOnce, tlsGet, upgraded } from "./test-app-streams.mjs";
 
 const version = process.env.VERSION ?? "";
 const pod = hostname();
@@ -60,6 +60,12 @@ const http1 = createServer((request, response) => {
   );
 });
 http1.keepAliveTimeout = 120_000;
+// Any upgrade becomes an echo, as a WebSocket server's connection would.
+http1.on("upgrade", (_request, socket) => {
+  socket.on("error", () => {});
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\nx-served-by: ${version}\r\n\r\n`);
+  socket.on("data", (chunk) => socket.write(`${version} ${chunk}`));
+});
 
 const http2 = createHttp2Server((request, response) => {
   if ((request.headers["content-type"] ?? "").startsWith("application/grpc")) {
@@ -128,6 +134,7 @@ async function run(command) {
   }
   if (command.kind === "tcp-once") return await tcpOnce(command);
   if (command.kind === "tcp-burst") return await tcpBurst(command);
+  if (command.kind === "upgrade") return await upgraded(command);
   if (command.kind === "tls") return await tlsGet(command);
   if (command.kind === "grpc") return await grpcCall(command);
   if (command.kind === "grpc-burst") return await grpcBurst(command);

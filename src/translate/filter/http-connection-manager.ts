@@ -41,6 +41,8 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",
     normalizePath: true,
+    // "web.shop.svc.cluster.local." is the same host, and a common way around the resolver's search list.
+    stripTrailingHostDot: true,
     upgradeConfigs: [{ upgradeType: "websocket" }],
     // Streams may be silent as long as they like; routes have timeouts (Istio sets 0s as well).
     streamIdleTimeout: "0s",
