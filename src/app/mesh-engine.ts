@@ -19,6 +19,7 @@ import type { SettledWeights } from "../model/weights.ts";
 import type { Store, StoreEvent } from "../store/store.ts";
 import { createTranslator } from "../translate/proxy-config.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
+import type { Desired } from "../xds/proxy-session.ts";
 import { PushQueue, type Urgency } from "../xds/push-queue.ts";
 import { NameResolver } from "./name-resolver.ts";
 
@@ -63,11 +64,15 @@ export class MeshEngine {
   readonly #unsubscribe: () => void;
   #pending: Urgency | undefined;
   #mesh: Mesh | undefined;
+  /** The store's revision that #mesh was made from. */
+  #revision = 0;
   #proxies: Mesh["proxies"] = new Map();
   #settings: MeshSettings = defaultMeshSettings;
   #settingsText: string | undefined;
   #settingsDiagnostics: readonly Diagnostic[] = [];
   #settled: SettledWeights;
+  /** Why a proxy's configuration could not be made; it keeps the one before. */
+  readonly #untranslated = new Map<string, string>();
   #names: { readonly version: string; readonly table: NameTable } = { version: "", table: { hosts: [], vips: [], gatewayPorts: [] } };
   readonly #nameWaiters = new Set<() => void>();
   #findings: { readonly revision: number; readonly list: readonly Diagnostic[] } = { revision: -1, list: [] };
@@ -114,7 +119,19 @@ export class MeshEngine {
     if (this.#findings.revision !== snapshot.revision) {
       this.#findings = { revision: snapshot.revision, list: [...this.#settingsDiagnostics, ...analyze(snapshot)] };
     }
-    return this.#findings.list;
+    return [...this.#findings.list, ...this.#untranslatedFindings()];
+  }
+
+  #untranslatedFindings(): readonly Diagnostic[] {
+    const living = [...this.#untranslated].filter(([id]) => this.#proxies.has(id));
+    return living.map(([id, reason]) => ({
+      code: "LTN0903",
+      severity: "error",
+      resource: "",
+      path: "",
+      message: `proxy ${id}: its configuration can't be made, so it keeps the one before: ${reason}`,
+      fix: "correct or remove the object that was applied last; please report this, every object should be checked before",
+    }));
   }
 
   close(): void {
@@ -141,33 +158,40 @@ export class MeshEngine {
   }
 
   #push(): void {
-    const { store } = this.#options;
+    const { store, ads } = this.#options;
     const snapshot = store.snapshot();
     this.#readSettings(snapshot);
     const mesh = this.#model.meshOf(snapshot, { settings: this.#settings, resolved: this.#resolver.resolved, settled: this.#settled });
     this.#mesh = mesh;
+    this.#revision = snapshot.revision;
     if (mesh.settled !== this.#settled) {
       this.#settled = mesh.settled;
       this.#keep();
     }
     this.#followProxies(mesh);
-    for (const proxy of mesh.proxies.values()) {
-      // Before its pod has an address a proxy would become ready without its inbound side.
-      if (proxy.address !== "") this.#setDesired(mesh, proxy, snapshot.revision);
+    // One without a stream gets its configuration when it connects (desiredOf): until then every push would make it in vain.
+    for (const id of mesh.proxies.keys()) {
+      const desired = ads.isConnected(id) ? this.desiredOf(id) : undefined;
+      if (desired !== undefined) ads.setDesired(id, desired);
     }
     this.#updateNames(mesh, snapshot);
   }
 
-  /** One proxy's translation never stops the others: it keeps its last good configuration, and the reason is logged. */
-  #setDesired(mesh: Mesh, proxy: MeshProxy, revision: number): void {
-    const { ads, logger } = this.#options;
+  /** What a proxy should have by the newest mesh; undefined when it is unknown, or nothing can be made for it (yet). */
+  desiredOf(proxyId: string): Desired | undefined {
+    const mesh = this.#mesh;
+    const proxy = mesh?.proxies.get(proxyId);
+    // Before its pod has an address a proxy would become ready without its inbound side.
+    if (mesh === undefined || proxy === undefined || proxy.address === "") return undefined;
     try {
-      ads.setDesired(proxy.id, { config: this.#translator(mesh, proxy), revision });
+      return { config: this.#translator(mesh, proxy), revision: this.#revision };
     } catch (error) {
-      logger.error("a proxy's configuration can't be made", {
-        proxy: proxy.id,
+      // One proxy's translation never stops the others: it keeps its last good configuration.
+      this.#options.logger.error("a proxy's configuration can't be made", {
+        proxy: proxyId,
         error: error instanceof Error ? error.stack : String(error),
       });
+      return undefined;
     }
   }
 

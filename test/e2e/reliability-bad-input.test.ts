@@ -62,6 +62,11 @@ const mistakes: readonly (readonly [name: string, spec: string, message: RegExp]
     '  hosts: [e]\n  http: [{match: [{uri: {regex: "(?=a)"}}], route: [{destination: {host: e}}]}]',
     /error LTN0207 .* spec\.http\[0\]\.match\[0\]\.uri\.regex: .*no RE2 pattern/,
   ],
+  [
+    "endless-timeout",
+    "  hosts: [e]\n  http: [{timeout: 9999999999h, route: [{destination: {host: e}}]}]",
+    /error LTN0107 .* spec\.http\[0\]\.timeout: "9999999999h" is not a duration/,
+  ],
 ];
 
 describe("lateen apply", () => {

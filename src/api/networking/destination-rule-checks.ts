@@ -160,10 +160,14 @@ function checkCount(value: number | undefined, path: FieldPath): readonly Findin
   return [{ code: "LTN0306", path, message: `\`${printPath(path)}\` is ${value}`, fix: "Use 0 or more." }];
 }
 
+/** MAX_TCP_KEEPIDLE and MAX_TCP_KEEPINTVL of Linux. */
+const longestKeepaliveMs = 32_767_000;
+
 /** The kernel counts keep-alive times in seconds. */
 function checkWholeSeconds(value: number | undefined, path: FieldPath): readonly Finding[] {
-  if (value === undefined || value >= 1000) return [];
-  return [{ code: "LTN0211", path, message: `\`${printPath(path)}\` is shorter than 1 s`, fix: "Write 1s or more." }];
+  if (value === undefined || (value >= 1000 && value <= longestKeepaliveMs)) return [];
+  const wrong = value < 1000 ? "shorter than 1 s" : "longer than the kernel can count";
+  return [{ code: "LTN0211", path, message: `\`${printPath(path)}\` is ${wrong}`, fix: "Write 1s or more, at most 32767s." }];
 }
 
 function checkOutlierDetection(outlier: OutlierDetection | undefined, path: FieldPath): readonly Finding[] {
