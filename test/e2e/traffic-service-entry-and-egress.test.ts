@@ -145,6 +145,36 @@ describe("STATIC", () => {
   });
 });
 
+describe("addresses of its own", () => {
+  it("lead to the endpoints, whatever name the client knows", async () => {
+    const given = "203.0.113.9";
+    await mesh.apply(
+      istioYaml("ServiceEntry", "addressed", {
+        hosts: ["addressed.test"],
+        addresses: [given],
+        ports: [port(80, "HTTP", 8080), port(9082, "TCP", 8082), port(443, "TLS", 8443)],
+        resolution: "STATIC",
+        endpoints: [{ address: address.get("free.out.test") }],
+      }),
+    );
+    expect([await servedBy("addressed.test/"), await servedBy(`${given}/`)]).toEqual(["free", "free"]);
+    expect([await greetedBy("addressed.test", 9082), await greetedBy(given, 9082)]).toEqual(["free", "free"]);
+    expect(await tlsServedBy("addressed.test", 443)).toBe("free");
+  });
+
+  it("an endpoint's own ports come before the entry's targetPort", async () => {
+    await mesh.apply(
+      istioYaml("ServiceEntry", "ported", {
+        hosts: ["ported.test"],
+        ports: [port(80, "HTTP", 9999)],
+        resolution: "STATIC",
+        endpoints: [{ address: address.get("free.out.test"), ports: { "http-80": 8080 } }],
+      }),
+    );
+    expect(await servedBy("ported.test/")).toBe("free");
+  });
+});
+
 describe("ALLOW_ANY", () => {
   it("unlisted hosts are reached in every protocol, under the cluster PassthroughCluster", async () => {
     expect(await servedBy("free.out.test:8080/")).toBe("free");
@@ -178,6 +208,12 @@ describe("REGISTRY_ONLY", () => {
   it("listed hosts and the mesh's own services are reached", async () => {
     expect([await servedBy("a.out.test/"), await servedBy("server/"), await servedBy("same-port:8080/")]).toEqual(["a", "v1", "v1"]);
     expect([await greetedBy("b.out.test", 9082), await tlsServedBy("b.out.test", 443)]).toEqual(["b", "b"]);
+  });
+
+  it("pods are reached by their services, not by their addresses", async () => {
+    const { items } = await mesh.client.list("Pod", { namespace: "default", labelSelector: "app=server" });
+    const pod = String(Object(items[0]).status.podIP);
+    expect([await servedBy(`${pod}:8080/`), await greetedBy(pod, 8082)]).toEqual(["502", expect.stringMatching(/closed|ECONNRESET/)]);
   });
 
   it("a ServiceEntry with resolution NONE opens a host, its end closes it", async () => {
