@@ -1,6 +1,5 @@
 // The typed client's interface: what the node agent and the CLI call. client.ts implements it over a Unix socket.
 
-import type { Diagnostic } from "../api/diagnostic.ts";
 import type { KindName } from "../api/registry.ts";
 import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
@@ -85,9 +84,4 @@ export interface ApiClient {
   watchNames(request: { readonly signal: AbortSignal }): AsyncGenerator<NameTable, void, undefined>;
   /** Ends keep-alive connections; running watches end too. */
   close(): void;
-}
-
-/** Diagnostics of a 422, thrown by the client with code "invalid" (see client.ts). */
-export interface WithDiagnostics {
-  readonly diagnostics: readonly Diagnostic[];
 }

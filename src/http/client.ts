@@ -9,7 +9,7 @@ import { sendBatch } from "./client-batch.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
-import { type ApiAddress, type ApiResponse, Transport } from "./transport.ts";
+import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
 const namesPollMs = 30_000;
 const namesRetryMs = 100;
@@ -103,15 +103,7 @@ class HttpApiClient implements ApiClient {
     revision: number,
     { timeoutMs = 10_000, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
   ): Promise<AcknowledgedReply> {
-    const request = {
-      method: "GET",
-      path: "/lateen/v1/acknowledged",
-      query: { revision, timeoutMs },
-      signal,
-      idleMs: timeoutMs + 10_000,
-    } as const;
-    const reply: AcknowledgedReply = JSON.parse((await this.#transport.send(request)).text);
-    return reply;
+    return this.#own("acknowledged", { query: { revision, timeoutMs }, signal, idleMs: timeoutMs + 10_000 });
   }
 
   async *watchNames({ signal: given }: { readonly signal: AbortSignal }): AsyncGenerator<NameTable, void, undefined> {
@@ -119,9 +111,8 @@ class HttpApiClient implements ApiClient {
     let after = "";
     while (!signal.aborted) {
       const query = { after, timeoutMs: namesPollMs };
-      const request = { method: "GET", path: "/lateen/v1/names", query, signal, idleMs: namesPollMs + 10_000 } as const;
       try {
-        const reply = (await this.#transport.send(request)).body as NamesReply;
+        const reply: NamesReply = await this.#own("names", { query, signal, idleMs: namesPollMs + 10_000 });
         if (reply.version !== after) yield reply.names;
         after = reply.version;
       } catch {
@@ -140,8 +131,8 @@ class HttpApiClient implements ApiClient {
   }
 
   /** Our own server's answers follow contract.ts; they are not checked again. */
-  async #own<T>(route: string): Promise<T> {
-    const answer: T = JSON.parse((await this.#transport.send({ method: "GET", path: `/lateen/v1/${route}` })).text);
+  async #own<T>(route: string, options: Pick<ApiRequest, "query" | "signal" | "idleMs"> = {}): Promise<T> {
+    const answer: T = JSON.parse((await this.#transport.send({ ...options, method: "GET", path: `/lateen/v1/${route}` })).text);
     return answer;
   }
 }

@@ -7,8 +7,6 @@ import { Unavailable } from "../../lib/errors.ts";
 export const fabricAddress = "198.18.0.1";
 /** All pods' addresses and the fabric. */
 export const podRange = "198.18.0.0/16";
-/** Pod addresses and service addresses (198.19.0.0/16) together: what never leaves the fabric. */
-export const fabricRange = "198.18.0.0/15";
 /** Addresses that Istio gives to hosts without one (`ISTIO_META_DNS_AUTO_ALLOCATE`). */
 export const autoAllocatedRange = "240.240.0.0/16";
 
