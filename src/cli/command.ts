@@ -1,6 +1,7 @@
 // A CLI command is an object in a table: noun and verb, its arguments and options, and what to run, loaded only when asked for.
 
 import type { MeshConfig } from "../app/config.ts";
+import { UsageError } from "../lib/errors.ts";
 import type { Terminal } from "./output.ts";
 
 /** Exit codes every command keeps to (sysexits.h where it has one). */
@@ -61,6 +62,14 @@ export interface Command {
 export function textOption(options: OptionValues, name: string): string | undefined {
   const value = options[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** Reads -o: one of the formats that a command has, the first when it isn't given. @throws UsageError for another one. */
+export function formatOption<Format extends string>(options: OptionValues, formats: readonly [Format, ...Format[]]): Format {
+  const text = textOption(options, "output") ?? formats[0];
+  const found = formats.find((format) => format === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`--output: this command has no output format "${text}"`, { fix: `use ${formats.join(" or ")}` });
 }
 
 /** Reads an option that may be given several times. */

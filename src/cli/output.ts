@@ -2,11 +2,6 @@
 
 import pc from "picocolors";
 
-/** What -o takes. */
-export const formats = ["table", "wide", "json", "yaml", "name"] as const;
-
-export type Format = (typeof formats)[number];
-
 export interface Colours {
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;

@@ -11,7 +11,7 @@ import { defaultRate, largestRate } from "../../app/demo/traffic.ts";
 import { printDiagnostic } from "../../app/manifests.ts";
 import { parseDuration } from "../../lib/duration.ts";
 import { MeshError, UserError } from "../../lib/errors.ts";
-import { type CommandContext, exitCode, type OptionValues, type RunCommand, textOption } from "../command.ts";
+import { type CommandContext, exitCode, formatOption, type OptionValues, type RunCommand, textOption } from "../command.ts";
 import { demoTable, LivePlace, secondLine, suggestionLines, totalLine } from "../demo-view.ts";
 import type { Terminal } from "../output.ts";
 import { printRefusals } from "./apply.ts";
@@ -88,9 +88,7 @@ export function demoOptions(options: OptionValues): DemoOptions {
   if (port !== undefined && !(/^\d+$/.test(portText ?? "") && port <= 65_535)) {
     throw new UserError(`--port ${portText} is not a port`, { fix: "write for example --port 8080; 0 is any free one" });
   }
-  const output = textOption(options, "output") ?? "table";
-  if (output !== "table" && output !== "json") throw new UserError(`--output ${output} is not known`, { fix: "use table or json" });
-  return { durationMs, rate, port, isJson: output === "json" };
+  return { durationMs, rate, port, isJson: formatOption(options, ["table", "json"]) === "json" };
 }
 
 function reportNotReady({ started, config }: DemoMesh, terminal: Terminal): number {

@@ -1,12 +1,14 @@
 // `lateen get <kind> [name]`: objects as kubectl shows them.
 
 import { stringify } from "yaml";
-import { type KindName, kinds } from "../../api/registry.ts";
+import { isKindName, type KindName, kinds } from "../../api/registry.ts";
 import { UsageError } from "../../lib/errors.ts";
 import type { RawResource } from "../../store/store.ts";
-import { exitCode, type RunCommand, textOption } from "../command.ts";
+import { exitCode, formatOption, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
-import { age, type Format, formats, table } from "../output.ts";
+import { age, table } from "../output.ts";
+
+const formats = ["table", "json", "yaml", "name"] as const;
 
 export const runGet: RunCommand = async ({ args, options }, { config, terminal }) => {
   const [word = "", name] = args;
@@ -14,7 +16,7 @@ export const runGet: RunCommand = async ({ args, options }, { config, terminal }
   const definition = kinds[kind];
   const namespace =
     definition.namespaced && options["allNamespaces"] !== true ? (textOption(options, "namespace") ?? "default") : undefined;
-  const format = formatOf(textOption(options, "output") ?? "table");
+  const format = formatOption(options, formats);
   const client = connect(config);
   try {
     const items =
@@ -27,13 +29,6 @@ export const runGet: RunCommand = async ({ args, options }, { config, terminal }
     client.close();
   }
 };
-
-/** @throws UsageError for a format that doesn't exist. */
-function formatOf(text: string): Format {
-  const found = formats.find((format) => format === text);
-  if (found !== undefined) return found;
-  throw new UsageError(`there is no output format "${text}"`, { fix: `use one of ${formats.join(", ")}` });
-}
 
 /** The kind a word names: kind, singular, plural, or short name, in any case. @throws UsageError for other words. */
 export function kindOfWord(word: string): KindName {
@@ -50,12 +45,8 @@ export function kindOfWord(word: string): KindName {
   });
 }
 
-function isKindName(kind: string): kind is KindName {
-  return Object.hasOwn(kinds, kind);
-}
-
 interface RenderOptions {
-  readonly format: Format;
+  readonly format: (typeof formats)[number];
   readonly kind: KindName;
   readonly single: boolean;
   readonly namespace: string | undefined;

@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 
 const fileOption = { flags: "-f, --filename <path...>", description: "manifest file or folder; - is stdin; may be repeated" };
 const namespaceOption = { flags: "-n, --namespace <name>", description: "namespace (default: default)" };
-const outputOption = { flags: "-o, --output <format>", description: "table, wide, json, yaml or name", default: "table" };
+const outputOption = { flags: "-o, --output <format>", description: "table or json", default: "table" };
 
 export const commands: readonly Command[] = [
   {
@@ -71,7 +71,7 @@ export const commands: readonly Command[] = [
       namespaceOption,
       { flags: "-A, --all-namespaces", description: "all namespaces" },
       { flags: "-l, --selector <selector>", description: "label selector" },
-      outputOption,
+      { ...outputOption, description: "table, json, yaml or name" },
     ],
     examples: ["lateen get pods -A", "lateen get vs web -n shop -o yaml"],
     load: async () => (await import("./get.ts")).runGet,

@@ -1,15 +1,16 @@
 // `lateen proxy list`: every Envoy, whether it is connected, and what it has not acknowledged or has refused.
 
 import type { ProxyStatus } from "../../http/contract.ts";
-import { exitCode, type RunCommand, textOption } from "../command.ts";
+import { exitCode, formatOption, type RunCommand } from "../command.ts";
 import { connect } from "../connect.ts";
 import { type Terminal, table } from "../output.ts";
 
 export const runProxyList: RunCommand = async ({ options }, { config, terminal }) => {
+  const format = formatOption(options, ["table", "json"]);
   const client = connect(config);
   try {
     const list = await client.proxies();
-    if (textOption(options, "output") === "json") terminal.out(JSON.stringify(list, null, 2));
+    if (format === "json") terminal.out(JSON.stringify(list, null, 2));
     else printProxies(list.proxies, list.revision, terminal);
     return list.proxies.every(({ rejected }) => rejected.length === 0) ? exitCode.ok : exitCode.findings;
   } finally {

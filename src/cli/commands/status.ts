@@ -2,15 +2,16 @@
 
 import { printDiagnostic } from "../../app/manifests.ts";
 import type { MeshStatus, PodSummary } from "../../http/contract.ts";
-import { exitCode, type RunCommand, textOption } from "../command.ts";
+import { exitCode, formatOption, type RunCommand } from "../command.ts";
 import { connect } from "../connect.ts";
 import { type Colours, type Terminal, table } from "../output.ts";
 
 export const runStatus: RunCommand = async ({ options }, { config, terminal }) => {
+  const format = formatOption(options, ["table", "json"]);
   const client = connect(config);
   try {
     const [status, { diagnostics }] = await Promise.all([client.status(), client.diagnostics()]);
-    if (textOption(options, "output") === "json") {
+    if (format === "json") {
       terminal.out(JSON.stringify({ ...status, findings: diagnostics }, null, 2));
     } else {
       printStatus(status, terminal);
