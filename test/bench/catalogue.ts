@@ -15,4 +15,5 @@ export const catalogue: readonly Entry[] = [
   { name: "structure-world", load: () => import("./structure-world.ts") },
   { name: "sidecar-cost", load: () => import("./sidecar-cost.ts") },
   { name: "pods", load: () => import("./pods.ts") },
+  { name: "ca", load: () => import("./ca.ts") },
 ];
