@@ -1,10 +1,10 @@
 // tcp and tls routes of VirtualServices as filter chains: which connections go to which cluster. A weighted route goes to one split
 // cluster, whose EDS localities carry the shares: connections survive every change of weights.
 
+import type { TcpSettings } from "../api/networking/destination-rule.ts";
 import type { L4RouteDestination, VirtualService } from "../api/networking/virtual-service.ts";
 import { meshGateway } from "../api/networking/virtual-service.ts";
 import { outboundClusterName, splitClusterName } from "../envoy/names.ts";
-import type { DurationMs } from "../lib/duration.ts";
 import type { DestinationContext, ResolvedDestination } from "./client.ts";
 import { resolveDestination } from "./client.ts";
 import { effectivePolicy, subsetOf } from "./destinations.ts";
@@ -21,11 +21,14 @@ export interface ChainMatch {
   readonly sources: readonly string[];
 }
 
+/** How long a connection may live and be silent: the part of DestinationRule connectionPool.tcp that the client's own side keeps. */
+export type ConnectionLimits = Pick<TcpSettings, "idleTimeout" | "maxConnectionDuration">;
+
 export interface L4Chain {
   readonly match: ChainMatch;
   readonly cluster: string;
-  /** DestinationRule connectionPool.tcp.idleTimeout of the (first) destination. */
-  readonly idleTimeout?: DurationMs | undefined;
+  /** Of the (first) destination's DestinationRule. */
+  readonly limits?: ConnectionLimits | undefined;
   /** "VirtualService shop/db" and the like. */
   readonly sources: readonly string[];
 }
@@ -115,15 +118,15 @@ function chainOf(
   const [only] = members;
   if (only === undefined) return { chains: [], splits: [], targets: [] };
   const targets = members.map(({ destination }) => destination);
-  const idleTimeout = idleTimeoutOf(only.destination);
+  const limits = limitsOf(only.destination);
   if (members.length === 1)
-    return { chains: [{ match, cluster: only.destination.cluster, idleTimeout, sources: [source] }], splits: [], targets };
+    return { chains: [{ match, cluster: only.destination.cluster, limits, sources: [source] }], splits: [], targets };
   const cluster = splitClusterName({ port: place.listenerPort, route: id, name, namespace });
-  return { chains: [{ match, cluster, idleTimeout, sources: [source] }], splits: [{ name: cluster, members, source }], targets };
+  return { chains: [{ match, cluster, limits, sources: [source] }], splits: [{ name: cluster, members, source }], targets };
 }
 
-function idleTimeoutOf({ policy, port, subset }: ResolvedDestination): DurationMs | undefined {
-  return effectivePolicy(policy, port, subsetOf(policy, subset)).connectionPool?.tcp?.idleTimeout;
+function limitsOf({ policy, port, subset }: ResolvedDestination): ConnectionLimits | undefined {
+  return effectivePolicy(policy, port, subsetOf(policy, subset)).connectionPool?.tcp;
 }
 
 /** One after the other; of two chains with the same conditions Envoy would refuse the listener, so the first one stays. */
@@ -162,9 +165,9 @@ export function serviceL4Routes(
   };
   const routed = virtualService === undefined ? { chains: [], splits: [], targets: [] } : l4Routes(virtualService, place);
   const cluster = outboundClusterName(port.number, "", service.hostname);
-  const idleTimeout = effectivePolicy(directory.policies(client, service), port.number).connectionPool?.tcp?.idleTimeout;
+  const limits = effectivePolicy(directory.policies(client, service), port.number).connectionPool?.tcp;
   const own: L4Routes = {
-    chains: [{ match: anyConnection, cluster, idleTimeout, sources: [service.source] }],
+    chains: [{ match: anyConnection, cluster, limits, sources: [service.source] }],
     splits: [],
     targets: [],
   };

@@ -6,16 +6,16 @@ import { TcpProxySchema } from "#envoy/envoy/extensions/filters/network/tcp_prox
 import { any } from "../../envoy/any.ts";
 import { defined } from "../../envoy/defined.ts";
 import { clusterStatName } from "../../envoy/names.ts";
-import type { DurationMs } from "../../lib/duration.ts";
 import { protoDuration } from "../../lib/duration.ts";
+import type { ConnectionLimits } from "../../model/l4-routes.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { accessLog } from "./access-log.ts";
 
 export interface TcpPlace {
   readonly cluster: string;
   readonly settings: MeshSettings;
-  /** Connections silent for so long are closed; Envoy's 1 h when unset (DestinationRule connectionPool.tcp.idleTimeout), 0 never. */
-  readonly idleTimeout?: DurationMs | undefined;
+  /** Connections silent or open for so long are closed; unset, silence may last Envoy's 1 h (0: for ever), and life is not limited. */
+  readonly limits?: ConnectionLimits | undefined;
 }
 
 /** The filter, ready for a filter chain. */
@@ -24,11 +24,12 @@ export function tcpProxyFilter(place: TcpPlace): FilterJson {
 }
 
 /** The TCP proxy of one chain. */
-export function tcpProxy({ cluster, settings, idleTimeout }: TcpPlace): TcpProxyJson {
+export function tcpProxy({ cluster, settings, limits }: TcpPlace): TcpProxyJson {
   return defined<TcpProxyJson>({
     statPrefix: clusterStatName(cluster),
     cluster,
-    idleTimeout: idleTimeout === undefined ? undefined : protoDuration(idleTimeout),
+    idleTimeout: limits?.idleTimeout === undefined ? undefined : protoDuration(limits.idleTimeout),
+    maxDownstreamConnectionDuration: limits?.maxConnectionDuration === undefined ? undefined : protoDuration(limits.maxConnectionDuration),
     accessLog: accessLog(settings),
   });
 }

@@ -111,11 +111,11 @@ function httpChain(relation: ListenerRelation, routes: string, { kind, settings 
   };
 }
 
-function tcpChain({ match, cluster, idleTimeout }: L4Chain, { settings }: ListenerPlace): FilterChainJson {
+function tcpChain({ match, cluster, limits }: L4Chain, { settings }: ListenerPlace): FilterChainJson {
   return defined<FilterChainJson>({
     name: chainName(match, cluster),
     filterChainMatch: isOpen(match) ? undefined : filterChainMatch(match),
-    filters: [tcpProxyFilter({ cluster, settings, idleTimeout })],
+    filters: [tcpProxyFilter({ cluster, settings, limits })],
   });
 }
 
