@@ -2,7 +2,7 @@
 
 import { clusterDomain, hostMatches, isWildcard, resolveHost, serviceHost } from "../api/hosts.ts";
 import type { KindName, ResourceOf } from "../api/registry.ts";
-import type { ObjectMeta } from "../api/resource.ts";
+import { type ObjectMeta, resourceName } from "../api/resource.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import { byAge } from "../model/visibility.ts";
 import { type Labels, type Workloads, workloadsOf } from "./workloads.ts";
@@ -95,5 +95,5 @@ function entryHosts(snapshot: Snapshot, workloads: Workloads): readonly KnownHos
 
 /** "ServiceEntry shop/rates". */
 export function nameOf(kind: KindName, metadata: ObjectMeta): string {
-  return metadata.namespace === undefined ? `${kind} ${metadata.name}` : `${kind} ${metadata.namespace}/${metadata.name}`;
+  return resourceName({ kind, metadata });
 }

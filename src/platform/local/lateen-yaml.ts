@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import type { Diagnostic, SourcePosition } from "../../api/diagnostic.ts";
-import { diagnosticOf } from "../../api/finding.ts";
+import { diagnosticOf, type Finding } from "../../api/finding.ts";
 import { guardJson } from "../../api/json.ts";
 import { parseYaml } from "../../api/yaml.ts";
 import type { FieldPath } from "../../lib/field-path.ts";
@@ -52,7 +52,7 @@ export function parseLateenYaml(text: string, file: string): LateenYamlResult {
   const [document, second] = documents;
   if (document === undefined) return { value: emptyLateenYaml, diagnostics: [] };
   if (second !== undefined) {
-    return refused([problem([], "the file has more than one document", "keep one document", second.positionOf([]))]);
+    return refused([problem({ path: [], message: "the file has more than one document", fix: "keep one document" }, second.positionOf([]))]);
   }
   const guarded = guardJson(document.value ?? {});
   const at = document.positionOf;
@@ -72,11 +72,11 @@ function schemaProblem(issue: z.core.$ZodIssue, at: (path: FieldPath) => SourceP
   const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
   const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
   const place = at([...path, ...unknown.slice(0, 1)]);
-  if (unknown.length === 0) return problem(path, issue.message, "correct the value, or remove it to use the default", place);
+  if (unknown.length === 0) return problem({ path, message: issue.message, fix: "correct the value, or remove it to use the default" }, place);
   const message = `unknown field ${unknown.map((key) => `\`${key}\``).join(", ")}`;
-  return problem(path, message, "lateen.yaml has images, external and gateway; see the README", place);
+  return problem({ path, message, fix: "lateen.yaml has images, external and gateway; see the README" }, place);
 }
 
-function problem(path: FieldPath, message: string, fix: string, position: SourcePosition): Diagnostic {
-  return diagnosticOf({ code: "LTN0900", path, message, fix }, resource, position);
+function problem(finding: Omit<Finding, "code">, position: SourcePosition): Diagnostic {
+  return diagnosticOf({ code: "LTN0900", ...finding }, resource, position);
 }
