@@ -1,0 +1,37 @@
+// A request's path as Envoy's filters see it under normalize_path, which is MeshConfig's pathNormalization BASE: RFC 3986 dot segments,
+// backslashes, percent-encodings of unreserved characters; encoded and double slashes stay. Compared with a real Envoy, character by character.
+
+/** The path a policy is compared with, or undefined when Envoy answers 400 to it. */
+export function normalizePath(path: string): { readonly path: string } | undefined {
+  if (!path.startsWith("/") || !/^[\x21-\x7e]+$/.test(path) || path.includes("#")) return undefined;
+  const [raw = ""] = path.split("?");
+  if (raw.includes("%00")) return undefined;
+  const plain = raw
+    .replaceAll("\\", "/")
+    .replace(/%[0-9a-fA-F]{2}/g, decodeUnreserved)
+    .replace(/["<>^`{|}]/g, encode);
+  return { path: withoutDotSegments(plain) };
+}
+
+/** Letters, digits, "-", ".", "_" and "~" never need their encoding, so it is undone; everything else keeps it as it was sent. */
+function decodeUnreserved(triplet: string): string {
+  const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+  return /[-A-Za-z0-9._~]/.test(character) ? character : triplet;
+}
+
+function encode(character: string): string {
+  return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** A segment counts as a dot segment with path parameters too: "..;x". */
+function withoutDotSegments(path: string): string {
+  const kept: string[] = [];
+  const segments = path.slice(1).split("/");
+  for (const [index, segment] of segments.entries()) {
+    const [name = ""] = segment.split(";");
+    if (name === "..") kept.pop();
+    if (name !== "." && name !== "..") kept.push(segment);
+    else if (index === segments.length - 1) kept.push("");
+  }
+  return `/${kept.join("/")}`;
+}
