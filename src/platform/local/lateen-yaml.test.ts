@@ -39,6 +39,8 @@ test.each([
   ["an empty command", "images: {web: {command: []}}", ["LTN0900 images.web.command 1:16"]],
   ["a host without ports", "external: {a.example: {command: [a]}}", ['LTN0900 external["a.example"].ports 1:12']],
   ["a port that is none", "gateway: {ports: {80: 99999}}", ['LTN0900 gateway.ports["80"] 1:19']],
+  ["a gateway port that is none", "gateway: {ports: {http: 80}}", ["LTN0900 gateway.ports.http 1:19"]],
+  ["a host that is no name", "external: {API_x: {command: [a], ports: [1]}}", ["LTN0900 external.API_x 1:12"]],
   ["broken YAML", "images: {", ["LTN0002  1:10"]],
   ["the same key twice", "images: {}\nimages: {}\n", ["LTN0004  2:1"]],
   ["two documents", "images: {}\n---\nimages: {}\n", ["LTN0900  3:1"]],
@@ -48,4 +50,12 @@ test.each([
 ])("%s is refused at its place", (_what, text, expected) => {
   expect(told(text)).toEqual(expected);
   expect(parseLateenYaml(text, "lateen.yaml").value).toBeUndefined();
+});
+
+test("what is wrong with a name is said, not that a key is invalid", () => {
+  const text = "external: {API_x: {command: [a], ports: [1]}}";
+  expect(parseLateenYaml(text, "lateen.yaml").diagnostics[0]).toMatchObject({
+    message: "not a host name in lower case",
+    severity: "error",
+  });
 });

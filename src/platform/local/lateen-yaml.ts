@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Diagnostic, SourcePosition } from "../../api/diagnostic.ts";
 import { diagnosticOf, type Finding } from "../../api/finding.ts";
 import { guardJson } from "../../api/json.ts";
+import { isDnsSubdomain } from "../../api/names.ts";
 import { parseYaml } from "../../api/yaml.ts";
 import type { FieldPath } from "../../lib/field-path.ts";
 
@@ -24,11 +25,13 @@ const lateenYamlSchema = z.strictObject({
   /** Image name → the process it is. */
   images: z.record(z.string(), processSchema).default({}),
   /** Host name → a process in a network namespace of its own, without sidecar, that stands in for a host outside the mesh. */
-  external: z.record(z.string(), processSchema.extend({ ports: z.array(port).min(1) })).default({}),
+  external: z
+    .record(z.string().refine(isDnsSubdomain, "not a host name in lower case"), processSchema.extend({ ports: z.array(port).min(1) }))
+    .default({}),
   gateway: z
     .strictObject({
       /** Gateway port → port on the host's loopback; 0 = any free one. */
-      ports: z.record(z.string().regex(/^\d+$/, "a port number"), z.number().int().min(0).max(65_535)).default({ "80": 8080 }),
+      ports: z.record(z.string().regex(/^\d+$/, "not a port number"), z.number().int().min(0).max(65_535)).default({ "80": 8080 }),
     })
     .default({ ports: { "80": 8080 } }),
 });
@@ -52,7 +55,9 @@ export function parseLateenYaml(text: string, file: string): LateenYamlResult {
   const [document, second] = documents;
   if (document === undefined) return { value: emptyLateenYaml, diagnostics: [] };
   if (second !== undefined) {
-    return refused([problem({ path: [], message: "the file has more than one document", fix: "keep one document" }, second.positionOf([]))]);
+    return refused([
+      problem({ path: [], message: "the file has more than one document", fix: "keep one document" }, second.positionOf([])),
+    ]);
   }
   const guarded = guardJson(document.value ?? {});
   const at = document.positionOf;
@@ -71,8 +76,9 @@ function refused(diagnostics: readonly Diagnostic[]): LateenYamlResult {
 function schemaProblem(issue: z.core.$ZodIssue, at: (path: FieldPath) => SourcePosition): Diagnostic {
   const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
   const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
+  const cause = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
   const place = at([...path, ...unknown.slice(0, 1)]);
-  if (unknown.length === 0) return problem({ path, message: issue.message, fix: "correct the value, or remove it to use the default" }, place);
+  if (unknown.length === 0) return problem({ path, message: cause, fix: "correct the value, or remove it to use the default" }, place);
   const message = `unknown field ${unknown.map((key) => `\`${key}\``).join(", ")}`;
   return problem({ path, message, fix: "lateen.yaml has images, external and gateway; see the README" }, place);
 }
