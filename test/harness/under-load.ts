@@ -43,6 +43,18 @@ export function failed({ total, byStatus }: LoadSummary): number {
   return total - (byStatus["200"] ?? 0);
 }
 
+/** What went wrong under load, to be compared with `nothing`. */
+export function lossesOf(report: LoadReport): {
+  readonly failed: number;
+  readonly flags: LoadReport["flags"];
+  readonly failures: readonly unknown[];
+} {
+  return { failed: failed(report), flags: report.flags, failures: report.failures };
+}
+
+/** No request failed, and no proxy logged anything unusual. */
+export const nothing = { failed: 0, flags: {}, failures: [] } as const;
+
 /** Response flags of access log lines: `[time] "GET / HTTP/1.1" 200 - via_upstream …`. */
 export function flagsOf(log: string): Readonly<Record<string, number>> {
   const counts: Record<string, number> = {};

@@ -215,10 +215,12 @@ export class PodWorker {
     this.#status.changed();
     const seconds = this.#pod.metadata.deletionGracePeriodSeconds ?? this.#pod.spec.terminationGracePeriodSeconds;
     const graceMs = seconds * 1000;
+    const until = performance.now() + Math.min(maxDrainMs, graceMs);
     const timeout = Promise.withResolvers<void>();
-    const timer = setTimeout(timeout.resolve, Math.min(maxDrainMs, graceMs));
+    const timer = setTimeout(timeout.resolve, until - performance.now());
     await Promise.race([this.#drained.promise, timeout.promise]);
     clearTimeout(timer);
+    await this.#sidecar?.quiet(until - performance.now());
     await this.#end(graceMs);
     this.#status.close();
     await this.#removeObject();

@@ -16,6 +16,10 @@ export interface SidecarWorkerOptions {
 const healthyMs = 10_000;
 const readyTimeoutMs = 60_000;
 const stopGraceMs = 1000;
+const quietPollMs = 25;
+const quietLooks = 4;
+/** Requests that the pod's Envoy has handed to the application, or is about to. */
+const activeRequests = "^cluster\\.inbound.*\\.upstream_rq_(pending_)?active$";
 
 export class SidecarWorker {
   readonly #options: SidecarWorkerOptions;
@@ -48,6 +52,31 @@ export class SidecarWorker {
     const timer = setTimeout(timeout.resolve, timeoutMs);
     await Promise.race([this.#firstReady.promise, timeout.promise]);
     clearTimeout(timer);
+  }
+
+  /**
+   * Waits until no request is under way to the application, looked at several times, or the time is over: other proxies send none any
+   * more, but what they sent may still be on its way, longest on a busy machine.
+   */
+  async quiet(timeoutMs: number): Promise<void> {
+    const until = performance.now() + timeoutMs;
+    for (let looks = 0; looks < quietLooks && this.#isReady && performance.now() < until; ) {
+      looks = (await this.#activeRequests()) === 0 ? looks + 1 : 0;
+      await new Promise((resolve) => setTimeout(resolve, quietPollMs));
+    }
+  }
+
+  async #activeRequests(): Promise<number> {
+    try {
+      const answer = await this.#sidecar?.admin("GET", `/stats?filter=${encodeURIComponent(activeRequests)}`);
+      const values = (answer?.body ?? "")
+        .trim()
+        .split("\n")
+        .map((line) => Number(line.split(": ")[1] ?? 0));
+      return values.reduce((sum, value) => sum + value, 0);
+    } catch {
+      return 0;
+    }
   }
 
   async stop(): Promise<void> {
