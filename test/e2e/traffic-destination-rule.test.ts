@@ -28,6 +28,22 @@ const rules: Readonly<Record<string, object>> = {
   narrow: { trafficPolicy: { connectionPool: { tcp: { maxConnections: 1 }, http: { http1MaxPendingRequests: 1 } } } },
   "one-request": { trafficPolicy: { connectionPool: { http: { maxRequestsPerConnection: 1 } } } },
   unlimited: {},
+  "one-at-a-time": { trafficPolicy: { connectionPool: { http: { http2MaxRequests: 1 } } } },
+  upgraded: { trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: "UPGRADE" } } } },
+  "not-upgraded": {},
+  "as-client": { trafficPolicy: { connectionPool: { http: { useClientProtocol: true } } } },
+  careful: {
+    trafficPolicy: {
+      ...spread,
+      outlierDetection: {
+        consecutiveGatewayErrors: 2,
+        consecutive5xxErrors: 0,
+        interval: "0.2s",
+        baseEjectionTime: "60s",
+        maxEjectionPercent: 25,
+      },
+    },
+  },
   ejecting: {
     trafficPolicy: {
       ...spread,
@@ -116,6 +132,30 @@ describe("connection pool", () => {
     expect((await mesh.load("client", "http://unlimited/?delay=200", crowd)).byStatus).toEqual({ 200: 30 });
   });
 
+  it("http2MaxRequests limits requests of every protocol", async () => {
+    const { byStatus } = await mesh.load("client", "http://one-at-a-time/?delay=200", { count: 10, concurrency: 10 });
+    expect(Object.keys(byStatus)).toEqual(["200", "503"]);
+    await mesh.logged((line) => line.includes("outbound|80||one-at-a-time.") && responseFlags(line) === "UO");
+  });
+
+  it("what proxies speak with each other: HTTP/1.1, HTTP/2 where upgraded, or the client's own", async () => {
+    await mesh.http("client", "http://upgraded/spoken-1");
+    await mesh.http("client", "http://not-upgraded/spoken-2");
+    await mesh.http("client", "http://as-client/spoken-3");
+    await mesh.run("client", { kind: "http2", origin: "http://as-client", path: "/spoken-4" });
+    await mesh.run("client", { kind: "http2", origin: "http://not-upgraded", path: "/spoken-5" });
+    const arrivedAs = (path: string) => {
+      const line = mesh
+        .accessLog()
+        .split("\n")
+        .find((entry) => entry.includes(path) && entry.includes("inbound|8080|"));
+      return line === undefined ? "" : /(HTTP\/\S+)"/.exec(line)?.[1];
+    };
+    const paths = [1, 2, 3, 4, 5].map((number) => `/spoken-${number}`);
+    await eventually(() => paths.every((path) => arrivedAs(path) !== ""), 10_000, "all requests in the log");
+    expect(paths.map(arrivedAs)).toEqual(["HTTP/2", "HTTP/1.1", "HTTP/1.1", "HTTP/2", "HTTP/1.1"]);
+  });
+
   it("maxRequestsPerConnection renews connections", async () => {
     await podsOf("one-request/", 12);
     await podsOf("unlimited/kept", 12);
@@ -142,6 +182,18 @@ describe("outlier detection", () => {
     expect(during.byStatus[503] ?? 0).toBeLessThanOrEqual(3);
     await mesh.runIn(bad, { kind: "fail", on: false });
     await eventually(async () => distinct(await podsOf("ejecting/", 16)) === 4, 20_000, "the pod is back");
+  });
+});
+
+describe("outlier detection's limits", () => {
+  it("no more than maxEjectionPercent are ejected; gateway errors count by themselves", async () => {
+    const [first = "", second = ""] = await mesh.pods("server");
+    for (const pod of [first, second]) await mesh.runIn(pod, { kind: "fail", on: true });
+    await mesh.load("client", "http://careful/", { count: 40, concurrency: 1 });
+    const { byStatus } = await mesh.load("client", "http://careful/", { count: 30, concurrency: 1 });
+    for (const pod of [first, second]) await mesh.runIn(pod, { kind: "fail", on: false });
+    // One of the two bad pods is out, the other one of three has its turn.
+    expect(byStatus).toEqual({ 200: 20, 503: 10 });
   });
 });
 

@@ -61,6 +61,7 @@ beforeAll(async () => {
     tcpService("other-port"),
     tcpRoute("other-port", { v2: 100 }, { port: 84 }),
     tcpService("idle", { connectionPool: { tcp: { idleTimeout: "0.3s" } } }),
+    tcpService("short-lived", { connectionPool: { tcp: { maxConnectionDuration: "0.5s" } } }),
     tcpService("one-connection", { connectionPool: { tcp: { maxConnections: 1 } } }),
     // The application's own TLS: the proxies see the server name only.
     serviceYaml("secure", { app: "server", ports: tlsPorts }),
@@ -139,6 +140,12 @@ describe("tcp limits", () => {
     expect(await say()).toMatch(/^v[12] still there/);
     await expect.poll(() => mesh.run("client", { kind: "tcp-held", id: "idle" }), { timeout: 10_000 }).toBe(false);
     await expect(say()).rejects.toThrow(/closed/);
+  });
+
+  it("connections end after maxConnectionDuration, busy or not", async () => {
+    await mesh.run("client", { kind: "tcp-open", id: "short", host: "short-lived", port: 83 });
+    const say = () => mesh.run("client", { kind: "tcp-say", id: "short", text: "again" });
+    await expect.poll(() => say().then(String, String), { timeout: 10_000 }).toMatch(/closed|no answer/);
   });
 
   it("a connection too many is refused with flag UO", async () => {
