@@ -159,6 +159,12 @@ describe("mutual TLS", () => {
     });
   });
 
+  it("refuses a CA below the intermediate", async () => {
+    const below = makeIntermediate(issuer, { trustDomain, lifetimeMs: dayMs }, surroundings);
+    const leaf = issueLeaf(asIssuer(below, below.certificatePem + intermediate.certificatePem), { id, lifetimeMs: dayMs }, surroundings);
+    await expect(mutualTls(side("web"), { ...leaf, bundlePem })).rejects.toMatchObject({ code: "PATH_LENGTH_EXCEEDED" });
+  });
+
   it("refuses another root's, an expired, a not yet valid certificate, and a CA made of a leaf", async () => {
     const otherRoot = makeRoot({ trustDomain, lifetimeMs: dayMs }, surroundings);
     const foreign = issueLeaf(asIssuer(otherRoot, ""), { id, lifetimeMs: dayMs }, surroundings);

@@ -90,6 +90,36 @@ describe("plug-in CA files", () => {
     expect(thrown(() => open(directory.path)).message).toMatch(/cert-chain.pem can't be read: ENOENT/);
   });
 
+  it("are refused when another key signed in the root's name", () => {
+    using directory = temporaryDirectory();
+    const { subject, keyId } = asIssuer(root);
+    const forged = makeIntermediate({ ...asIssuer(other), subject, keyId }, { trustDomain, lifetimeMs: dayMs }, surroundings);
+    const files = { "ca-cert.pem": forged.certificatePem, "ca-key.pem": forged.keyPem, "cert-chain.pem": forged.certificatePem };
+    expect(thrown(() => open(put(directory.path, { ...good, ...files }))).message).toMatch(/leads to no root/);
+  });
+
+  it("never sign beyond the certificates above them", () => {
+    using directory = temporaryDirectory();
+    const forEver = { notAfterMs: Number.POSITIVE_INFINITY };
+    const shortRoot = makeRoot({ trustDomain, lifetimeMs: 3000 }, surroundings);
+    const middle = makeIntermediate({ ...asIssuer(root), ...forEver }, { trustDomain, lifetimeMs: 5000 }, surroundings);
+    const end = (pem: string) => new X509Certificate(pem).validToDate.getTime();
+    for (const [above, top] of [
+      [middle, root],
+      [shortRoot, shortRoot],
+    ] as const) {
+      const below = makeIntermediate({ ...asIssuer(above), ...forEver }, { trustDomain, lifetimeMs: 50 * dayMs }, surroundings);
+      const chain = below.certificatePem + above.certificatePem;
+      put(directory.path, {
+        "ca-cert.pem": below.certificatePem,
+        "ca-key.pem": below.keyPem,
+        "cert-chain.pem": chain,
+        "root-cert.pem": top.certificatePem,
+      });
+      expect(open(directory.path).issue(web).notAfterMs).toBe(end(above.certificatePem));
+    }
+  });
+
   it("are taken over when they were replaced, and only when they fit together", () => {
     using directory = temporaryDirectory();
     const authority = open(put(directory.path, good));

@@ -79,15 +79,14 @@ function load(directory: string, nowMs: number): Loaded {
   const chain = chainOf(certificate, readCaCertificates(chainText ?? "", where("chain")));
   const fix = "replace it by a new one; nobody accepts what is signed under it";
   for (const ca of chain) requireCurrent(ca, where(ca === certificate ? "certificate" : "chain"), { nowMs, fix });
-  requirePath(
-    chain,
-    roots.filter((root) => root.notBeforeMs <= nowMs && nowMs < root.notAfterMs),
-    directory,
-  );
+  const currentRoots = roots.filter((root) => root.notBeforeMs <= nowMs && nowMs < root.notAfterMs);
+  requirePath(chain, currentRoots, directory);
   // A certificate that is itself a root is not sent: who trusts it has it.
   const sent = isSelfSigned(certificate) ? [] : chain;
   const issuer = issuerOf(certificate, keyText, { where: where("key"), chainPem: sent.map(({ pem }) => pem).join("") });
-  const notAfterMs = Math.min(...chain.map((above) => above.notAfterMs));
+  const top = chain.at(-1) ?? certificate;
+  const rootEndMs = Math.max(...currentRoots.filter((root) => leadsTo(top, root)).map((root) => root.notAfterMs));
+  const notAfterMs = Math.min(rootEndMs, ...chain.map((above) => above.notAfterMs));
   const text = [certificateText, keyText, rootsText, chainText].join("\n");
   return { issuer: { ...issuer, notAfterMs }, roots, text };
 }
@@ -101,10 +100,14 @@ function chainOf(certificate: ReadCa, listed: readonly ReadCa[]): readonly ReadC
 function requirePath(chain: readonly ReadCa[], roots: readonly ReadCa[], directory: string): void {
   chain.forEach((ca, index) => {
     const next = chain[index + 1];
-    const isSigned = next === undefined ? roots.some((root) => root.pem === ca.pem || isIssuedBy(ca, root)) : isIssuedBy(ca, next);
+    const isSigned = next === undefined ? roots.some((root) => leadsTo(ca, root)) : isIssuedBy(ca, next);
     if (isSigned) return;
     const by = next === undefined ? `a root of ${files.roots} that is valid now` : `the next one in ${files.chain}`;
     const subject = ca.x509.subject.replaceAll("\n", ", ");
     throw damaged(join(directory, files.certificate), `leads to no root: "${subject}" isn't signed by ${by}`);
   });
+}
+
+function leadsTo(ca: ReadCa, root: ReadCa): boolean {
+  return root.pem === ca.pem || isIssuedBy(ca, root);
 }

@@ -107,6 +107,9 @@ describe("service-account tokens", () => {
       "no signature": `${first}.${second}.`,
       "no exp": forged(header, { ...claims, exp: undefined }),
       "exp as text": forged(header, { ...claims, exp: "9999999999" }),
+      "no nbf": forged(header, { ...claims, nbf: undefined }),
+      "no iat": forged(header, { ...claims, iat: undefined }),
+      "no iss": forged(header, { ...claims, iss: undefined }),
       "no aud": forged(header, { ...claims, aud: undefined }),
       "no sub": forged(header, { ...claims, sub: undefined }),
       "sub of another": forged(header, { ...claims, sub: "system:serviceaccount:shop:admin" }),
@@ -126,6 +129,14 @@ describe("service-account tokens", () => {
       NUL: "\0",
     };
     expect((await review(forged(header, claims))).authenticated).toBe(true);
+    const reasonOf = async (name: string) => {
+      const result = await review(corpus[name] ?? "");
+      return result.authenticated ? "accepted" : result.reason;
+    };
+    for (const name of ["none", "HS256 with the public PEM", "RS256", "ES384"]) expect(await reasonOf(name), name).toBe("algorithm");
+    expect(await reasonOf("a megabyte")).toBe("too long");
+    expect(await reasonOf("no kid")).toBe("unknown key");
+    expect(await reasonOf("changed claims")).toBe("signature");
     for (const [name, text] of Object.entries(corpus)) {
       expect(await review(text), name).toEqual({ authenticated: false, message: refusedMessage, reason: expect.any(String) });
     }
