@@ -52,8 +52,9 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const logger = createLogger("control-plane", options.logLevel, (line) => void process.stderr.write(line));
   const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
   const keptPath = join(runDir, "kept.json");
-  const ads = new AdsServer({ generate: () => undefined, logger });
-  const engine = new MeshEngine({
+  // Asked for only once a proxy connects; there is none before the engine has opened its socket.
+  const ads = new AdsServer({ generate: (proxyId) => engine.desiredOf(proxyId), logger });
+  const engine: MeshEngine = new MeshEngine({
     store,
     ads,
     socketOf: (podUid) => runFiles.xdsSocket(runDir, podUid),

@@ -10,7 +10,7 @@ import { contentHash } from "../lib/hash.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ResolvedNames } from "../model/endpoints.ts";
 import { memoLast } from "../model/memo.ts";
-import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
+import type { Mesh, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import { createModel } from "../model/mesh-of.ts";
 import { externalHosts, type NameTable, nameTableOf } from "../model/name-table.ts";

@@ -9,6 +9,7 @@ import { type Desired, ProxySession, type ResponseStream, type SessionStatus } f
 import { ProxySockets } from "./proxy-sockets.ts";
 import { PushQueue, type Urgency } from "./push-queue.ts";
 import { type RevisionProgress, revisionProgressOf } from "./revision-progress.ts";
+import { WriteGate } from "./write-gate.ts";
 
 export type AdsCall = ServerDuplexStream<DeltaRequest, DeltaResponse>;
 
@@ -46,6 +47,7 @@ export class AdsServer {
   readonly #sockets: ProxySockets;
   readonly #sessions = new Map<string, ProxySession>();
   readonly #queue: PushQueue;
+  readonly #gate = new WriteGate();
   readonly #listeners = new Set<() => void>();
   readonly #logger: Logger;
   readonly #now: () => number;
@@ -92,6 +94,11 @@ export class AdsServer {
   /** Something changed for any proxies: configurations are generated anew, at once or debounced. */
   push(urgency: Urgency): void {
     this.#queue.changed(urgency);
+  }
+
+  /** Whether the proxy has a stream; one without is asked for by `generate` when it connects. */
+  isConnected(proxyId: string): boolean {
+    return this.#sessions.get(proxyId)?.isConnected ?? false;
   }
 
   /** Sets one proxy's configuration directly. */
@@ -161,6 +168,18 @@ export class AdsServer {
     }
   }
 
+  #write(call: AdsCall, response: DeltaResponse, taken: () => void): void {
+    const sizeBytes = response.resources.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const start = (release: () => void) => {
+      if (call.cancelled || call.destroyed || call.writableEnded) return release();
+      call.write(response, () => {
+        release();
+        taken();
+      });
+    };
+    this.#gate.enter({ stream: call, sizeBytes, start });
+  }
+
   #changed(): void {
     for (const listener of [...this.#listeners]) listener();
   }
@@ -174,7 +193,7 @@ export class AdsServer {
     }
     const session = this.#session(proxyId);
     const stream: ResponseStream = {
-      write: (response, taken) => call.write(response, taken),
+      write: (response, taken) => this.#write(call, response, taken),
       end: () => call.end(),
     };
     call.on("data", (request: DeltaRequest) => session.receive(stream, request));

@@ -41,7 +41,7 @@ export interface SessionOptions {
   /** Milliseconds of a clock that never jumps. */
   readonly now: () => number;
   readonly logger: Logger;
-  /** The desired configuration, asked for when a proxy connects that has none. */
+  /** The newest desired configuration, asked for when a proxy connects; undefined: the one it was given last. */
   readonly generate: () => Desired | undefined;
   /** Something of `status` may have changed. */
   readonly onChange: () => void;
@@ -97,7 +97,7 @@ export class ProxySession {
     // It may be another process that knows nothing: what it holds counts again once it has said so.
     this.#acknowledgedRevision = undefined;
     this.#state = connected(this.#state === initialState ? undefined : this.#state);
-    this.#desired ??= this.#options.generate();
+    this.#desired = this.#options.generate() ?? this.#desired;
     this.#options.onChange();
   }
 
