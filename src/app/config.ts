@@ -3,7 +3,7 @@
 
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { basename, delimiter, join, resolve } from "node:path";
+import { basename, delimiter, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../lib/errors.ts";
 import type { LogLevel } from "../lib/log.ts";
@@ -81,7 +81,8 @@ function logLevelOf(text: string | undefined): LogLevel {
 }
 
 /**
- * Finds the Envoy binary: `$ENVOY_PATH`, then `PATH`, then the cache that set-up fills.
+ * Finds the Envoy binary: `$ENVOY_PATH`, which bin/lateen and `npm run` set to one of the right version; else the cache that set-up
+ * fills; else `PATH`, whose version nobody has looked at.
  *
  * @throws UserError that says what to do when there is none.
  */
@@ -93,7 +94,8 @@ export function envoyPathOf(env: Environment): string {
       fix: "unset ENVOY_PATH, or point it at an Envoy 1.40 binary",
     });
   }
-  const cache = env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
+  const given = env["XDG_CACHE_HOME"] ?? "";
+  const cache = isAbsolute(given) ? given : join(homedir(), ".cache");
   const candidates = [
     join(cache, "lateen", "envoy-1.40.0", "envoy", "_bin", "envoy"),
     ...(env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, "envoy")),

@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 
-/** Lateen's own version; the bundle has it from package.json. */
+/** Lateen's own version, that of package.json (a test compares them: the bundle has no package.json beside it). */
 export function lateenVersion(): string {
   return "0.1.0";
 }

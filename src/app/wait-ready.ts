@@ -1,5 +1,6 @@
 // Waits until every pod that should be there is ready and its proxy has acknowledged everything; says who is missing and why.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
 import type { ApiClient } from "../http/client-types.ts";
 
@@ -42,20 +43,13 @@ export async function waitUntilReady(client: Pick<ApiClient, "list">, options: W
   const told = new Set<string>();
   let waiting = await missing(client, told, options.onProgress);
   while (waiting.length > 0 && !deadline.aborted) {
-    await pause(deadline);
+    await pause(pollMs, undefined, { signal: deadline }).catch(() => {});
     waiting = await missing(client, told, options.onProgress);
   }
   return waiting;
 }
 
 const pollMs = 40;
-
-async function pause(signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    setTimeout(resolve, pollMs);
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
 
 async function missing(
   client: Pick<ApiClient, "list">,

@@ -1,6 +1,7 @@
 // `lateen logs`: what a pod's containers wrote, read from the node's log files; they are there even while the control plane is not.
 
 import { existsSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 import { runFiles } from "../../app/config.ts";
 import { chooseLogs } from "../../app/logs/choose.ts";
 import { type LogEntry, mergeByTime } from "../../app/logs/cri.ts";
@@ -94,24 +95,12 @@ async function follow(logs: readonly ContainerLog[], { logsDir, tail, signal, pr
   try {
     print(tailed(new Map(followers.map(({ container, follower }) => [container, follower.first()])), tail));
     while (!signal.aborted && existsSync(logsDir)) {
-      await pause(signal);
+      await pause(pollMs, undefined, { signal }).catch(() => {});
       print(new Map(followers.map(({ container, follower }) => [container, follower.poll()])));
     }
   } finally {
     for (const { follower } of followers) follower.close();
   }
-}
-
-function pause(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, pollMs);
-    signal.addEventListener("abort", end);
-  });
 }
 
 /** Ends with the command's signal, and when nobody reads any more (`lateen logs -f … | head`). */
