@@ -14,8 +14,18 @@ const healthyMs = 10_000;
 const stopMs = 3000;
 const readyTimeoutMs = 30_000;
 
-/** V8 lets the young generation grow to 3 × 16 MB before it collects; most of what a push makes dies at once, so 4 MB do (RSS −130 MB with 100 proxies). */
-const memoryFlags = ["--max-semi-space-size=4"];
+/**
+ * V8 lets the young generation grow to 3 × 16 MB and the heap to several times what lives before it collects; most of what a push makes
+ * dies at once, so less does. With 1,000 services and 100 proxies: RSS 780 → 290 MB together with the allocator's setting.
+ */
+const memoryFlags = ["--max-semi-space-size=4", "--heap-growing-percent=50"];
+/** glibc raises this threshold by itself up to 32 MB, and then keeps every freed response of a megabyte. */
+const allocatorSettings = ["MALLOC_MMAP_THRESHOLD_=131072"];
+
+/** The command that runs a control plane, given the one that runs this program. */
+export function controlPlaneCommand([node, ...args]: ReturnType<typeof selfCommand>, options: ControlPlaneOptions): readonly string[] {
+  return ["env", ...allocatorSettings, node, ...memoryFlags, ...args, roleArgument, JSON.stringify(options)];
+}
 
 export class ControlPlaneProcess {
   readonly #options: ControlPlaneOptions;
@@ -37,8 +47,7 @@ export class ControlPlaneProcess {
   /** Starts it; resolves once its API answers. @throws MeshError with what it said when it ends before that. */
   start(): Promise<void> {
     const logFd = openSync(runFiles.processLog(this.#options.runDir, "control-plane"), "a", 0o600);
-    const [node, ...args] = selfCommand();
-    const command = ["--pdeathsig", "KILL", node, ...memoryFlags, ...args, roleArgument, JSON.stringify(this.#options)];
+    const command = ["--pdeathsig", "KILL", ...controlPlaneCommand(selfCommand(), this.#options)];
     // In a session of its own: Ctrl-C reaches the supervisor alone, which ends things in order.
     const child = spawn("setpriv", command, { stdio: ["ignore", logFd, logFd, "ipc"], cwd: "/", detached: true });
     closeSync(logFd);

@@ -21,7 +21,7 @@ function recorder() {
 
 test("large writes wait for room, in their order", () => {
   const { started, enter, release } = recorder();
-  for (const name of ["a", "b", "c", "d"]) enter(name, 6 * mega);
+  for (const name of ["a", "b", "c", "d"]) enter(name, 1.5 * mega);
   expect(started).toEqual(["a", "b"]);
   release("b");
   expect(started).toEqual(["a", "b", "c"]);
@@ -43,8 +43,8 @@ test("one larger than all room goes alone", () => {
 test("small writes never wait, but behind a waiting one of their own stream", () => {
   const { started, enter, release } = recorder();
   const stream = {};
-  enter("large", 16 * mega);
-  enter("behind", 16 * mega, stream);
+  enter("large", 4 * mega);
+  enter("behind", 4 * mega, stream);
   enter("other", 100);
   enter("same", 100, stream);
   expect(started).toEqual(["large", "other"]);
@@ -55,8 +55,8 @@ test("small writes never wait, but behind a waiting one of their own stream", ()
 
 test("a proxy that does not read gives its place up", async () => {
   const { started, enter } = recorder();
-  enter("stuck", 16 * mega);
-  enter("next", 16 * mega);
+  enter("stuck", 4 * mega);
+  enter("next", 4 * mega);
   expect(started).toEqual(["stuck"]);
   await expect.poll(() => started, { timeout: 5000 }).toEqual(["stuck", "next"]);
 });
