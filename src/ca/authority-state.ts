@@ -96,7 +96,7 @@ export function signingIssuer({ roots, intermediate }: AuthorityState, where: st
   if (root === undefined || !isIssuedBy(ca, readCaCertificate(root.certificatePem, where))) {
     throw new BadInput("the intermediate isn't signed by its root");
   }
-  return issuerOf(ca, intermediate.keyPem, { where: `the intermediate's key in ${where}`, chainPem: ca.pem });
+  return issuerOf(ca, intermediate.keyPem, { where: `the intermediate's key in ${where}`, chainPem: ca.pem, root: root.name });
 }
 
 function isIntermediateDue({ intermediate }: AuthorityState, { clock }: Surroundings): boolean {
@@ -118,7 +118,7 @@ function newIntermediate(
 function rootIssuer({ certificatePem, keyPem }: CaCertificate, where: string): Issuer {
   const ca = readCaCertificate(certificatePem, `a root in ${where}`);
   if (!isSelfSigned(ca)) throw new BadInput("a root isn't signed by itself");
-  return issuerOf(ca, keyPem, { where: `a root's key in ${where}`, chainPem: "" });
+  return issuerOf(ca, keyPem, { where: `a root's key in ${where}`, chainPem: "", root: "" });
 }
 
 function jsonOf(text: string): unknown {

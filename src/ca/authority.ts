@@ -36,7 +36,7 @@ export interface Authority {
 export interface AuthorityStatus {
   readonly source: "own" | "plug-in";
   readonly roots: readonly CaStatus[];
-  readonly issuer: { readonly notBeforeMs: number; readonly notAfterMs: number };
+  readonly issuer: { readonly notBeforeMs: number; readonly notAfterMs: number; readonly root: string };
   /** Undefined for plug-in files: their owner rotates them. */
   readonly rotation: RootRotation | undefined;
   /** True when a root has only a fifth of its life left. */
@@ -107,12 +107,12 @@ export class OwnAuthority implements Authority {
 
   status(): AuthorityStatus {
     const { issuer, roots, rotation } = this.#signing;
-    const { notBeforeMs, notAfterMs } = issuer;
+    const { notBeforeMs, notAfterMs, root } = issuer;
     const now = this.#surroundings.clock.now();
     return {
       source: "own",
       roots: roots.map(caStatus),
-      issuer: { notBeforeMs, notAfterMs },
+      issuer: { notBeforeMs, notAfterMs, root },
       rotation,
       isRootDue: isAnyRootDue(roots, now),
     };

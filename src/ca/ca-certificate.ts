@@ -35,18 +35,26 @@ export function readCaCertificate(text: string, where: string): ReadCa {
   return first;
 }
 
+export interface IssuerOptions {
+  /** Names the key's file in messages. */
+  readonly where: string;
+  /** What a server sends after the leaf. */
+  readonly chainPem: string;
+  /** Name of the root it leads to. */
+  readonly root: string;
+}
+
 /**
  * Joins a CA certificate and its key to an issuer.
  *
- * @param chainPem what a server sends after the leaf
  * @throws BadInput when they don't belong together or can't sign.
  */
-export function issuerOf(ca: ReadCa, keyPem: string, { where, chainPem }: { readonly where: string; readonly chainPem: string }): Issuer {
+export function issuerOf(ca: ReadCa, keyPem: string, { where, chainPem, root }: IssuerOptions): Issuer {
   const key = readPrivateKey(keyPem, where);
   if (!ca.x509.checkPrivateKey(key)) throw damaged(where, "is not the key of the CA certificate beside it");
   const { subject, subjectKeyId } = ca.fields;
   const algorithm = signatureAlgorithmOf(key, where);
-  return { subject, keyId: subjectKeyId, key, algorithm, notBeforeMs: ca.notBeforeMs, notAfterMs: ca.notAfterMs, chainPem };
+  return { subject, keyId: subjectKeyId, key, algorithm, notBeforeMs: ca.notBeforeMs, notAfterMs: ca.notAfterMs, chainPem, root };
 }
 
 /** True when `issuer` signed `certificate`; names, key ids, usage and the signature itself are compared. */

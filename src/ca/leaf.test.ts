@@ -23,7 +23,7 @@ const intermediate = makeIntermediate(asIssuer(root, ""), { trustDomain, lifetim
 const issuer = asIssuer(intermediate, intermediate.certificatePem);
 
 function asIssuer({ certificatePem, keyPem }: CaCertificate, chainPem: string) {
-  return issuerOf(readCaCertificate(certificatePem, "the CA"), keyPem, { where: "the key", chainPem });
+  return issuerOf(readCaCertificate(certificatePem, "the CA"), keyPem, { where: "the key", chainPem, root: "root" });
 }
 
 function issue(request: Partial<Parameters<typeof issueLeaf>[1]> = {}) {

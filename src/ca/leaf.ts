@@ -37,6 +37,8 @@ export interface Issuer {
   readonly notAfterMs: number;
   /** What a server sends after the leaf: the issuer and those above it but the root, PEM. */
   readonly chainPem: string;
+  /** Name of the root it leads to: a leaf of another root than the signing one is renewed at once. */
+  readonly root: string;
 }
 
 /** A CA certificate with its key. */
@@ -62,6 +64,8 @@ export interface IssuedCertificate {
   readonly chainPem: string;
   /** PKCS #8. */
   readonly keyPem: string;
+  /** Name of the root it leads to. */
+  readonly root: string;
   readonly issuedAtMs: number;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
@@ -107,6 +111,7 @@ export function issueLeaf(issuer: Issuer, { id, workload, lifetimeMs }: LeafRequ
     serial: Buffer.from(serial).toString("hex"),
     chainPem: pem + issuer.chainPem,
     keyPem: key.keyPem,
+    root: issuer.root,
     issuedAtMs,
     notBeforeMs,
     notAfterMs,
@@ -134,6 +139,7 @@ export function makeRoot({ trustDomain, lifetimeMs }: CaRequest, surroundings: S
     notBeforeMs: 0,
     notAfterMs: Number.POSITIVE_INFINITY,
     chainPem: "",
+    root: "",
   };
   return caUnder(self, { key, subject, nowMs: now, lifetimeMs, pathLength: undefined }, surroundings);
 }

@@ -16,7 +16,7 @@ const web = { namespace: "shop", serviceAccount: "web" };
 const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
 
 const asIssuer = ({ certificatePem, keyPem }: CaCertificate) =>
-  issuerOf(readCaCertificate(certificatePem, "the CA"), keyPem, { where: "the key", chainPem: "" });
+  issuerOf(readCaCertificate(certificatePem, "the CA"), keyPem, { where: "the key", chainPem: "", root: "root" });
 
 const root = makeRoot({ trustDomain, lifetimeMs: 1000 * dayMs }, surroundings);
 const other = makeRoot({ trustDomain, lifetimeMs: 1000 * dayMs }, surroundings);

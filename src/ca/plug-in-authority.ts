@@ -2,6 +2,7 @@
 // takes them over when they fit together.
 
 import { join } from "node:path";
+import { contentHash } from "../lib/hash.ts";
 import type { Authority, AuthorityStatus } from "./authority.ts";
 import { caStatus, isAnyRootDue } from "./authority.ts";
 import {
@@ -54,7 +55,7 @@ export function openPlugInAuthority({ directory, trustDomain, surroundings = sys
       const { namespace, serviceAccount, workload } = identity;
       return issueLeaf(loaded.issuer, { id: { trustDomain, namespace, serviceAccount }, workload, lifetimeMs }, surroundings);
     },
-    trustBundlePem: () => loaded.roots.map(({ pem }) => pem).join(""),
+    trustBundlePem: () => joined(loaded.roots),
     status: () => statusOf(loaded, surroundings.clock.now()),
     refresh: () => {
       const before = loaded.text;
@@ -65,9 +66,9 @@ export function openPlugInAuthority({ directory, trustDomain, surroundings = sys
 }
 
 function statusOf({ issuer, roots }: Loaded, nowMs: number): AuthorityStatus {
-  const { notBeforeMs, notAfterMs } = issuer;
+  const { notBeforeMs, notAfterMs, root } = issuer;
   const isRootDue = isAnyRootDue(roots, nowMs);
-  return { source: "plug-in", roots: roots.map(caStatus), issuer: { notBeforeMs, notAfterMs }, rotation: undefined, isRootDue };
+  return { source: "plug-in", roots: roots.map(caStatus), issuer: { notBeforeMs, notAfterMs, root }, rotation: undefined, isRootDue };
 }
 
 function load(directory: string, nowMs: number): Loaded {
@@ -83,10 +84,11 @@ function load(directory: string, nowMs: number): Loaded {
   requirePath(chain, currentRoots, directory);
   // A certificate that is itself a root is not sent: who trusts it has it.
   const sent = isSelfSigned(certificate) ? [] : chain;
-  const issuer = issuerOf(certificate, keyText, { where: where("key"), chainPem: sent.map(({ pem }) => pem).join("") });
   const top = chain.at(-1) ?? certificate;
-  const rootEndMs = Math.max(...currentRoots.filter((root) => leadsTo(top, root)).map((root) => root.notAfterMs));
-  const notAfterMs = Math.min(rootEndMs, ...chain.map((above) => above.notAfterMs));
+  const signers = currentRoots.filter((root) => leadsTo(top, root));
+  const notAfterMs = Math.min(Math.max(...signers.map((root) => root.notAfterMs)), ...chain.map((ca) => ca.notAfterMs));
+  const root = contentHash(joined(signers));
+  const issuer = issuerOf(certificate, keyText, { where: where("key"), chainPem: joined(sent), root });
   const text = [certificateText, keyText, rootsText, chainText].join("\n");
   return { issuer: { ...issuer, notAfterMs }, roots, text };
 }
@@ -106,6 +108,10 @@ function requirePath(chain: readonly ReadCa[], roots: readonly ReadCa[], directo
     const subject = ca.x509.subject.replaceAll("\n", ", ");
     throw damaged(join(directory, files.certificate), `leads to no root: "${subject}" isn't signed by ${by}`);
   });
+}
+
+function joined(certificates: readonly ReadCa[]): string {
+  return certificates.map(({ pem }) => pem).join("");
 }
 
 function leadsTo(ca: ReadCa, root: ReadCa): boolean {

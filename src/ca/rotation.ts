@@ -8,7 +8,7 @@ export interface Life {
 }
 
 export type Renewal =
-  | { readonly kind: "renew"; readonly reason: "due" | "not yet valid" }
+  | { readonly kind: "renew"; readonly reason: "due" | "not yet valid" | "other root" }
   | { readonly kind: "wait"; readonly untilMs: number };
 
 /** Share of its life after which a certificate is renewed (Istio's `SECRET_GRACE_PERIOD_RATIO`: 0.5). */
@@ -32,6 +32,15 @@ export function decideRenewal(life: Life, random: number, nowMs: number): Renewa
   if (nowMs < life.notBeforeMs) return { kind: "renew", reason: "not yet valid" };
   const untilMs = renewalTimeOf(life, random);
   return nowMs >= untilMs ? { kind: "renew", reason: "due" } : { kind: "wait", untilMs };
+}
+
+/** As decideRenewal, and at once for a leaf of another root than the one that signs now: a root rotation waits for it. */
+export function decideLeafRenewal(
+  leaf: Life & { readonly root: string },
+  signingRoot: string,
+  { random, nowMs }: { readonly random: number; readonly nowMs: number },
+): Renewal {
+  return leaf.root === signingRoot ? decideRenewal(leaf, random, nowMs) : { kind: "renew", reason: "other root" };
 }
 
 /** When the intermediate is replaced: at half its life, which leaves more than any leaf may live. Nobody has to be asked: its leaves carry it. */
