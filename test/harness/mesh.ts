@@ -85,7 +85,9 @@ export class TestMesh {
       if (said.includes("not everything is ready")) throw new Error("not everything became ready");
     } catch (error) {
       child.kill("SIGKILL");
-      throw new Error(`${String(error)}; it said:\n${said}\n${logsIn(join(home, "lateen", "t", "logs"))}`);
+      const message = `${String(error)}; it said:\n${said}\n${logsIn(join(home, "lateen", "t", "logs"))}`;
+      rmSync(home, { recursive: true, force: true });
+      throw new Error(message);
     }
     const ports = [...said.matchAll(/gateway port (\d+) is http:\/\/127\.0\.0\.1:(\d+)/g)].map(
       ([, port, host]) => [Number(port), Number(host)] as const,
