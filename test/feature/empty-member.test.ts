@@ -1,9 +1,14 @@
 // A split whose members come and go on a real Envoy under traffic: the share of a member without endpoints goes to the others, and comes
 // back only when its endpoints are there. No request fails.
 
+import { readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { flagged, responseFlags } from "../harness/access-log.ts";
 import { startEchoServer } from "../harness/echo-server.ts";
+import { temporaryFolder } from "../harness/envoy.ts";
+import { eventually } from "../harness/eventually.ts";
 import { freePort, gatewayYaml, startGatewayEnvoy } from "../harness/gateway-envoy.ts";
 
 function call(port: number, agent: Agent, method: string): Promise<string> {
@@ -47,7 +52,9 @@ spec:
   gateways: [gateway]
   http: [{route: [{destination: {host: web.example, subset: v1}, weight: 50}, {destination: {host: web.example, subset: v2}, weight: 50}]}]
 `;
-  await using gateway = await startGatewayEnvoy(world(true));
+  await using folder = await temporaryFolder();
+  const accessLogFile = join(folder.path, "access.log");
+  await using gateway = await startGatewayEnvoy(world(true), { accessLogFile });
   const agents = [new Agent({ keepAlive: true, maxSockets: 4 }), new Agent({ keepAlive: false })];
   const counts = new Map<string, number>();
   let stopped = false;
@@ -67,4 +74,12 @@ spec:
   await Promise.all(clients);
   for (const agent of agents) agent.destroy();
   expect([...counts.keys()].sort()).toEqual(["v1", "v2"]);
+  const sent = [...counts.values()].reduce((sum, count) => sum + count, 0);
+  const log = () => readFileSync(accessLogFile, "utf8");
+  const logged = () =>
+    log()
+      .split("\n")
+      .filter((line) => responseFlags(line) !== undefined).length;
+  await eventually(() => logged() >= sent, 30_000, "a line for each request");
+  expect(flagged(log())).toEqual([]);
 });
