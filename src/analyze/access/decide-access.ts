@@ -57,9 +57,8 @@ interface Match {
 function firstMatch(policies: readonly AuthorizationPolicy[], request: AccessRequest, options: AccessOptions): Match | undefined {
   const matches = policies.flatMap((policy) =>
     policy.spec.rules.flatMap((rule, index): readonly Match[] => {
-      const isAllow = policy.spec.action === "ALLOW";
-      if (request.http === undefined && isAllow && asksForHttp(rule)) return [];
-      const context = { ...options, request, namespace: policy.metadata.namespace, undecidable: !isAllow };
+      if (request.http === undefined && policy.spec.action === "ALLOW" && asksForHttp(rule)) return [];
+      const context = { ...options, request, namespace: policy.metadata.namespace };
       return ruleMatches(rule, context) ? [{ policy, rule: index }] : [];
     }),
   );

@@ -19,8 +19,6 @@ export interface RuleContext extends AccessOptions {
   readonly request: AccessRequest;
   /** Of the policy. */
   readonly namespace: string;
-  /** What an attribute that TCP doesn't have says there: nothing in a DENY rule, no in an ALLOW rule. */
-  readonly undecidable: boolean;
 }
 
 /** Whether all of the rule holds. */
@@ -78,9 +76,9 @@ function operationMatches(operation: AuthorizationOperation, context: RuleContex
   );
 }
 
-/** A rule that asks for HTTP attributes on a TCP port isn't asked at all when it allows; see decideAccess. */
-function inHttp({ request, undecidable }: RuleContext, test: (http: HttpAttributes) => boolean): boolean {
-  return request.http === undefined ? undecidable : test(request.http);
+/** On a TCP port nothing is asked: ALLOW rules with HTTP attributes don't come here (see decideAccess), others lose these attributes. */
+function inHttp({ request }: RuleContext, test: (http: HttpAttributes) => boolean): boolean {
+  return request.http === undefined || test(request.http);
 }
 
 function isPath(value: string, path: string): boolean {
@@ -118,10 +116,10 @@ function conditionMatches(condition: AuthorizationCondition, context: RuleContex
   const key = conditionKeyOf(condition.key);
   if (key === undefined) return false;
   const test = attributeTest(key, context);
-  return test === undefined ? context.undecidable : holds(condition.values, condition.notValues, test);
+  return test === undefined || holds(condition.values, condition.notValues, test);
 }
 
-/** Undefined when the request can't have the attribute. */
+/** Undefined when a TCP connection can't have the attribute. */
 function attributeTest(key: ConditionKey, context: RuleContext): Test | undefined {
   const { request } = context;
   switch (key.attribute) {

@@ -6,17 +6,37 @@ export function normalizePath(path: string): { readonly path: string } | undefin
   if (!path.startsWith("/") || !/^[\x21-\x7e]+$/.test(path) || path.includes("#")) return undefined;
   const [raw = ""] = path.split("?");
   if (raw.includes("%00")) return undefined;
-  const plain = raw
-    .replaceAll("\\", "/")
-    .replace(/%[0-9a-fA-F]{2}/g, decodeUnreserved)
-    .replace(/["<>^`{|}]/g, encode);
+  const plain = decodeUnreserved(raw.replaceAll("\\", "/")).replace(/["<>^`{|}]/g, encode);
   return { path: withoutDotSegments(plain) };
 }
 
-/** Letters, digits, "-", ".", "_" and "~" never need their encoding, so it is undone; everything else keeps it as it was sent. */
-function decodeUnreserved(triplet: string): string {
-  const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
-  return /[-A-Za-z0-9._~]/.test(character) ? character : triplet;
+/**
+ * Letters, digits, "-", ".", "_" and "~" never need their encoding, so it is undone; everything else keeps it as it was sent. A percent sign
+ * that encodes nothing stays too, but where undoing would give it something to encode ("%4%31"), it becomes "%25".
+ */
+function decodeUnreserved(raw: string): string {
+  let out = "";
+  let loosePercent = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < raw.length; index += 1) {
+    const triplet = raw.slice(index, index + 3);
+    if (!/^%[0-9a-fA-F]{2}$/.test(triplet)) {
+      if (raw[index] === "%") loosePercent = out.length;
+      out += raw[index];
+      continue;
+    }
+    const character = String.fromCharCode(Number.parseInt(triplet.slice(1), 16));
+    const isUnreserved = /[-A-Za-z0-9._~]/.test(character);
+    out += isUnreserved ? character : triplet;
+    index += 2;
+    if (isUnreserved && loosePercent >= out.length - 3) out = withoutNestedEncoding(out, loosePercent, raw[index + 1] ?? "");
+  }
+  return out;
+}
+
+function withoutNestedEncoding(out: string, percent: number, next: string): string {
+  const digits = out.slice(percent + 1);
+  const isEncoding = /^[0-9a-fA-F]{2}$/.test(digits.length === 1 ? digits + next : digits);
+  return isEncoding ? `${out.slice(0, percent)}%25${digits}` : out;
 }
 
 function encode(character: string): string {
