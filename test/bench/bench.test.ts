@@ -3,14 +3,14 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { parseArguments } from "./bench/arguments.ts";
-import { catalogue } from "./bench/catalogue.ts";
-import { median, percentile, summaryOf } from "./bench/numbers.ts";
+import { parseArguments } from "./arguments.ts";
+import { catalogue } from "./catalogue.ts";
+import { median, percentile, summaryOf } from "./numbers.ts";
 
 const names = catalogue.map(({ name }) => name);
 
 function bench(args: readonly string[]) {
-  const main = fileURLToPath(new URL("bench/main.ts", import.meta.url));
+  const main = fileURLToPath(new URL("main.ts", import.meta.url));
   return spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", main, ...args], { encoding: "utf8" });
 }
 
