@@ -1,6 +1,7 @@
 // Which security policies apply to a workload: relations between API objects and labels, nothing of Envoy. Read by translate and analyze.
 // Source of the rules: Istio pilot/pkg/model/authorization.go, pilot/pkg/security/authn/policy_applier.go.
 
+import { labelsMatch } from "../api/kubernetes/label-selector.ts";
 import type { AuthorizationAction, AuthorizationPolicy } from "../api/security/authorization-policy.ts";
 import type { MtlsMode, PeerAuthentication } from "../api/security/peer-authentication.ts";
 import type { RequestAuthentication } from "../api/security/request-authentication.ts";
@@ -39,8 +40,7 @@ function applies(policy: Selecting, subject: PolicySubject, rootNamespace: strin
   const { namespace } = policy.metadata;
   if (namespace !== rootNamespace && namespace !== subject.namespace) return false;
   if (policy.spec.targetRef !== undefined || (policy.spec.targetRefs ?? []).length > 0) return false;
-  const wanted = Object.entries(policy.spec.selector?.matchLabels ?? {});
-  return wanted.every(([key, value]) => Object.hasOwn(subject.labels, key) && subject.labels[key] === value);
+  return labelsMatch(policy.spec.selector?.matchLabels ?? {}, subject.labels);
 }
 
 /** The AuthorizationPolicies that decide about requests to a workload. */

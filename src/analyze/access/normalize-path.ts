@@ -6,8 +6,16 @@ export function normalizePath(path: string): { readonly path: string } | undefin
   if (!path.startsWith("/") || !/^[\x21-\x7e]+$/.test(path) || path.includes("#")) return undefined;
   const [raw = ""] = path.split("?");
   if (raw.includes("%00")) return undefined;
-  const plain = decodeUnreserved(raw.replaceAll("\\", "/")).replace(/["<>^`{|}]/g, encode);
+  const plain = decodeUnreserved(withoutDotParameters(raw).replaceAll("\\", "/")).replace(/["<>^`{|}]/g, encode);
   return { path: withoutDotSegments(plain) };
+}
+
+/** Envoy drops the path parameters of literal dot segments first ("..;x"), so encoded ones keep theirs and are no dot segments. */
+function withoutDotParameters(path: string): string {
+  return path
+    .split("/")
+    .map((segment) => /^\.\.?(?=;)/.exec(segment)?.[0] ?? segment)
+    .join("/");
 }
 
 /**
@@ -43,14 +51,12 @@ function encode(character: string): string {
   return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
 }
 
-/** A segment counts as a dot segment with path parameters too: "..;x". */
 function withoutDotSegments(path: string): string {
   const kept: string[] = [];
   const segments = path.slice(1).split("/");
   for (const [index, segment] of segments.entries()) {
-    const [name = ""] = segment.split(";");
-    if (name === "..") kept.pop();
-    if (name !== "." && name !== "..") kept.push(segment);
+    if (segment === "..") kept.pop();
+    if (segment !== "." && segment !== "..") kept.push(segment);
     else if (index === segments.length - 1) kept.push("");
   }
   return `/${kept.join("/")}`;

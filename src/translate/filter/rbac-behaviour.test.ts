@@ -133,11 +133,14 @@ test("normalizePath is what Envoy makes of every byte, raw and encoded, and of d
   ];
   const scraps = fc.array(fc.constantFrom("%", "2", "e", "4", "1", ".", "/", ";", "5", "%2", "f", "a", "%2e"), { maxLength: 12 });
   paths.push(...fc.sample(scraps, { seed: 7, numRuns: 2000 }).map((parts) => `/${parts.join("")}`));
+  const wrong: string[] = [];
   for (const path of paths) {
     const { status, headers } = await connection.send(asCase({ path, host: "h" }));
     const seen = status === 200 ? headers[pathHeader]?.split("?")[0] : undefined;
-    expect([path, seen]).toEqual([path, normalizePath(path)?.path]);
+    const made = normalizePath(path)?.path;
+    if (made !== seen) wrong.push(`${path}: Envoy ${seen}, we ${made}`);
   }
+  expect(wrong).toEqual([]);
   expect(paths.length).toBeGreaterThan(1500);
 });
 
