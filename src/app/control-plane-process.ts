@@ -1,7 +1,7 @@
 // The control plane as a child of the supervisor: started, and started again whenever it ends, without the data path noticing.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { MeshError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
 import { runFiles, selfCommand } from "./config.ts";
@@ -12,6 +12,7 @@ const firstRestartMs = 50;
 const longestRestartMs = 2000;
 const healthyMs = 10_000;
 const stopMs = 3000;
+const shownLogLines = 8;
 const readyTimeoutMs = 30_000;
 
 /**
@@ -72,7 +73,7 @@ export class ControlPlaneProcess {
       });
       child.on("error", (error) => reject(new MeshError("internal", `the control plane can't be started: ${error.message}`)));
       child.on("exit", (code, signal) => {
-        reject(new MeshError("internal", `the control plane ended (${signal ?? code}) before it was ready`));
+        reject(new MeshError("internal", `the control plane ended (${signal ?? code}) before it was ready${this.#lastWords()}`));
         this.#onExit(startedAt, signal ?? String(code));
       });
     });
@@ -89,6 +90,12 @@ export class ControlPlaneProcess {
     const timer = setTimeout(() => child.kill("SIGKILL"), stopMs);
     await exited;
     clearTimeout(timer);
+  }
+
+  /** The end of its log, where what killed it stands. */
+  #lastWords(): string {
+    const lines = readFileSync(runFiles.processLog(this.#options.runDir, "control-plane"), "utf8").trim().split("\n").slice(-shownLogLines);
+    return lines.join("").trim() === "" ? "" : `; it said:\n  ${lines.join("\n  ")}`;
   }
 
   #onExit(startedAt: number, how: string): void {

@@ -184,6 +184,11 @@ export class TestMesh {
     await eventually(() => this.accessLog().split("\n").some(test), 15_000, what);
   }
 
+  /** The access log lines of one pod's proxy so far. */
+  accessLogOf(pod: string, namespace = "default"): string {
+    return readFileSync(join(this.runDir, "logs", `${namespace}_${pod}_istio-proxy.log`), "utf8");
+  }
+
   /** The access log lines of all proxies so far. */
   accessLog(): string {
     const folder = join(this.runDir, "logs");

@@ -1,6 +1,7 @@
 // Steady traffic from a pod while a test does something to the mesh: 200 requests/s, keep-alive and fresh connections, GET and POST,
 // every answer counted, and every response flag that a proxy logged meanwhile.
 
+import { eventually } from "./eventually.ts";
 import type { LoadSummary, TestMesh } from "./mesh.ts";
 
 export interface LoadOptions {
@@ -23,6 +24,7 @@ export async function underLoad(mesh: TestMesh, options: LoadOptions, action: ()
   const { from, url, ratePerSecond = 200, headers } = options;
   const [pod = ""] = await mesh.pods(from);
   const before = flagsOf(mesh.accessLog());
+  const linesBefore = requestLines(mesh.accessLogOf(pod));
   const id = String(performance.now());
   await mesh.runIn(pod, { kind: "load-start", id, url, ratePerSecond, freshShare: 0.25, mixPost: true, headers });
   let summary: LoadSummary;
@@ -33,9 +35,14 @@ export async function underLoad(mesh: TestMesh, options: LoadOptions, action: ()
   } finally {
     summary = (await mesh.runIn(pod, { kind: "load-stop", id })) as LoadSummary;
   }
-  // Envoy's log buffer.
-  await pause(700);
+  // Envoy buffers its log: the flags are complete once the client's proxy has a line for every request.
+  const logged = () => requestLines(mesh.accessLogOf(pod)) - linesBefore >= summary.total;
+  await eventually(logged, 10_000, `a log line for each of ${summary.total} requests`);
   return { ...summary, flags: difference(flagsOf(mesh.accessLog()), before) };
+}
+
+function requestLines(log: string): number {
+  return log.split("\n").filter((line) => /"(GET|POST) [^"]*" \d+ /.test(line)).length;
 }
 
 /** How many answers were not 200. */
