@@ -14,8 +14,10 @@ import {
   checkPath,
   checkPort,
   checkPrincipal,
+  checkRequestPrincipal,
   checkServiceAccount,
   checkText,
+  maxValueLength,
 } from "./value-checks.ts";
 
 /** All findings of one AuthorizationPolicy. */
@@ -61,7 +63,7 @@ function checkDryRun({ metadata }: AuthorizationPolicy): readonly Finding[] {
 
 const sourceChecks: Readonly<Record<string, ValueCheck>> = {
   principals: checkPrincipal,
-  requestPrincipals: checkText,
+  requestPrincipals: checkRequestPrincipal,
   namespaces: checkText,
   serviceAccounts: checkServiceAccount,
   trustDomains: checkText,
@@ -120,7 +122,7 @@ function checkServiceAccountsAlone(source: AuthorizationSource, path: FieldPath)
 }
 
 function checkCondition(condition: AuthorizationCondition, path: FieldPath): readonly Finding[] {
-  const key = conditionKeyOf(condition.key);
+  const key = condition.key.length > maxValueLength || !condition.key.isWellFormed() ? undefined : conditionKeyOf(condition.key);
   const at = [...path, "key"];
   if (key === undefined) {
     const message = `\`${printPath(at)}\`: there is no attribute ${JSON.stringify(condition.key.slice(0, 80))}`;
@@ -146,6 +148,8 @@ function conditionCheck(key: ConditionKey): ValueCheck {
       return checkPrincipal;
     case "source.serviceAccount":
       return checkServiceAccount;
+    case "request.auth.principal":
+      return checkRequestPrincipal;
     default:
       return checkText;
   }

@@ -8,9 +8,19 @@ import { isPathTemplate, pathTemplateProblem } from "./path-template.ts";
 
 export type ValueCheck = (value: string, path: FieldPath) => readonly Finding[];
 
+/** Longer values are nobody's names, and Envoy would refuse the regexes made of them (re2.max_program_size). */
+export const maxValueLength = 2048;
+/** Each slash of a request principal is a place where the issuer may end, and every place costs a matcher. */
+const maxRequestPrincipalSlashes = 32;
+
 /** A text with an optional "*" at one end: exact, prefix, suffix or presence. */
 export const checkText: ValueCheck = (value, path) => {
   if (value === "") return [{ code: "LTN0801", path, message: `\`${printPath(path)}\` is empty`, fix: 'Write a value, or "*" for any.' }];
+  if (value.length > maxValueLength) {
+    const message = `\`${printPath(path)}\` has ${value.length} characters`;
+    return [{ code: "LTN0801", path, message, fix: `Use at most ${maxValueLength} characters.` }];
+  }
+  if (!value.isWellFormed()) return [{ code: "LTN0801", path, message: `\`${printPath(path)}\` is not well-formed Unicode` }];
   if (!value.replace(/^\*|\*$/, "").includes("*")) return [];
   const message = `\`${printPath(path)}\`: the * within ${quoted(value)} is taken literally`;
   return [{ code: "LTN0809", path, message }];
@@ -38,7 +48,7 @@ export const checkMethod: ValueCheck = (value, path) => {
 
 /** A path, compared without query string. */
 export const checkPath: ValueCheck = (value, path) => {
-  if (isPathTemplate(value)) {
+  if (isPathTemplate(value) && value.length <= maxValueLength) {
     const problem = pathTemplateProblem(value);
     if (problem === undefined) return [];
     const message = `\`${printPath(path)}\`: ${quoted(value)} is no path template: ${problem}`;
@@ -63,6 +73,14 @@ export const checkPrincipal: ValueCheck = (value, path) => {
   const findings = checkText(value, path);
   if (findings.length > 0 || !value.startsWith("spiffe://")) return findings;
   return [never(value, path, `Leave out the scheme: ${quoted(value.slice("spiffe://".length))}.`)];
+};
+
+/** "<issuer>/<subject>" or a wildcard of it. */
+export const checkRequestPrincipal: ValueCheck = (value, path) => {
+  const findings = checkText(value, path);
+  if (findings.length > 0 || value.split("/").length - 1 <= maxRequestPrincipalSlashes) return findings;
+  const message = `\`${printPath(path)}\` has more than ${maxRequestPrincipalSlashes} slashes`;
+  return [{ code: "LTN0801", path, message, fix: 'Write "issuer/subject".' }];
 };
 
 /** "<account>" or "<namespace>/<account>", no wildcards (Istio: 320 characters at most). */
