@@ -43,13 +43,16 @@ export async function waitUntilReady(client: Pick<ApiClient, "list">, options: W
   const told = new Set<string>();
   let waiting = await missing(client, told, options.onProgress);
   while (waiting.length > 0 && !deadline.aborted) {
-    await pause(pollMs, undefined, { signal: deadline }).catch(() => {});
+    await pause(waiting.length > few ? whileManyMs : whileFewMs, undefined, { signal: deadline }).catch(() => {});
     waiting = await missing(client, told, options.onProgress);
   }
   return waiting;
 }
 
-const pollMs = 40;
+/** Each look costs the control plane a list of everything, just when it has most to do: often only when it is about the last ones. */
+const whileManyMs = 120;
+const whileFewMs = 40;
+const few = 4;
 
 async function missing(
   client: Pick<ApiClient, "list">,

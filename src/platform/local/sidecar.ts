@@ -1,6 +1,6 @@
 // One Envoy beside a pod's application: bootstrap file, process, readiness by its admin socket. Restarting it is the caller's decision.
 
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -11,7 +11,8 @@ import type { LogLine, Sidecar, SidecarSpec } from "./sandbox.ts";
 
 /** Longest path of a Unix socket (sun_path less its end). */
 const maxSocketPathBytes = 107;
-const readyPollMs = 10;
+/** Each question costs Envoy and us half a millisecond, and many Envoys start at the same time. */
+const readyPollMs = 20;
 const keptLogLines = 20;
 const adminTimeoutMs = 5000;
 const maxAdminAnswerBytes = 64 * 1024 * 1024;
@@ -44,6 +45,7 @@ export function askAdmin(socketPath: string, method: "GET" | "POST", path: strin
 }
 
 async function isReady(adminPath: string): Promise<boolean> {
+  if (!existsSync(adminPath)) return false;
   try {
     return (await askAdmin(adminPath, "GET", "/ready")).status === 200;
   } catch {
