@@ -1,6 +1,7 @@
 // A request as AuthorizationPolicies see it at the server's proxy. Made by `lateen policy can` and by tests; read by decideAccess.
 
 import type { JsonObject } from "../../api/json.ts";
+import type { EffectiveMtlsMode } from "../../model/policies.ts";
 
 export interface AccessRequest {
   /** URI SANs of the client's validated certificate; empty for plaintext. */
@@ -35,4 +36,6 @@ export interface HttpAttributes {
 export interface AccessOptions {
   /** The mesh's own trust domain, then its aliases. */
   readonly trustDomains: readonly string[];
+  /** What the port accepts (see mtlsModeOf); PERMISSIVE when unset. */
+  readonly mtls?: EffectiveMtlsMode;
 }

@@ -72,6 +72,24 @@ test("the mesh's trust domain stands for its aliases", () => {
   expect(decide([allow("other/ns/a/sa/web")]).allowed).toBe(false);
 });
 
+test("STRICT keeps plaintext out; DISABLE takes identities away", () => {
+  const policies = authorizationPoliciesOf(
+    [testPolicy({ rules: [{ from: [{ source: { namespaces: ["a"] } }] }] })],
+    { namespace: "a", labels: {} },
+    "root",
+  );
+  const allowed = (peer: readonly string[], mtls: "STRICT" | "PERMISSIVE" | "DISABLE"): boolean =>
+    decideAccess(policies, { ...fromWeb, peer }, { trustDomains: [], mtls }).allowed;
+  expect((["STRICT", "PERMISSIVE", "DISABLE"] as const).map((mtls) => allowed(fromWeb.peer, mtls))).toEqual([true, true, false]);
+  const open = authorizationPoliciesOf([], { namespace: "a", labels: {} }, "root");
+  const plain = { ...fromWeb, peer: [] };
+  expect(decideAccess(open, plain, { trustDomains: [], mtls: "STRICT" })).toMatchObject({
+    allowed: false,
+    reason: expect.stringContaining("STRICT"),
+  });
+  expect(decideAccess(open, plain, { trustDomains: [], mtls: "PERMISSIVE" }).allowed).toBe(true);
+});
+
 describe("addresses", () => {
   test.each([
     ["10.0.0.1", "10.0.0.0/8", true],

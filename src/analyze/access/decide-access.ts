@@ -22,8 +22,17 @@ export interface AccessDecision {
   readonly dryRun?: Omit<AccessDecision, "dryRun">;
 }
 
-/** Decides as the server's proxy would: DENY, then ALLOW, then the default. */
-export function decideAccess(policies: WorkloadPolicies, request: AccessRequest, options: AccessOptions): AccessDecision {
+/** Decides as the server's proxy would: mutual TLS, then DENY, then ALLOW, then the default. */
+export function decideAccess(policies: WorkloadPolicies, given: AccessRequest, options: AccessOptions): AccessDecision {
+  if (options.mtls === "STRICT" && given.peer.length === 0) {
+    return {
+      allowed: false,
+      reason: "the port takes mutual TLS only (PeerAuthentication STRICT), and the client speaks plaintext",
+      audited: [],
+    };
+  }
+  // Without TLS nobody shows a certificate, so no client has an identity.
+  const request = options.mtls === "DISABLE" ? { ...given, peer: [], serverName: "" } : given;
   const all = [...policies.deny, ...policies.allow, ...policies.audit];
   const decision = decide(enforcedOf(policies), request, options);
   return all.some(isDryRun) ? { ...decision, dryRun: decide(policies, request, options) } : decision;
