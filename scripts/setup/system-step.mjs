@@ -2,7 +2,7 @@
 import { programOf, runCommand } from "./command.mjs";
 import { EXIT, failureKindOf, failureOf, SetupFailure } from "./failure.mjs";
 
-const PACKAGES = { nft: "nftables", ip: "iproute2", setpriv: "util-linux", unshare: "util-linux", nsenter: "util-linux" };
+const PACKAGES = { nft: "nftables", ip: "iproute2", setpriv: "util-linux", unshare: "util-linux", nsenter: "util-linux", mount: "mount" };
 const APT_OPTIONS = ["-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=120"];
 
 const missingTools = () => Object.keys(PACKAGES).filter((name) => programOf(name) === undefined);

@@ -49,7 +49,7 @@ spec:
     const report: Record<string, string> = JSON.parse(/REPORT (.*)/.exec(readFileSync(log, "utf8"))?.[1] ?? "{}");
     const done = Object.entries(report).filter(([, outcome]) => !outcome.startsWith("refused"));
     expect(done).toEqual([]);
-    expect(Object.keys(report).length).toBeGreaterThanOrEqual(13);
+    expect(Object.keys(report).length).toBeGreaterThanOrEqual(18);
     // The proxy is as it was.
     expect((await mesh.client.proxies()).proxies.every(({ connected }) => connected)).toBe(true);
   });

@@ -79,6 +79,17 @@ def unmount_cover():
     return list_run_dir()
 
 
+def write_setting(path, value):
+    with open(path, "w") as setting:
+        setting.write(value)
+
+
+def unmount_setting():
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(b"/proc/sys", 2) != 0:
+        raise OSError(ctypes.get_errno(), "umount")
+
+
 def flush_rules():
     done = subprocess.run(["nft", "flush", "ruleset"], capture_output=True, text=True)
     if done.returncode != 0:
@@ -108,6 +119,11 @@ report.update({
     "run directory by /proc": attempt(read_run_dir_by_root),
     "uncover run directory": attempt(unmount_cover),
     "rules": attempt(flush_rules),
+    "setting of the network": attempt(lambda: write_setting("/proc/sys/net/ipv4/ip_forward", "1")),
+    "setting of the kernel": attempt(lambda: write_setting("/proc/sys/kernel/domainname", "(none)")),
+    "uncover settings": attempt(unmount_setting),
+    "interrupts": attempt(lambda: write_setting("/proc/irq/default_smp_affinity", "1")),
+    "control group": attempt(lambda: os.mkdir("/sys/fs/cgroup/lateen-intruder")),
 })
 print("REPORT " + json.dumps(report), flush=True)
 signal.pause()

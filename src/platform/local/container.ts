@@ -1,11 +1,13 @@
-// A container: the application as PID 2 of its own PID namespace, under a tiny shell that reaps and passes the exit code on.
+// A container: the application as PID 3 of its own PID namespace (2 protects files of the kernel and ends), under a tiny shell that reaps and passes the exit code on.
 // (Signals with default action never reach a namespace's PID 1, so the application itself must not be it.)
 
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { MeshError } from "../../lib/errors.ts";
 import { envArguments, execInContainer } from "./exec.ts";
 import { applicationCapabilities, type Credentials, type IsolatedProcess, startIsolatedProcess } from "./isolated-process.ts";
+import { protectedKernelFiles } from "./kernel-files.ts";
 import { mountContainerFiles } from "./mounts.ts";
 import type { PodNamespaces } from "./namespaces.ts";
 import type { Container, ContainerSpec, Exit } from "./sandbox.ts";
@@ -24,11 +26,11 @@ export interface ContainerPod {
 const initScript = 'exec 3>&2 2>/dev/null\n(exec "$@" 2>&3 3>&-)\nexit $?';
 const retrySignalMs = 5;
 
-/** The application's PID as the node sees it: the child of the container's init that is PID 2 inside. */
+/** The application's PID as the node sees it: the child of the container's init that is PID 3 inside. */
 export function applicationPid(initPid: number): number | undefined {
   try {
     const children = readFileSync(`/proc/${initPid}/task/${initPid}/children`, "utf8").trim().split(" ").filter(Boolean);
-    return children.map(Number).find((pid) => /^NSpid:.*\t2$/m.test(readFileSync(`/proc/${pid}/status`, "utf8")));
+    return children.map(Number).find((pid) => /^NSpid:.*\t3$/m.test(readFileSync(`/proc/${pid}/status`, "utf8")));
   } catch {
     return undefined;
   }
@@ -94,12 +96,15 @@ export async function startContainer(spec: ContainerSpec, pod: ContainerPod): Pr
   const { tools, namespaces } = pod;
   const env = { PATH: systemPath, HOSTNAME: pod.hostname, ...spec.env };
   const credentials = credentialsOf(spec);
+  const fstab = join(pod.podDir, "fstab");
+  writeFileSync(fstab, protectedKernelFiles());
   const running = await startIsolatedProcess({
     tools,
     namespaces,
     credentials,
     argv: [tools.sh, "-c", initScript, "sh", tools.env, ...envArguments(env, spec.argv)],
     workingDir: spec.workingDir,
+    fstab,
     prepareMounts: () => prepareMounts(spec, pod),
     logFile: spec.logFile,
     onLog: spec.onLog,

@@ -41,6 +41,13 @@ test("an application can't set the proxy's mark, see the proxy, or reach the run
   });
 });
 
+test("a container's root can't write the kernel's settings or the host's devices, and reads what it needs", async () => {
+  expect(await node.run("kernelFiles")).toEqual({
+    text: expect.stringMatching(/^read: \d+\nnetwork refused\nsys refused\nkeys 0$/),
+    execText: expect.stringMatching(/Read-only file system/),
+  });
+});
+
 test("names, environment, volumes and mount paths that don't exist on the host", async () => {
   const result = await node.run("files");
   expect(result).toMatchObject({

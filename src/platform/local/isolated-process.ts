@@ -1,8 +1,8 @@
 // One process as PID 1 of its own PID namespace, in a pod's namespaces and a mount namespace of its own, with limited capabilities.
 // Node itself enters the namespaces and forks there: the child is our direct child, its exit code is the process's, killing it kills all.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, fchownSync } from "node:fs";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
+import { closeSync, fchownSync, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants } from "node:os";
 import { MeshError } from "../../lib/errors.ts";
@@ -44,6 +44,8 @@ export interface IsolatedProcessOptions extends OutputSink {
   readonly credentials: Credentials;
   readonly argv: readonly string[];
   readonly workingDir: string;
+  /** A file in the format of fstab(5), mounted over the fresh /proc by PID 2 before the process itself runs. */
+  readonly fstab?: string;
   /** Runs inside the new mount namespace before the process exists; may throw. */
   readonly prepareMounts?: () => void;
   readonly onExit?: ((exit: Exit) => void) | undefined;
@@ -92,14 +94,28 @@ interface Pipes {
   readonly stderr: { read: number; write: number };
 }
 
+/** The file comes as descriptor 3: its path may be hidden in there. */
+const mountScript = 'mount=$1; shift; "$mount" -n -a -T /proc/self/fd/3 && exec 3<&- && exec "$@"';
+
 function fork(options: IsolatedProcessOptions, pipes: Pipes): ChildProcess {
+  const fstab = options.fstab === undefined ? undefined : openSync(options.fstab, "r");
+  try {
+    return forkWith(options, pipes, fstab);
+  } finally {
+    if (fstab !== undefined) closeSync(fstab);
+  }
+}
+
+function forkWith(options: IsolatedProcessOptions, pipes: Pipes, fstab: number | undefined): ChildProcess {
   const { tools, namespaces } = options;
+  const mounting = fstab === undefined ? [] : [tools.sh, "-c", mountScript, "sh", tools.mount];
   const enter = { net: namespaces.net, uts: namespaces.uts, ipc: namespaces.ipc, newMount: true, newPid: true };
   return inNamespaces(enter, () => {
     options.prepareMounts?.();
-    const chain = ["--mount-proc", "--", tools.setpriv, ...setprivArguments(options.credentials), ...options.argv];
+    const chain = ["--mount-proc", "--", ...mounting, tools.setpriv, ...setprivArguments(options.credentials), ...options.argv];
     // An empty environment: variables such as LD_PRELOAD must not act before the capabilities are gone.
-    return spawn(tools.unshare, chain, { cwd: options.workingDir, env: {}, stdio: ["ignore", pipes.stdout.write, pipes.stderr.write] });
+    const stdio: StdioOptions = ["ignore", pipes.stdout.write, pipes.stderr.write, ...(fstab === undefined ? [] : [fstab])];
+    return spawn(tools.unshare, chain, { cwd: options.workingDir, env: {}, stdio });
   });
 }
 

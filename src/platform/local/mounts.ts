@@ -167,8 +167,19 @@ function mountVolume(volume: Volume, plan: MountPlan, mounted: Mounted): void {
   mounted.volumes.push({ target, isWritablePodVolume: volume.readOnly !== true && isWithin(hostPath, plan.podDir) });
 }
 
+/** Devices and control groups are the host's: the container's root may look only. Volumes bound from there later inherit it. */
+function protectSys(): void {
+  try {
+    setMountReadOnly("/sys");
+  } catch (error) {
+    // EINVAL: nothing is mounted there, so there is nothing to protect.
+    if (!(error instanceof SyscallError && error.code === "EINVAL")) throw error;
+  }
+}
+
 /** Mounts everything of a container; throws MeshError naming the volume that can't be mounted. */
 export function mountContainerFiles(plan: MountPlan): void {
+  protectSys();
   const mounted: Mounted = { devices: new Set(), volumes: [] };
   const files: readonly Volume[] = ["resolv.conf", "hosts"].map((name) => ({
     hostPath: join(plan.podDir, name),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Unavailable } from "../../lib/errors.ts";
 
 /** Programs from iproute2, nftables, util-linux, coreutils and the shell. */
-export const toolNames = ["ip", "nft", "unshare", "setpriv", "sh", "env"] as const;
+export const toolNames = ["ip", "nft", "unshare", "setpriv", "sh", "env", "mount"] as const;
 export type ToolName = (typeof toolNames)[number];
 export type Tools = Readonly<Record<ToolName, string>>;
 
@@ -20,6 +20,7 @@ export const packageOf: Readonly<Record<ToolName, string>> = {
   setpriv: "util-linux",
   sh: "dash",
   env: "coreutils",
+  mount: "mount",
 };
 
 /** The absolute path of a program in a PATH-like list, or undefined. */
@@ -54,5 +55,6 @@ export function findTools(path: string = systemPath): Tools {
     setpriv: requireTool("setpriv", path),
     sh: requireTool("sh", path),
     env: requireTool("env", path),
+    mount: requireTool("mount", path),
   };
 }

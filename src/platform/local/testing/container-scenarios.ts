@@ -92,6 +92,24 @@ async function limits(world: World): Promise<unknown> {
   };
 }
 
+/** The files of the kernel as a container's root sees them, and a command that runs in it. */
+async function kernelFiles(world: World): Promise<unknown> {
+  const pod = await testPod(world);
+  const script = [
+    'echo "read: $(cat /proc/sys/net/core/somaxconn)"',
+    "(echo 1 > /proc/sys/net/ipv4/ip_forward) 2>/dev/null && echo network written || echo network refused",
+
+    'awk \'$5 == "/sys" {print $6}\' /proc/self/mountinfo | grep -q "^ro" && echo sys refused || echo sys written',
+    'echo "keys $(cat /proc/keys 2>/dev/null | wc -c)"',
+    "sleep 1000",
+  ];
+  const run = await testContainer(pod, shell(script.join("\n")));
+  await run.untilText("keys");
+  const exec = await run.container.exec({ argv: shell("echo 1 > /proc/sys/net/ipv4/ip_forward") });
+  await pod.close();
+  return { text: run.text(), execText: exec.output };
+}
+
 const require_ = (name: string): string => import.meta.resolve(name).replace("file://", "");
 
 /** Environment, names, files and volumes. */
@@ -221,6 +239,7 @@ export const containerScenarios: Readonly<Record<string, Scenario>> = {
   stopping,
   daemons,
   limits,
+  kernelFiles,
   files,
   exec,
   logs,
