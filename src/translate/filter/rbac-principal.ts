@@ -36,8 +36,8 @@ export function peerPrincipal(value: string, { trustDomains }: RbacContext): Pri
 
 function spiffeId(value: string): StringMatcherJson {
   return byNotation<StringMatcherJson>(value, {
-    present: () => ({ safeRegex: { regex: "spiffe://.+" } }),
-    suffix: (text) => ({ safeRegex: { regex: `spiffe://.*${regexLiteral(text)}` } }),
+    present: () => ({ safeRegex: { regex: "(?s)spiffe://.+" } }),
+    suffix: (text) => ({ safeRegex: { regex: `(?s)spiffe://.*${regexLiteral(text)}` } }),
     prefix: (text) => ({ prefix: `spiffe://${text}` }),
     exact: (text) => ({ exact: `spiffe://${text}` }),
   });
@@ -57,7 +57,7 @@ export function serviceAccountPrincipal(value: string, context: RbacContext): Pr
 
 /** A trust domain, aliases apart. */
 export function trustDomainPrincipal(value: string): PrincipalJson {
-  return uriSan({ safeRegex: { regex: `spiffe://${segmentRegex(value)}/.*` } });
+  return uriSan({ safeRegex: { regex: `(?s)spiffe://${segmentRegex(value)}/.*` } });
 }
 
 /** The connection's other end. */

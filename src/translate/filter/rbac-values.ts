@@ -41,13 +41,12 @@ export function serverNameMatcher(value: string): StringMatcherJson {
   return value === "*" ? anyText : { ...textMatcher(value), ignoreCase: true };
 }
 
-/** RE2 of a value that must not reach over `separator`: "a*" → "a[^/]*". */
-export function segmentRegex(value: string, separator = "/"): string {
-  const rest = `[^${separator}]*`;
+/** RE2 of a value that must not reach over a slash: "a*" → "a[^/]*". */
+export function segmentRegex(value: string): string {
   return byNotation(value, {
-    present: () => `[^${separator}]+`,
-    suffix: (text) => rest + regexLiteral(text),
-    prefix: (text) => regexLiteral(text) + rest,
+    present: () => "[^/]+",
+    suffix: (text) => `[^/]*${regexLiteral(text)}`,
+    prefix: (text) => `${regexLiteral(text)}[^/]*`,
     exact: regexLiteral,
   });
 }
