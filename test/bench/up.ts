@@ -2,8 +2,9 @@
 
 import { z } from "zod";
 import type { RawResource } from "../../src/store/store.ts";
+import { descendantsOf } from "../harness/processes.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
-import { memoryOf, roleProcess } from "./machine.ts";
+import { cpuSeconds, memoryOf, roleProcess } from "./machine.ts";
 import { median, rounded, summaryOf } from "./numbers.ts";
 import { type ShopMesh, startShop } from "./shop-mesh.ts";
 
@@ -36,7 +37,9 @@ async function run(context: BenchContext): Promise<Outcome> {
     controlPlanePeakRssMb: of((sample) => sample.controlPlane.peakRssMb),
     nodeRssMb: of((sample) => sample.node.rssMb),
     /** Seconds since the command's start at which each phase was over, medians. */
-    phases: phasesOf(samples),
+    phases: mediansOf(samples.map(({ phases }) => phases)),
+    /** CPU seconds of all processes together until then, medians: what decides where two cores are busy all the time. */
+    cpuSeconds: mediansOf(samples.map(({ cpu }) => cpu)),
   };
   const reached = {
     upSeconds: measured.upSeconds.median < target.upSeconds,
@@ -50,16 +53,33 @@ interface Sample {
   readonly controlPlane: ReturnType<typeof memoryOf>;
   readonly node: ReturnType<typeof memoryOf>;
   readonly phases: Readonly<Record<string, number>>;
+  readonly cpu: Readonly<Record<string, number>>;
 }
 
 async function sampleOf(mesh: ShopMesh): Promise<Sample> {
+  const cpu = cpuOf(mesh.pid);
   const { items } = await mesh.client.list("Pod");
   return {
     upSeconds: mesh.readyMs / 1000,
     controlPlane: memoryOf(roleProcess(mesh.pid, "control-plane").pid),
     node: memoryOf(roleProcess(mesh.pid, "node").pid),
     phases: phases(mesh, items),
+    cpu,
   };
+}
+
+/** By kind of process; what ran and ended (ip, nft) is not in it. */
+function cpuOf(root: number): Readonly<Record<string, number>> {
+  const sums = { controlPlane: 0, node: 0, supervisor: 0, envoys: 0, applications: 0 };
+  for (const { pid, command } of descendantsOf(root)) sums[kindOf(command)] += cpuSeconds(pid);
+  return { ...sums, all: Object.values(sums).reduce((sum, value) => sum + value, 0) };
+}
+
+function kindOf(command: string) {
+  if (command.includes('"role":"control-plane"')) return "controlPlane";
+  if (command.includes('"role":"node"')) return "node";
+  if (command.includes("--mesh b up")) return "supervisor";
+  return /envoy -c /.test(command) ? "envoys" : "applications";
 }
 
 /** When each phase was over, in seconds since the command's start. Containers start as soon as their pod's Envoy is ready. */
@@ -81,9 +101,9 @@ function phases(mesh: ShopMesh, items: readonly RawResource[]): Readonly<Record<
   };
 }
 
-function phasesOf(samples: readonly Sample[]): Readonly<Record<string, number>> {
-  const names = Object.keys(samples[0]?.phases ?? {});
-  return Object.fromEntries(names.map((name) => [name, rounded(median(samples.map(({ phases }) => phases[name] ?? Number.NaN)))]));
+function mediansOf(records: readonly Readonly<Record<string, number>>[]): Readonly<Record<string, number>> {
+  const names = Object.keys(records[0] ?? {});
+  return Object.fromEntries(names.map((name) => [name, rounded(median(records.map((record) => record[name] ?? Number.NaN)))]));
 }
 
 export const benchmark: Benchmark = {
