@@ -66,6 +66,15 @@ function rawOf({ raw, value }: ParsedResource): RawResource {
   throw new MeshError("internal", `${resourceName(value)} lost its kind or name`);
 }
 
+/** The reply as far as it is about these objects: what proxies refuse of others is not this apply's failure. */
+export function replyAbout(resources: readonly ParsedResource[], reply: AcknowledgedReply): AcknowledgedReply {
+  const names = new Set(resources.map(({ value }) => resourceName(value)));
+  // Without a source it can't be told from whose object it came.
+  const rejected = reply.rejected.filter(({ resource: { sources } }) => sources.length === 0 || sources.some((name) => names.has(name)));
+  const without = new Set([...reply.waitingFor, ...rejected.map(({ proxy }) => proxy)]);
+  return { ...reply, rejected, done: reply.total - without.size };
+}
+
 /** "12 of 12 proxies acknowledged in 8 ms", or who has not and why. */
 export function acknowledgementLines(reply: AcknowledgedReply, elapsedMs: number): readonly string[] {
   const { done, total, waitingFor, rejected } = reply;
@@ -75,7 +84,7 @@ export function acknowledgementLines(reply: AcknowledgedReply, elapsedMs: number
     head,
     ...rejected.map(
       ({ proxy, resource }) =>
-        `${proxy} refused ${resource.type} ${resource.name} (from ${resource.sources.join(", ") || "unknown"}): ${resource.reason}`,
+        `${proxy} ${resource.behind === undefined ? "refused" : "does not get"} ${resource.type} ${resource.name} (from ${resource.sources.join(", ") || "unknown"}): ${resource.reason}`,
     ),
     ...(waitingFor.length === 0 ? [] : [`not acknowledged by: ${waitingFor.join(", ")}`]),
   ];

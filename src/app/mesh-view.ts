@@ -43,6 +43,9 @@ const shownChanges = 10;
 
 function latestChanges(store: Store, sessions: readonly SessionStatus[]): readonly ConfigChange[] {
   const connected = sessions.filter(({ isConnected }) => isConnected);
+  const isInForce = ({ settledRevision, acknowledgedRevision, progress }: SessionStatus, resource: string, revision: number) =>
+    (acknowledgedRevision ?? 0) >= revision ||
+    ((settledRevision ?? 0) >= revision && !progress.obstacles.some(({ sources }) => sources.includes(resource)));
   return configKinds
     .flatMap((kind): readonly Stored[] => store.list(kind))
     .toSorted((a, b) => b.revision - a.revision)
@@ -50,7 +53,7 @@ function latestChanges(store: Store, sessions: readonly SessionStatus[]): readon
     .map(({ value, revision }) => ({
       resource: resourceName(value),
       revision,
-      acknowledged: connected.filter(({ acknowledgedRevision }) => (acknowledgedRevision ?? 0) >= revision).length,
+      acknowledged: connected.filter((session) => isInForce(session, resourceName(value), revision)).length,
       total: connected.length,
     }));
 }
@@ -106,15 +109,20 @@ function proxyStatus({ proxyId, isConnected, acknowledgedRevision, progress }: S
     connected: isConnected,
     acknowledgedRevision: acknowledgedRevision ?? 0,
     synced: isConnected && acknowledgedRevision !== undefined && progress.isAcknowledged,
-    waiting: progress.obstacles.filter(({ kind }) => kind !== "refused").map(rejectedResource),
-    rejected: progress.obstacles.filter(({ kind }) => kind === "refused").map(rejectedResource),
+    waiting: progress.obstacles.filter((obstacle) => !isByRefusal(obstacle)).map(rejectedResource),
+    rejected: progress.obstacles.filter(isByRefusal).map(rejectedResource),
   };
 }
 
 type Obstacle = SessionStatus["progress"]["obstacles"][number];
 
-function rejectedResource({ type, resource, message, sources }: Obstacle): RejectedResource {
-  return { type: type.toUpperCase(), name: resource, reason: message, sources };
+/** A refusal or its consequence: only a correction helps. */
+function isByRefusal({ kind }: Obstacle): boolean {
+  return kind === "refused" || kind === "held_back";
+}
+
+function rejectedResource({ type, resource, message, sources, behind }: Obstacle): RejectedResource {
+  return { type: type.toUpperCase(), name: resource, reason: message, sources, ...(behind === undefined ? {} : { behind }) };
 }
 
 function refusals({ proxyId, progress }: SessionStatus): readonly Diagnostic[] {
@@ -133,7 +141,7 @@ function refusals({ proxyId, progress }: SessionStatus): readonly Diagnostic[] {
 type Progress = ReturnType<AdsServer["revisionProgress"]>;
 
 function acknowledgedReply({ revision, connected, acknowledged, lagging }: Progress): AcknowledgedReply {
-  const refusing = lagging.filter(({ obstacles }) => obstacles.length > 0 && obstacles.every(({ kind }) => kind === "refused"));
+  const refusing = lagging.filter(({ isSettled }) => isSettled);
   return {
     revision,
     acknowledged: lagging.length === refusing.length,
@@ -141,7 +149,7 @@ function acknowledgedReply({ revision, connected, acknowledged, lagging }: Progr
     done: acknowledged,
     waitingFor: lagging.filter((proxy) => !refusing.includes(proxy)).map(({ proxyId }) => proxyId),
     rejected: lagging.flatMap(({ proxyId, obstacles }) =>
-      obstacles.filter(({ kind }) => kind === "refused").map((obstacle) => ({ proxy: proxyId, resource: rejectedResource(obstacle) })),
+      obstacles.filter(isByRefusal).map((obstacle) => ({ proxy: proxyId, resource: rejectedResource(obstacle) })),
     ),
   };
 }

@@ -65,6 +65,8 @@ export interface RejectedResource {
   readonly reason: string;
   /** The user's objects it was made from, for example "VirtualService default/web". */
   readonly sources: readonly string[];
+  /** The proxy did not refuse it itself: it is held back until these objects are corrected. */
+  readonly behind?: readonly string[];
 }
 
 export interface PodSummary {

@@ -116,7 +116,7 @@ export class AdsServer {
     return revisionProgressOf(this.status(), revision);
   }
 
-  /** Resolves once every connected proxy has acknowledged the revision; at the signal, with what there is by then. */
+  /** Resolves once every connected proxy has acknowledged the revision, but for what it refused; at the signal, with what there is by then. */
   async whenAcknowledged(revision: number, signal: AbortSignal): Promise<RevisionProgress> {
     const isDone = () => signal.aborted || this.#hasEverywhere(revision);
     if (!isDone()) {
@@ -142,7 +142,7 @@ export class AdsServer {
 
   #hasEverywhere(revision: number): boolean {
     for (const session of this.#sessions.values()) {
-      if (session.isConnected && (session.acknowledgedRevision ?? -1) < revision) return false;
+      if (session.isConnected && (session.settledRevision ?? -1) < revision) return false;
     }
     return true;
   }

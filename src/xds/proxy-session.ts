@@ -7,7 +7,7 @@ import type { Logger } from "../lib/log.ts";
 import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
 import { connected, received } from "./proxy-events.ts";
 import { initialState, type ProxyState } from "./proxy-state.ts";
-import { isAcknowledged, type ProxyProgress, progressOf } from "./proxy-status.ts";
+import { isAcknowledged, isAcknowledgedOrRefused, type ProxyProgress, progressOf } from "./proxy-status.ts";
 import { plan } from "./push-plan.ts";
 import { resourceTypeOf, resourceTypes, typeUrls } from "./resource-types.ts";
 
@@ -52,6 +52,8 @@ export interface SessionStatus {
   readonly isConnected: boolean;
   /** The newest revision whose configuration was acknowledged as a whole; undefined before the first. */
   readonly acknowledgedRevision: number | undefined;
+  /** The newest revision of which nothing is waited for any more: acknowledged but for what the proxy refused. */
+  readonly settledRevision: number | undefined;
   /** The revision it should have now. */
   readonly desiredRevision: number | undefined;
   readonly progress: ProxyProgress;
@@ -69,6 +71,7 @@ export class ProxySession {
   #unwritten = 0;
   #timer: NodeJS.Timeout | undefined;
   #acknowledgedRevision: number | undefined;
+  #settledRevision: number | undefined;
   #rejections = 0;
   #early: DeltaRequest[] = [];
 
@@ -84,6 +87,10 @@ export class ProxySession {
     return this.#acknowledgedRevision;
   }
 
+  get settledRevision(): number | undefined {
+    return this.#settledRevision;
+  }
+
   get desiredRevision(): number | undefined {
     return this.#desired?.revision;
   }
@@ -96,6 +103,7 @@ export class ProxySession {
     this.#unwritten = 0;
     // It may be another process that knows nothing: what it holds counts again once it has said so.
     this.#acknowledgedRevision = undefined;
+    this.#settledRevision = undefined;
     this.#state = connected(this.#state === initialState ? undefined : this.#state);
     this.#desired = this.#options.generate() ?? this.#desired;
     this.#options.onChange();
@@ -151,6 +159,7 @@ export class ProxySession {
       proxyId: this.#options.proxyId,
       isConnected: this.isConnected,
       acknowledgedRevision: this.#acknowledgedRevision,
+      settledRevision: this.#settledRevision,
       desiredRevision: this.#desired?.revision,
       progress: config === undefined ? { isAcknowledged: false, obstacles: [] } : progressOf(this.#state, config),
     };
@@ -178,8 +187,11 @@ export class ProxySession {
 
   #recordProgress(): void {
     if (this.#desired === undefined || this.#acknowledgedRevision === this.#desired.revision) return;
-    if (!isAcknowledged(this.#state, this.#desired.config)) return;
-    this.#acknowledgedRevision = this.#desired.revision;
+    const { config, revision } = this.#desired;
+    const isWhole = isAcknowledged(this.#state, config);
+    if (!isWhole && (this.#settledRevision === revision || !isAcknowledgedOrRefused(this.#state, config))) return;
+    this.#settledRevision = revision;
+    if (isWhole) this.#acknowledgedRevision = revision;
     this.#options.onChange();
   }
 

@@ -3,6 +3,7 @@
 import type { EncodedResource, ProxyConfig, ResourceSet, ResourceType } from "../envoy/config.ts";
 import { runtimeLayerName } from "../envoy/config.ts";
 import { gateOf } from "./gate.ts";
+import { heldBackOf } from "./held-back.ts";
 import { isKnown, type ProxyState, type Rejection, type TypeState, unitSeparator } from "./proxy-state.ts";
 import { resourceSetOf, resourceTypes } from "./resource-types.ts";
 import { checkedLayer, encodeRuntimeLayer, type RefusedSplit } from "./runtime-layer.ts";
@@ -16,11 +17,14 @@ export interface Obstacle {
   readonly type: ResourceType;
   /** The resource; of a route configuration "<name>, virtual host <host>" when only that part is missing. */
   readonly resource: string;
-  readonly kind: "not_asked" | "not_sent" | "not_acknowledged" | "refused";
+  /** "held_back": stays out until the object of a refused resource is corrected; like a refusal, nothing to wait for. */
+  readonly kind: "not_asked" | "not_sent" | "not_acknowledged" | "refused" | "held_back";
   /** One sentence for people. */
   readonly message: string;
   /** The objects it came from. */
   readonly sources: readonly string[];
+  /** Of what is held back: the objects to correct first. */
+  readonly behind?: readonly string[];
 }
 
 export interface ProxyProgress {
@@ -32,6 +36,13 @@ export interface ProxyProgress {
 /** Whether all of `config` is in force on the proxy; cheap when nothing changed. */
 export function isAcknowledged(state: ProxyState, config: ProxyConfig): boolean {
   return !isObviouslyBehind(state, config) && firstObstacles(state, config, 1).length === 0;
+}
+
+/** Whether the proxy has all of `config` but what it refused and what that holds back: no answer of it can change more. */
+export function isAcknowledgedOrRefused(state: ProxyState, config: ProxyConfig): boolean {
+  if (isObviouslyBehind(state, config)) return false;
+  for (const { kind } of allObstacles(state, config)) if (kind !== "refused" && kind !== "held_back") return false;
+  return true;
 }
 
 /** Most events are answers in the middle of a push: no need to compare anything then. */
@@ -52,13 +63,18 @@ export function progressOf(state: ProxyState, config: ProxyConfig): ProxyProgres
 
 function firstObstacles(state: ProxyState, config: ProxyConfig, limit: number): readonly Obstacle[] {
   const obstacles: Obstacle[] = [];
-  for (const type of resourceTypes) {
-    for (const obstacle of type === "rtds" ? runtimeObstacles(state, config) : obstaclesOf(state, config, type)) {
-      obstacles.push(obstacle);
-      if (obstacles.length === limit) return obstacles;
-    }
+  for (const obstacle of allObstacles(state, config)) {
+    obstacles.push(obstacle);
+    if (obstacles.length === limit) return obstacles;
   }
   return obstacles;
+}
+
+function* allObstacles(state: ProxyState, config: ProxyConfig): Generator<Obstacle> {
+  for (const type of resourceTypes) {
+    if (type === "rtds") yield* runtimeObstacles(state, config);
+    else yield* obstaclesOf(state, config, type);
+  }
 }
 
 function* obstaclesOf(state: ProxyState, config: ProxyConfig, type: ResourceType): Generator<Obstacle> {
@@ -119,7 +135,13 @@ interface Missing {
 
 function* obstaclesOfResource(state: ProxyState, config: ProxyConfig, missing: Missing): Generator<Obstacle> {
   const rejections = rejectionsOf(state.types[missing.type], missing.name, missing.resource);
-  if (rejections.length === 0) yield obstacleOf(state, config, missing);
+  const heldBack = heldBackOf(state, config, missing);
+  if (rejections.length === 0 && heldBack.length === 0) yield obstacleOf(state, config, missing);
+  for (const { resource, refusal, sources } of heldBack) {
+    const cause = `${refusal.type.toUpperCase()} ${refusal.unit}, which the proxy refused`;
+    const message = `held back because it needs ${cause}: correct ${refusal.sources.join(", ")} first`;
+    yield { ...describe({ type: missing.type, resource, sources }, "held_back", message), behind: refusal.sources };
+  }
   for (const { type, unit, sources, message } of rejections) {
     const part = unit.split(unitSeparator)[1];
     const resource = part === undefined || part === "" ? missing.name : `${missing.name}, virtual host ${part}`;

@@ -5,7 +5,7 @@ import { type ConfigDraw, type ContentLine, configOf } from "../../test/harness/
 import type { ProxyConfig, ResourceType } from "../envoy/config.ts";
 import { connected, type ProxyRequest, received } from "./proxy-events.ts";
 import { initialState, type ProxyState } from "./proxy-state.ts";
-import { isAcknowledged, progressOf } from "./proxy-status.ts";
+import { isAcknowledged, isAcknowledgedOrRefused, progressOf } from "./proxy-status.ts";
 import { type PlannedResponse, plan } from "./push-plan.ts";
 import { mixedParts } from "./route-mix.ts";
 
@@ -202,6 +202,65 @@ describe("removing", () => {
     c.say("rds", { unsubscribe: ["80"] });
     c.at(200_000);
     expect(c.news()).toEqual(["cds -a"]);
+  });
+});
+
+describe("a refused cluster", () => {
+  const bad = world({ clusters: [cluster("a"), cluster("b")], hosts: [host("h", ["a"], 1), host("g", ["b"])] });
+  const refuse = (c: Conversation) =>
+    c.say("cds", { nonce: String(c.state.types.cds.outstanding?.sequence), error: "Error adding/updating cluster(s) b: no" });
+  const facts = (c: Conversation) => progressOf(c.state, c.config).obstacles.map(({ type, resource, kind }) => [type, resource, kind]);
+
+  test("that is new holds back what needs it and nothing else, and nobody waits for that", () => {
+    const c = settled(one);
+    c.desire(bad);
+    expect(isAcknowledgedOrRefused(c.state, bad), "sent and not answered").toBe(false);
+    refuse(c);
+    expect(c.news()).toEqual(["cds b", "rds 80"]);
+    expect(isAcknowledgedOrRefused(c.state, bad), "the other host is on its way").toBe(false);
+    c.acknowledge("rds");
+    expect(facts(c)).toEqual([
+      ["cds", "b", "refused"],
+      ["eds", "b", "held_back"],
+      ["rds", "80, virtual host g", "held_back"],
+    ]);
+    expect(isAcknowledged(c.state, bad)).toBe(false);
+    expect(isAcknowledgedOrRefused(c.state, bad)).toBe(true);
+    expect(progressOf(c.state, bad).obstacles[2]?.message).toContain("CDS b, which the proxy refused");
+  });
+
+  test("is no excuse for what still waits for another", () => {
+    const c = settled(one);
+    c.desire(bad);
+    refuse(c);
+    c.acknowledge("rds");
+    const more = world({
+      clusters: [cluster("a"), cluster("b"), cluster("c")],
+      hosts: [host("h", ["a"], 1), host("g", ["b"]), host("i", ["c"])],
+    });
+    c.desire(more);
+    expect(isAcknowledgedOrRefused(c.state, more)).toBe(false);
+    c.acknowledge("cds");
+    expect(facts(c)).toContainEqual(["rds", "80", "not_sent"]);
+    c.say("eds", { subscribe: ["c"] });
+    c.acknowledge("eds");
+    expect(isAcknowledgedOrRefused(c.state, more)).toBe(false);
+    c.acknowledge("rds");
+    expect(isAcknowledgedOrRefused(c.state, more)).toBe(true);
+  });
+
+  test("is in force once its correction is", () => {
+    const c = settled(one);
+    c.desire(bad);
+    refuse(c);
+    c.acknowledge("rds");
+    const good = world({ clusters: [cluster("a"), cluster("b", 1)], hosts: [host("h", ["a"], 1), host("g", ["b"])] });
+    c.desire(good);
+    expect(isAcknowledgedOrRefused(c.state, good)).toBe(false);
+    c.acknowledge("cds");
+    c.say("eds", { subscribe: ["b"] });
+    c.acknowledge("eds", "rds");
+    expect(progressOf(c.state, good).obstacles).toEqual([]);
   });
 });
 

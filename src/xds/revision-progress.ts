@@ -8,6 +8,8 @@ export interface LaggingProxy {
   readonly proxyId: string;
   /** Empty while the revision has not reached the planner. */
   readonly obstacles: readonly Obstacle[];
+  /** Whether only refusals and what they hold back are missing, so that nothing is waited for. */
+  readonly isSettled: boolean;
 }
 
 export interface RevisionProgress {
@@ -29,8 +31,9 @@ export function revisionProgressOf(proxies: readonly SessionStatus[], revision: 
     revision,
     connected: connected.length,
     acknowledged: connected.length - lagging.length,
-    lagging: lagging.map(({ proxyId, desiredRevision, progress }) => ({
+    lagging: lagging.map(({ proxyId, desiredRevision, settledRevision, progress }) => ({
       proxyId,
+      isSettled: (settledRevision ?? Number.NEGATIVE_INFINITY) >= revision,
       obstacles: (desiredRevision ?? Number.NEGATIVE_INFINITY) < revision ? [] : progress.obstacles,
     })),
     disconnected: proxies.filter(({ isConnected }) => !isConnected).map(({ proxyId }) => proxyId),

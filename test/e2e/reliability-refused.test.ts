@@ -5,6 +5,7 @@ import { lateenOn } from "../harness/cli.ts";
 import { withoutRetries } from "../harness/manifests.ts";
 import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
 import { allSynced, envoyStats } from "../harness/outage.ts";
+import { istioYaml, routesYaml, to } from "../harness/traffic-yaml.ts";
 import { lossesOf, nothing, underLoad } from "../harness/under-load.ts";
 
 // Envoy takes rings of at most 8,388,608 entries.
@@ -20,6 +21,17 @@ kind: VirtualService
 metadata: {name: server, namespace: default}
 spec: {hosts: [server], http: [{route: [{destination: {host: server}}], headers: {response: {set: {x-round: ${value}}}}}]}
 `;
+const subset = (size: number): string =>
+  istioYaml("DestinationRule", "fresh", {
+    host: "fresh",
+    subsets: [
+      {
+        name: "new",
+        labels: { version: "v1" },
+        trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: "x-user", ringHash: { minimumRingSize: size } } } },
+      },
+    ],
+  });
 let mesh: TestMesh;
 
 beforeAll(async () => {
@@ -45,7 +57,11 @@ describe("what Envoy refuses", () => {
       expect(list.stdout).toMatch(/minimum_?ring_?size/i);
       expect((await lateenOn(mesh, ["status"])).stdout).toMatch(/LTN0903 .*DestinationRule default\/ringed/);
       // Everything else goes on: a structural change of another host, and the refused cluster's last good version.
-      await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "5s"], header("two"));
+      const unrelated = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "5s"], header("two"));
+      expect(unrelated).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(/^3 of 3 proxies acknowledged in .*\nproxies still refuse other/m),
+      });
       expect((await mesh.http("client", "http://server/")).headers["x-round"]).toBe("two");
       expect((await mesh.http("client", "http://ringed/")).status).toBe(200);
       const before = await envoyStats(mesh, client, /^cluster_manager\.cds\.update_rejected$/);
@@ -56,5 +72,24 @@ describe("what Envoy refuses", () => {
     expect(lossesOf(report)).toEqual(nothing);
     await allSynced(mesh);
     expect((await lateenOn(mesh, ["proxy", "list"])).code).toBe(0);
+  });
+
+  it("holds back what needs it, which is said at once with the object to correct, and never waited for", async () => {
+    await mesh.apply(serviceYaml("fresh", { app: "server" }));
+    // A new subset: proxies have no last good version of its cluster.
+    const refused = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "20s"], subset(99_999_999));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/refused CDS outbound\|80\|new\|fresh\.default\S+ \(from .*DestinationRule default\/fresh/);
+    const needing = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "20s"], routesYaml("fresh", [to("fresh", "new")]));
+    expect(needing.code).toBe(1);
+    expect(needing.stderr).toMatch(/does not get RDS .*fresh.*VirtualService default\/fresh.*correct .*DestinationRule default\/fresh/);
+    const unrelated = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "20s"], header("three"));
+    expect(unrelated.code, unrelated.stderr).toBe(0);
+    expect(unrelated.stderr).toMatch(/^3 of 3 proxies acknowledged in /m);
+    expect((await mesh.http("client", "http://server/")).headers["x-round"]).toBe("three");
+    for (const { waiting } of (await mesh.client.proxies()).proxies) expect(waiting).toEqual([]);
+    await mesh.apply(subset(64));
+    expect((await mesh.http("client", "http://fresh/")).status).toBe(200);
+    await allSynced(mesh);
   });
 });

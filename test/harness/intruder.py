@@ -79,9 +79,9 @@ def unmount_cover():
     return list_run_dir()
 
 
-def write_setting(path, value):
-    with open(path, "w") as setting:
-        setting.write(value)
+def open_setting(path):
+    # Nothing is written: it may be the host's.
+    os.close(os.open(path, os.O_WRONLY))
 
 
 def unmount_setting():
@@ -119,10 +119,10 @@ report.update({
     "run directory by /proc": attempt(read_run_dir_by_root),
     "uncover run directory": attempt(unmount_cover),
     "rules": attempt(flush_rules),
-    "setting of the network": attempt(lambda: write_setting("/proc/sys/net/ipv4/ip_forward", "1")),
-    "setting of the kernel": attempt(lambda: write_setting("/proc/sys/kernel/domainname", "(none)")),
+    "setting of the network": attempt(lambda: open_setting("/proc/sys/net/ipv4/ip_forward")),
+    "setting of the kernel": attempt(lambda: open_setting("/proc/sys/kernel/domainname")),
     "uncover settings": attempt(unmount_setting),
-    "interrupts": attempt(lambda: write_setting("/proc/irq/default_smp_affinity", "1")),
+    "interrupts": attempt(lambda: open_setting("/proc/irq/default_smp_affinity")),
     "control group": attempt(lambda: os.mkdir("/sys/fs/cgroup/lateen-intruder")),
 })
 print("REPORT " + json.dumps(report), flush=True)

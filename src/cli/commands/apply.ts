@@ -1,6 +1,6 @@
 // `lateen apply -f`: checks, stores, and waits until every proxy concerned has acknowledged.
 
-import { type AppliedResource, acknowledgementLines, applyResources, findingsAbout } from "../../app/apply.ts";
+import { type AppliedResource, acknowledgementLines, applyResources, findingsAbout, replyAbout } from "../../app/apply.ts";
 import { printDiagnostic, readManifests } from "../../app/manifests.ts";
 import { parseDuration } from "../../lib/duration.ts";
 import { UsageError } from "../../lib/errors.ts";
@@ -31,8 +31,10 @@ export const runApply: RunCommand = async ({ options }, context) => {
     const refused = applied.resources.some(({ outcome }) => outcome === "refused");
     const code = bad || refused ? exitCode.badInput : wrong ? exitCode.findings : exitCode.ok;
     if (applied.revision === 0 || options["wait"] === false) return code;
-    const reply = await client.waitAcknowledged(applied.revision, { timeoutMs, signal });
+    const whole = await client.waitAcknowledged(applied.revision, { timeoutMs, signal });
+    const reply = replyAbout(manifests.resources, whole);
     for (const line of acknowledgementLines(reply, performance.now() - startedAt)) terminal.err(line);
+    if (reply.rejected.length < whole.rejected.length) terminal.err("proxies still refuse other objects: lateen proxy list");
     return reply.acknowledged && reply.rejected.length === 0 ? code : exitCode.failed;
   } finally {
     client.close();

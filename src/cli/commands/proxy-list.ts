@@ -35,11 +35,11 @@ export function printProxies(proxies: readonly ProxyStatus[], revision: number, 
   );
   for (const proxy of proxies) {
     if (proxy.connected) printWaiting(proxy, terminal);
-    for (const { type, name, reason, sources } of proxy.rejected) {
+    for (const { type, name, reason, sources, behind } of proxy.rejected) {
       terminal.out(
-        `\n${colours.red("✗")} ${proxy.id} refused ${type} ${name}${sources.length > 0 ? ` (from ${sources.join(", ")})` : ""}\n  cause: ${reason}`,
+        `\n${colours.red("✗")} ${proxy.id} ${behind === undefined ? "refused" : "does not get"} ${type} ${name}${sources.length > 0 ? ` (from ${sources.join(", ")})` : ""}\n  cause: ${reason}`,
       );
-      terminal.out("  fix: correct the object; the proxy keeps its last good version until then");
+      terminal.out(`  fix: correct ${behind?.join(", ") ?? "the object"}; the proxy keeps its last good version until then`);
     }
   }
 }
