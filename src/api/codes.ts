@@ -165,6 +165,11 @@ export const codes = {
     "Values of data (Secret) and binaryData are base64.",
     "Encode it, or use stringData (Secret) or data (ConfigMap).",
   ),
+  LTN0612: error(
+    "invalid hostPath",
+    "A hostPath volume is an absolute path of this machine, without '..'.",
+    "Write the path in full, for example /srv/data.",
+  ),
   LTN0701: error(
     "unknown destination",
     "Traffic is sent to a host that is no Service and no ServiceEntry.",

@@ -69,6 +69,8 @@ describe("on a running mesh", () => {
     [["get", "--bogus"], /unknown option/],
     [["get", "nonsense"], /no kind "nonsense"[\s\S]*fix:/],
     [["get", "vs", "-o", "bogus"], /no output format "bogus"[\s\S]*fix:/],
+    [["status", "-o", "xyz"], /no output format "xyz"[\s\S]*fix:/],
+    [["proxy", "list", "-o", "xyz"], /no output format "xyz"[\s\S]*fix:/],
     [["apply"], /no manifest is named[\s\S]*fix:/],
     [["delete"], /nothing to delete is named[\s\S]*fix:/],
     [["apply", "-f", "x.yaml", "--timeout", "soon"], /--timeout is not a duration[\s\S]*fix:/],

@@ -1,6 +1,7 @@
 // Pods as Kubernetes users expect them: environment, files, probes, init containers, crashes, and reasons one can read.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lateenOn } from "../harness/cli.ts";
@@ -113,6 +114,44 @@ ${podYaml(
     expect(log).toContain("text of the file");
     expect(log).toContain("F hunter2");
     expect(log).toContain("F read-only");
+  });
+
+  it("hostPath volumes are the machine's own folders, read-only where asked", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lateen-host-path-"));
+    try {
+      writeFileSync(join(folder, "given"), "from the host\n");
+      await mesh.apply(
+        podYaml(
+          "host-path",
+          `  containers:
+    - name: app
+      image: test/tool
+      command: [sh, -c, 'cat /data/given; echo written > /data/answer; touch /fixed/x 2>/dev/null || echo read-only; cat /one; ls -A /host/proc | wc -l; exec sleep 100000']
+      volumeMounts:
+        - {name: data, mountPath: /data}
+        - {name: data, mountPath: /fixed, readOnly: true}
+        - {name: one, mountPath: /one}
+        - {name: host, mountPath: /host}
+  volumes:
+    - {name: data, hostPath: {path: ${folder}, type: Directory}}
+    - {name: one, hostPath: {path: ${folder}/given, type: File}}
+    - {name: host, hostPath: {path: /}}`,
+        ),
+      );
+      await untilLogged("host-path", " F 0\n");
+      expect(logOf("host-path").match(/F from the host/g)).toHaveLength(2);
+      expect(logOf("host-path")).toContain("F read-only");
+      expect(readFileSync(join(folder, "answer"), "utf8")).toBe("written\n");
+      const missing = podYaml(
+        "no-host-path",
+        `  containers: [{name: app, image: test/tool, volumeMounts: [{name: v, mountPath: /v}]}]
+  volumes: [{name: v, hostPath: {path: ${folder}/nothing, type: Directory}}]`,
+      );
+      await mesh.apply(missing);
+      await untilPod("no-host-path", (pod) => JSON.stringify(pod.status ?? {}).includes(`${folder}/nothing`), "the reason");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it("a pod whose ConfigMap is missing waits, says so, and starts once it is there", async () => {

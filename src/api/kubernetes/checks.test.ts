@@ -38,6 +38,14 @@ const cases: readonly (readonly [text: string, ...expected: string[]])[] = [
     `LTN0108 ${first}.env[0]`,
     `LTN0108 ${first}.env[1].valueFrom`,
   ],
+  [
+    pod(
+      "containers: [{name: a, image: a}], volumes: [{name: v, hostPath: {path: srv/x}}, {name: w, hostPath: {path: /a/../b}}, {name: x, hostPath: {path: /a, type: Dir}}, {name: y, hostPath: {path: /a, type: File}}]",
+    ),
+    "LTN0612 spec.volumes[0].hostPath.path",
+    "LTN0612 spec.volumes[1].hostPath.path",
+    "LTN0104 spec.volumes[2].hostPath.type",
+  ],
   [container("envFrom: [{prefix: a}]"), `LTN0108 ${first}.envFrom[0]`],
   [
     container("ports: [{containerPort: 1, name: a}, {containerPort: 2, name: a}, {containerPort: 3, name: seventeen-letters}]"),

@@ -57,6 +57,7 @@ function checkPodSpec(spec: PodSpec, path: FieldPath): readonly Finding[] {
       { code: "LTN0602", what: "the volume name" },
     ),
     ...checkVolumes(spec, path),
+    ...checkHostPaths(spec, path),
   ];
 }
 
@@ -77,6 +78,28 @@ function checkVolumes(spec: PodSpec, path: FieldPath): readonly Finding[] {
         message: `\`${printPath(at)}\` has ${sources.map(([key]) => key).join(" and ")}`,
         fix: "Keep one source.",
       },
+    ];
+  });
+}
+
+/** "" checks nothing (HostPathVolumeSource.type). */
+const hostPathTypes = ["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"];
+
+function checkHostPaths(spec: PodSpec, path: FieldPath): readonly Finding[] {
+  return spec.volumes.flatMap(({ hostPath }, index): readonly Finding[] => {
+    if (hostPath === undefined) return [];
+    const at = [...path, "volumes", index, "hostPath"];
+    const { path: file, type = "" } = hostPath;
+    const isFine = file.startsWith("/") && !file.includes("\0") && !file.split("/").includes("..");
+    const invalid = {
+      code: "LTN0612",
+      path: [...at, "path"],
+      message: `\`${printPath(at)}.path\` is "${file}", which is no absolute path without ".."`,
+    } as const;
+    const unknown = { code: "LTN0104", path: [...at, "type"], message: `\`${printPath(at)}.type\` is "${type}"` } as const;
+    return [
+      ...(isFine ? [] : [invalid]),
+      ...(hostPathTypes.includes(type) ? [] : [{ ...unknown, fix: `Use one of ${hostPathTypes.slice(1).join(", ")}, or leave it away.` }]),
     ];
   });
 }

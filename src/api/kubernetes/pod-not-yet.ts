@@ -63,7 +63,6 @@ const podFields = [
   "volumes[].ephemeral",
   "volumes[].fc",
   "volumes[].flexVolume",
-  "volumes[].hostPath",
   "volumes[].image",
   "volumes[].iscsi",
   "volumes[].nfs",

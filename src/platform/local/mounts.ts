@@ -53,6 +53,8 @@ export function checkedHostPath(volume: Volume, plan: MountPlan): string {
   if (isWithin(hostPath, plan.runDir) && !isWithin(hostPath, plan.podDir)) {
     throw invalid(`the volume's path ${volume.hostPath} lies in the mesh's own runtime directory`, "Use another directory.");
   }
+  if (isWithin(hostPath, "/proc"))
+    throw invalid(`the volume's path ${volume.hostPath} lies in /proc, which shows the node's processes`, "Use the container's own /proc.");
   return hostPath;
 }
 
@@ -135,10 +137,9 @@ function ensureMountPoint({ path, directory }: MountPoint, plan: MountPlan, moun
   return realpathSync(path);
 }
 
-/** A directory above runDir that is mounted elsewhere would show runDir there: cover it. */
-function coverRunDir(hostPath: string, mountPath: string, runDir: string): void {
-  if (!isWithin(runDir, hostPath)) return;
-  hide(join(mountPath, relative(hostPath, runDir)));
+/** A directory above runDir or the node's /proc that is mounted elsewhere would show it there: cover it. */
+function coverHidden(hostPath: string, mountPath: string, runDir: string): void {
+  for (const hidden of [runDir, "/proc"]) if (isWithin(hidden, hostPath)) hide(join(mountPath, relative(hostPath, hidden)));
 }
 
 function hide(directory: string): void {
@@ -162,7 +163,7 @@ function mountVolume(volume: Volume, plan: MountPlan, mounted: Mounted): void {
   // A symbolic link may have led the mount path there.
   if (isWithin(target, plan.runDir)) throw invalid(`the mount path "${volume.mountPath}" is reserved`, "Mount the volume elsewhere.");
   bind(hostPath, target);
-  coverRunDir(hostPath, target, plan.runDir);
+  coverHidden(hostPath, target, plan.runDir);
   if (volume.readOnly === true) setMountReadOnly(target);
   mounted.volumes.push({ target, isWritablePodVolume: volume.readOnly !== true && isWithin(hostPath, plan.podDir) });
 }

@@ -1,4 +1,4 @@
-// A pod's volumes as files of the host: ConfigMaps and Secrets written out, empty folders made.
+// A pod's volumes as files of the host: ConfigMaps and Secrets written out, empty folders made, the host's own folders as they are.
 
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join, normalize } from "node:path";
@@ -8,11 +8,12 @@ import type { Secret } from "../../../api/kubernetes/secret.ts";
 import { UserError } from "../../../lib/errors.ts";
 import type { Volume } from "../sandbox.ts";
 import type { PodSources } from "./environment.ts";
+import { hostPathOf } from "./host-path.ts";
 
 /**
- * Makes every volume of the pod under `<podDir>/volumes` and returns the host folder of each by name.
+ * Makes every volume of the pod under `<podDir>/volumes` (a hostPath stays where it is) and returns the host path of each by name.
  *
- * @throws UserError when a ConfigMap or Secret that is not optional does not exist.
+ * @throws UserError when a ConfigMap or Secret that is not optional does not exist, or a hostPath is not of its type.
  */
 export async function makeVolumes(pod: Pod, podDir: string, sources: PodSources): Promise<ReadonlyMap<string, string>> {
   const folders = new Map<string, string>();
@@ -35,6 +36,7 @@ export function mountsOf(container: Container, folders: ReadonlyMap<string, stri
 }
 
 async function makeVolume(volume: PodVolume, root: string, sources: PodSources): Promise<string> {
+  if (volume.hostPath !== undefined) return await hostPathOf(volume.name, volume.hostPath);
   const folder = join(root, volume.name);
   await mkdir(folder, { recursive: true, mode: 0o755 });
   // As Kubernetes': whoever a container runs as may write there. Past the umask only chmod comes.
