@@ -71,8 +71,17 @@ async function sampleOf(mesh: ShopMesh): Promise<Sample> {
 /** By kind of process; what ran and ended (ip, nft) is not in it. */
 function cpuOf(root: number): Readonly<Record<string, number>> {
   const sums = { controlPlane: 0, node: 0, supervisor: 0, envoys: 0, applications: 0 };
-  for (const { pid, command } of descendantsOf(root)) sums[kindOf(command)] += cpuSeconds(pid);
+  for (const { pid, command } of descendantsOf(root)) sums[kindOf(command)] += spentBy(pid);
   return { ...sums, all: Object.values(sums).reduce((sum, value) => sum + value, 0) };
+}
+
+/** Zero for one that has just ended. */
+function spentBy(pid: number): number {
+  try {
+    return cpuSeconds(pid);
+  } catch {
+    return 0;
+  }
 }
 
 function kindOf(command: string) {
