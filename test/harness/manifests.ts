@@ -9,6 +9,9 @@ data: {mesh: "defaultHttpRetryPolicy: {attempts: 0}"}
 ---
 `;
 
+/** The mesh's own retries again, after `withoutRetries`. */
+export const defaultRetries = withoutRetries.replace('"defaultHttpRetryPolicy: {attempts: 0}"', '"{}"');
+
 /** A DestinationRule with a subset per version. */
 export function subsetsYaml(host: string, versions: readonly string[]): string {
   const subsets = versions.map((version) => `{name: ${version}, labels: {version: ${version}}}`).join(", ");

@@ -189,11 +189,11 @@ export class TestMesh {
     return readFileSync(join(this.runDir, "logs", `${namespace}_${pod}_istio-proxy.log`), "utf8");
   }
 
-  /** The access log lines of all proxies so far. */
-  accessLog(): string {
+  /** The access log lines of all proxies so far, or of those whose pods' names match. */
+  accessLog(pods = /./): string {
     const folder = join(this.runDir, "logs");
     return readdirSync(folder)
-      .filter((name) => name.includes("_istio-proxy.log"))
+      .filter((name) => name.includes("_istio-proxy.log") && pods.test(name))
       .map((name) => readFileSync(join(folder, name), "utf8"))
       .join("\n");
   }

@@ -1,6 +1,7 @@
 // The control plane away for a while: the supervisor is held so that it can't start it again, then goes on. And what Envoy's admin says.
 
 import { join } from "node:path";
+import { z } from "zod";
 import { askAdmin } from "../../src/platform/local/sidecar.ts";
 import { eventually } from "./eventually.ts";
 import type { TestMesh } from "./mesh.ts";
@@ -43,8 +44,36 @@ export function controlPlanePid(mesh: TestMesh): number {
 
 /** Envoy's counters and gauges of a pod's proxy whose names match. */
 export async function envoyStats(mesh: TestMesh, pod: string, filter: RegExp): Promise<Readonly<Record<string, number>>> {
-  const { metadata } = await mesh.client.get({ kind: "Pod", name: pod });
-  const { body } = await askAdmin(join(mesh.runDir, "pods", metadata.uid ?? "", "admin.sock"), "GET", "/stats");
-  const lines = body.split("\n").map((line) => line.split(": "));
+  const lines = (await adminText(mesh, pod, "/stats")).split("\n").map((line) => line.split(": "));
   return Object.fromEntries(lines.filter(([name = ""]) => filter.test(name)).map(([name = "", value]) => [name, Number(value)]));
+}
+
+const clustersSchema = z.object({
+  cluster_statuses: z.array(
+    z.object({
+      name: z.string(),
+      host_statuses: z
+        .array(
+          z.object({
+            address: z.object({ socket_address: z.object({ address: z.string() }).optional() }),
+            health_status: z.object({ eds_health_status: z.string().optional() }),
+          }),
+        )
+        .default([]),
+    }),
+  ),
+});
+
+/** Addresses that a pod's proxy may send a cluster's requests to: its healthy endpoints. */
+export async function healthyEndpoints(mesh: TestMesh, pod: string, cluster: string): Promise<readonly string[]> {
+  const { cluster_statuses } = clustersSchema.parse(JSON.parse(await adminText(mesh, pod, "/clusters?format=json")));
+  const hosts = cluster_statuses.find(({ name }) => name === cluster)?.host_statuses ?? [];
+  return hosts
+    .filter(({ health_status }) => health_status.eds_health_status === "HEALTHY")
+    .map(({ address }) => address.socket_address?.address ?? "");
+}
+
+async function adminText(mesh: TestMesh, pod: string, path: string): Promise<string> {
+  const { metadata } = await mesh.client.get({ kind: "Pod", name: pod });
+  return (await askAdmin(join(mesh.runDir, "pods", metadata.uid ?? "", "admin.sock"), "GET", path)).body;
 }
