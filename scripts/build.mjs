@@ -30,27 +30,11 @@ function removeOldChunks(current) {
 
 const warnings = [];
 
-// protobuf-es adds each generated file's dependencies again for every file that names them, with all below: over Envoy's 300 files that is
-// a third of a process's start. Skipping those that are in the registry changes nothing else.
-const REGISTRY = "@bufbuild/protobuf/dist/esm/registry.js";
-const slow = "this.addFile(f, skipTypes, withDeps);";
-const quick = `if (files.get(f.proto.name) !== f) ${slow}`;
-const shorterRegistry = {
-  name: "shorter-registry",
-  transform(code, id) {
-    if (!id.endsWith(REGISTRY)) return undefined;
-    if (code.split(slow).length === 2) return code.replace(slow, quick);
-    warnings.push(`${REGISTRY} has changed; see shorterRegistry in scripts/build.mjs`);
-    return undefined;
-  },
-};
-
 const bundle = await rolldown({
   input: { main: join(ROOT, "src/cli/main.ts") },
   cwd: ROOT,
   platform: "node",
   external: EXTERNAL,
-  plugins: [shorterRegistry],
   onLog: (level, log) => {
     if (level === "warn" && log.code !== "EVAL" && log.code !== "CIRCULAR_DEPENDENCY") warnings.push(log.message);
   },

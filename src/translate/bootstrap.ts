@@ -1,12 +1,10 @@
 // What an Envoy is started with: who it is, where its control plane is, and nothing that ever changes while it runs.
+// Types only of Envoy's messages: the node process makes bootstraps and would load a hundred megabytes of descriptors for the codec.
 
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import { BootstrapSchema } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
-import { DownstreamConnectionsConfigSchema } from "#envoy/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js";
-import { HttpProtocolOptionsSchema } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
-import { any } from "../envoy/any.ts";
-import { decodeJson, encodeJson } from "../envoy/codec.ts";
+import type { DownstreamConnectionsConfigJson } from "#envoy/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js";
+import type { HttpProtocolOptionsJson } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { runtimeLayerName } from "../envoy/config.ts";
 import { xdsClusterName } from "../envoy/names.ts";
 import { adsConfigSource } from "./config-source.ts";
@@ -25,14 +23,8 @@ export interface BootstrapOptions {
   readonly marked?: boolean;
 }
 
-/** The bootstrap as checked proto3 JSON. */
-export function bootstrapOf(options: BootstrapOptions): Readonly<Record<string, unknown>> {
-  // Through the codec once: a misspelt field fails here, not in a pod.
-  return Object.fromEntries(Object.entries(decodeJson(BootstrapSchema, encodeJson(BootstrapSchema, bootstrap(options)))));
-}
-
-/** The bootstrap. */
-export function bootstrap({ kind, podName, namespace, xdsPath, adminPath, marked = true }: BootstrapOptions): BootstrapJson {
+/** The bootstrap as proto3 JSON. */
+export function bootstrapOf({ kind, podName, namespace, xdsPath, adminPath, marked = true }: BootstrapOptions): BootstrapJson {
   return {
     node: {
       id: `${podName}.${namespace}`,
@@ -73,7 +65,10 @@ export function bootstrap({ kind, podName, namespace, xdsPath, adminPath, marked
       resourceMonitors: [
         {
           name: "envoy.resource_monitors.global_downstream_max_connections",
-          typedConfig: any(DownstreamConnectionsConfigSchema, { maxActiveDownstreamConnections: "2147483647" }),
+          typedConfig: {
+            "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            ...connectionLimit,
+          },
         },
       ],
     },
@@ -89,6 +84,12 @@ const staticLayer = {
   "re2.max_program_size.warn_level": "8192",
 } as const;
 
+const connectionLimit: DownstreamConnectionsConfigJson = { maxActiveDownstreamConnections: "2147483647" };
+
+const xdsProtocol: HttpProtocolOptionsJson = {
+  explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: "30s", timeout: "10s" } } },
+};
+
 function xdsCluster(path: string): ClusterJson {
   return {
     name: xdsClusterName,
@@ -98,9 +99,10 @@ function xdsCluster(path: string): ClusterJson {
     upstreamBindConfig: {},
     loadAssignment: { clusterName: xdsClusterName, endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path } } } }] }] },
     typedExtensionProtocolOptions: {
-      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": any(HttpProtocolOptionsSchema, {
-        explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: "30s", timeout: "10s" } } },
-      }),
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        ...xdsProtocol,
+      },
     },
   };
 }

@@ -7,7 +7,7 @@ import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
 import type { SettledWeights } from "../../src/model/weights.ts";
-import { bootstrap } from "../../src/translate/bootstrap.ts";
+import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { AdsServer } from "../../src/xds/ads-server.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
@@ -82,7 +82,7 @@ export async function startGatewayEnvoy(yaml: string, settings: Partial<MeshSett
   const xdsPath = join(folder.path, "xds.sock");
   await ads.openSocket(gatewayId, xdsPath);
   const options = { kind: "gateway", podName: "gw", namespace: "test", xdsPath, adminPath: "unused", marked: false } as const;
-  const envoy = cleanup.use(await startEnvoy(bootstrap(options)));
+  const envoy = cleanup.use(await startEnvoy(bootstrapOf(options)));
   const stack = cleanup.move();
   return {
     envoy,
