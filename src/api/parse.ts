@@ -1,6 +1,7 @@
 // Manifests in, checked resources and diagnostics out. The one way by which anything a user wrote enters the program.
 
 import { type FieldPath, printPath } from "../lib/field-path.ts";
+import { annotationFindings } from "./annotations.ts";
 import type { Diagnostic, SourcePosition } from "./diagnostic.ts";
 import { diagnosticOf, type Finding } from "./finding.ts";
 import { deepFreeze, guardJson, isJsonObject, type JsonObject } from "./json.ts";
@@ -105,7 +106,7 @@ function readObject(object: unknown, options: ReadOptions): ReadResult {
 
 function readAs(definition: AnyKind, raw: JsonObject, source: Source | undefined): ReadResult {
   const reading = definition.read(raw);
-  const findings = [...reading.findings, ...notYetFindings(raw, definition.notYet)];
+  const findings = [...reading.findings, ...notYetFindings(raw, definition.notYet), ...annotationFindings(raw)];
   const diagnostics = diagnosticsOf(findings, nameOf(raw), source);
   if (reading.value === undefined || diagnostics.some(({ severity }) => severity === "error")) return { resource: undefined, diagnostics };
   const resource = { kind: definition.kind, raw, value: deepFreeze(reading.value) };

@@ -1,6 +1,7 @@
 // The reference pages that follow from the table of kinds and the table of codes: which fields act, what each code means.
 // scripts/gen-docs.mjs writes them to docs/reference; a test fails when the files there are older than this.
 
+import { annotationsActedOn } from "./annotations.ts";
 import { type CodeEntry, codes } from "./codes.ts";
 import { meshConfigFields, meshConfigPlace } from "./mesh-config.ts";
 import { type AnyKind, allKinds, kindsNotSupportedYet } from "./registry.ts";
@@ -33,6 +34,7 @@ function compatibilityPage(): string {
     "",
     ...allKinds().flatMap(kindSection),
     ...meshConfigSection(),
+    ...annotationSection(),
   ].join("\n");
 }
 
@@ -49,6 +51,17 @@ function meshConfigSection(): readonly string[] {
     "| field | |",
     "| --- | --- |",
     ...leaves.map((path) => `| \`${path}\` | yes |`),
+    "",
+  ];
+}
+
+function annotationSection(): readonly string[] {
+  return [
+    "## Annotations",
+    "",
+    "Of Istio's annotations these act (`sidecar.istio.io/inject` as a label too); any other yields a warning (LTN0109).",
+    "",
+    ...annotationsActedOn.map((name) => `- \`${name}\``),
     "",
   ];
 }
