@@ -28,6 +28,9 @@ function removeOldChunks(current) {
   }
 }
 
+// Compiled code of bundles that are gone.
+rmSync(join(DIST, "compile-cache"), { recursive: true, force: true });
+
 const warnings = [];
 
 const bundle = await rolldown({

@@ -1,6 +1,11 @@
 // The program's entry: one of its own roles (control plane, node) when the supervisor starts it, else the command line.
 
+import { enableCompileCache } from "node:module";
+import { fileURLToPath } from "node:url";
 import { roleArgument } from "../app/role-argument.ts";
+
+// The bundle's compiled code is kept beside it for the next start; where that can't be written, nothing is.
+if (import.meta.url.endsWith("/dist/main.js")) enableCompileCache(fileURLToPath(new URL("./compile-cache", import.meta.url)));
 
 const [first, second, ...rest] = process.argv.slice(2);
 if (first === roleArgument) {
