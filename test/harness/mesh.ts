@@ -234,7 +234,8 @@ function exchange(path: string, line: string): Promise<string> {
   });
 }
 
-function logsIn(folder: string): string {
+/** The end of every log in a folder, for messages. */
+export function logsIn(folder: string): string {
   try {
     return readdirSync(folder)
       .map((name) => `== ${name}\n${readFileSync(join(folder, name), "utf8").slice(-2000)}`)

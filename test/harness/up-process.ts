@@ -1,7 +1,10 @@
 // `lateen up` as a bare process, for tests of how it starts and ends.
 
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { eventually } from "./eventually.ts";
+import { logsIn } from "./mesh.ts";
+import { descendantsOf } from "./processes.ts";
 import { mainPath, root } from "./program.ts";
 
 const startMs = 60_000;
@@ -44,8 +47,11 @@ export async function startUp({ home, mesh, args, untilReady = true }: UpOptions
       return text.includes("everything is ready");
     }, startMs);
   } catch (error) {
+    // Before the mesh's folder vanishes with it.
+    const logs = logsIn(join(home, "lateen", mesh, "logs"));
+    const processes = descendantsOf(child.pid ?? 0).map(({ pid, command }) => `${pid} ${command.slice(0, 200)}`);
     child.kill("SIGKILL");
-    throw new Error(`${String(error)}; it said:\n${text}`);
+    throw new Error(`${String(error)}; it said:\n${text}\n${processes.join("\n")}\n${logs}`);
   }
   return running;
 }
