@@ -17,7 +17,7 @@ const readyTimeoutMs = 30_000;
 
 /**
  * V8 lets the young generation grow to 3 × 16 MB and the heap to several times what lives before it collects; most of what a push makes
- * dies at once, so less does. With 1,000 services and 100 proxies: RSS 780 → 290 MB together with the allocator's setting.
+ * dies at once, so less does. Part of what keeps the resident memory below its bound; `npm run bench -- weight-world` shows it.
  */
 const memoryFlags = ["--max-semi-space-size=4", "--heap-growing-percent=50"];
 /** glibc raises this threshold by itself up to 32 MB, and then keeps every freed response of a megabyte. */
@@ -54,6 +54,7 @@ export class ControlPlaneProcess {
     closeSync(logFd);
     this.#child = child;
     const startedAt = performance.now();
+    let isReady = false;
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(
@@ -68,13 +69,15 @@ export class ControlPlaneProcess {
         const parsed = roleMessageSchema.safeParse(message);
         if (!parsed.success) return;
         clearTimeout(timer);
+        isReady ||= parsed.data.type === "ready";
         if (parsed.data.type === "ready") resolve();
         else reject(new MeshError("unavailable", parsed.data.message, parsed.data.fix === undefined ? {} : { fix: parsed.data.fix }));
       });
       child.on("error", (error) => reject(new MeshError("internal", `the control plane can't be started: ${error.message}`)));
       child.on("exit", (code, signal) => {
-        reject(new MeshError("internal", `the control plane ended (${signal ?? code}) before it was ready${this.#lastWords()}`));
-        this.#onExit(startedAt, signal ?? String(code));
+        const how = signal ?? String(code);
+        if (!isReady) reject(new MeshError("internal", `the control plane ended (${how}) before it was ready${this.#lastWords()}`));
+        this.#onExit(startedAt, how);
       });
     });
   }
@@ -94,8 +97,13 @@ export class ControlPlaneProcess {
 
   /** The end of its log, where what killed it stands. */
   #lastWords(): string {
-    const lines = readFileSync(runFiles.processLog(this.#options.runDir, "control-plane"), "utf8").trim().split("\n").slice(-shownLogLines);
-    return lines.join("").trim() === "" ? "" : `; it said:\n  ${lines.join("\n  ")}`;
+    try {
+      const text = readFileSync(runFiles.processLog(this.#options.runDir, "control-plane"), "utf8").trim();
+      return text === "" ? "" : `; it said:\n  ${text.split("\n").slice(-shownLogLines).join("\n  ")}`;
+    } catch {
+      // The run directory is gone; a restart must not fail for want of a message.
+      return "";
+    }
   }
 
   #onExit(startedAt: number, how: string): void {
