@@ -8,7 +8,24 @@ import { duration } from "./scalars.ts";
 import { fieldNamesAt, schemaFields } from "./schema-walk.ts";
 import { parseYaml } from "./yaml.ts";
 
+const tlsParameters = z.object({
+  minProtocolVersion: z.enum(["TLS_AUTO", "TLSV1_2", "TLSV1_3"]).optional(),
+  cipherSuites: z.array(z.string()).optional(),
+  ecdhCurves: z.array(z.string()).optional(),
+});
+
 const meshConfigSchema = z.object({
+  trustDomain: z
+    .string()
+    .regex(/^[a-z0-9._-]{1,255}$/, "a trust domain has lower case letters, digits, dots, dashes and underscores")
+    .optional(),
+  trustDomainAliases: z.array(z.string().regex(/^[a-z0-9._-]{1,255}$/, "is no trust domain")).optional(),
+  enableAutoMtls: z.boolean().optional(),
+  meshMTLS: tlsParameters.optional(),
+  tlsDefaults: tlsParameters.optional(),
+  pathNormalization: z
+    .object({ normalization: z.enum(["DEFAULT", "NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"]).default("DEFAULT") })
+    .optional(),
   outboundTrafficPolicy: z.object({ mode: z.enum(["ALLOW_ANY", "REGISTRY_ONLY"]).default("ALLOW_ANY") }).optional(),
   rootNamespace: z.string().optional(),
   connectTimeout: duration.optional(),

@@ -3,9 +3,10 @@
 import type { z } from "zod";
 import { kubernetesKinds } from "./kubernetes/kinds.ts";
 import { networkingKinds } from "./networking/kinds.ts";
+import { securityKinds } from "./security/kinds.ts";
 
 /** The table: kind name to definition. A kind name is unique over all groups here. */
-export const kinds = { ...kubernetesKinds, ...networkingKinds };
+export const kinds = { ...kubernetesKinds, ...networkingKinds, ...securityKinds };
 
 export type KindName = keyof typeof kinds;
 
@@ -24,9 +25,6 @@ const notSupportedYet: ReadonlySet<string> = new Set([
   "networking.istio.io/WorkloadGroup",
   "networking.istio.io/EnvoyFilter",
   "networking.istio.io/ProxyConfig",
-  "security.istio.io/PeerAuthentication",
-  "security.istio.io/AuthorizationPolicy",
-  "security.istio.io/RequestAuthentication",
   "telemetry.istio.io/Telemetry",
   "extensions.istio.io/WasmPlugin",
   "extensions.istio.io/TrafficExtension",

@@ -104,5 +104,33 @@ export function inboundVirtualHostName(port: number): string {
   return `inbound|http|${port}`;
 }
 
+/** SDS name of a proxy's own certificate and key, as in Istio. */
+export const workloadSecretName = "default";
+/** SDS name of the roots that workloads of the mesh trust, as in Istio. */
+export const rootsSecretName = "ROOTCA";
+
+/** SDS name of a certificate and key in a Kubernetes Secret of the proxy's namespace ("credentialName"): "kubernetes://shop-cert". */
+export function credentialSecretName(credential: string): string {
+  return `kubernetes://${credential}`;
+}
+
+/** SDS name of the CA certificates in such a Secret: "kubernetes://shop-cert-cacert". */
+export function credentialRootsSecretName(credential: string): string {
+  return `${credentialSecretName(credential)}-cacert`;
+}
+
+/** ECDS name of the JWT filter in inbound and gateway chains. */
+export const jwtExtensionName = "lateen.jwt";
+
+/** ALPN that sidecars offer each other for TCP, by which a server's proxy tells them from applications' own TLS (Istio's name). */
+export const meshAlpn = "istio";
+/** The same for HTTP: also says what is inside, so nothing has to be detected after the handshake (Istio's name). */
+export const meshHttpAlpn = "istio-http/1.1";
+
+/** SNI of connections between sidecars: "outbound_.80_.v1_.web.shop.svc.cluster.local". */
+export function meshServerName(port: number, subset: string, host: string): string {
+  return `outbound_.${port}_.${subset}_.${host}`;
+}
+
 /** "default" is the name Istio gives a route that no VirtualService made. */
 export const defaultRouteName = "default";

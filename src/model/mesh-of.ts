@@ -16,6 +16,8 @@ import { isHttp } from "./protocol.ts";
 import { createProxyIndex } from "./proxies.ts";
 import type { ScopeBuilder, ScopeInputs } from "./scopes.ts";
 import { createScopeBuilder, scopeKeyOf } from "./scopes.ts";
+import type { MtlsPhases } from "./security.ts";
+import { createEndpointSecurity, createIdentityIndex, createSecurityIndex } from "./security.ts";
 import { meshServices } from "./services.ts";
 import { createSplitIndex } from "./splits.ts";
 import type { SplitSource } from "./virtual-services.ts";
@@ -34,6 +36,8 @@ export interface MeshInputs {
   readonly settled: SettledWeights;
   /** Weights of the release engine by runtime key prefix, integers with sum 10,000. */
   readonly overlay?: ReadonlyMap<string, readonly number[]>;
+  /** What every proxy has acknowledged of mutual TLS: the last mesh's `phases`, once they were; empty at first. */
+  readonly mtls?: MtlsPhases;
 }
 
 export interface Model {
@@ -42,6 +46,7 @@ export interface Model {
 }
 
 const noOverlay: ReadonlyMap<string, readonly number[]> = new Map();
+const noPhases: MtlsPhases = new Map();
 
 /** Starts a model; keep one per control plane, because it remembers. */
 export function createModel(): Model {
@@ -66,15 +71,38 @@ export function createModel(): Model {
   const directoryOf = memoLast(newDirectory);
   const namesOf = memoLast(namesIn);
   const trafficOf = createTraffic();
+  const securityOf = createSecurityIndex();
+  const securedEndpoints = createEndpointSecurity();
+  const identityIndex = createIdentityIndex();
+  const identitiesOf = memoLast(
+    (
+      all: ReadonlyMap<string, MeshService>,
+      kubernetesServices: ReturnType<typeof lists>["services"],
+      pods: ReturnType<typeof lists>["pods"],
+      { trustDomain, trustDomainAliases }: MeshSettings,
+    ) => identityIndex({ services: all, kubernetesServices, pods, trustDomains: [trustDomain, ...trustDomainAliases] }),
+  );
   return {
     meshOf(snapshot, inputs) {
-      const { pods, services, slices, entries, rules, gateways, virtualServices } = lists(snapshot);
+      const { pods, services, slices, entries, rules, gateways, virtualServices, ...policies } = lists(snapshot);
       const all = servicesOf(services, entries);
-      const behind = endpoints(all, slices, pods, entries, inputs.resolved);
       const directory = directoryOf(all, rules, inputs.settings);
       const everyProxy = proxies(pods, services, all);
+      const { rootNamespace } = inputs.settings;
+      const security = securityOf({ ...policies, proxies: everyProxy, rootNamespace, acknowledged: inputs.mtls ?? noPhases });
+      const behind = securedEndpoints(endpoints(all, slices, pods, entries, inputs.resolved), security.phases);
       const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, inputs });
-      return { settings: inputs.settings, services: all, endpoints: behind, proxies: everyProxy, names: namesOf(entries), ...traffic };
+      return {
+        settings: inputs.settings,
+        services: all,
+        endpoints: behind,
+        proxies: everyProxy,
+        names: namesOf(entries),
+        ...traffic,
+        security: security.proxies,
+        mtls: { phases: security.phases, isMoving: security.isMoving },
+        identities: identitiesOf(all, services, pods, inputs.settings),
+      };
     },
   };
 }
@@ -88,6 +116,9 @@ function lists(snapshot: Snapshot) {
     rules: snapshot.list("DestinationRule"),
     gateways: snapshot.list("Gateway"),
     virtualServices: snapshot.list("VirtualService"),
+    authorizationPolicies: snapshot.list("AuthorizationPolicy"),
+    peerAuthentications: snapshot.list("PeerAuthentication"),
+    requestAuthentications: snapshot.list("RequestAuthentication"),
   };
 }
 

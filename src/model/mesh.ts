@@ -3,10 +3,13 @@
 
 import type { DestinationRule } from "../api/networking/destination-rule.ts";
 import type { HttpRetry } from "../api/networking/virtual-service.ts";
+import type { RequestAuthentication } from "../api/security/request-authentication.ts";
 import type { DurationMs } from "../lib/duration.ts";
 import { durationMs } from "../lib/duration.ts";
 import type { Directory, ResolvedDestination } from "./client.ts";
 import type { ListenersRelation } from "./listeners.ts";
+import type { MtlsPhase } from "./mtls-phases.ts";
+import type { WorkloadMtls, WorkloadPolicies } from "./policies.ts";
 import type { RouteClient, RouteTable } from "./routes.ts";
 import type { CurrentSplit, SettledWeights } from "./weights.ts";
 
@@ -28,6 +31,29 @@ export interface MeshSettings {
   readonly accessLogFormat: string;
   /** Proxies in front of the gateways whose X-Forwarded-For entries are trusted (gatewayTopology.numTrustedProxies). */
   readonly numTrustedProxies: number;
+  /** Of all identities in the mesh. */
+  readonly trustDomain: string;
+  /** Other trust domains whose identities count as the same (MeshConfig.trustDomainAliases). */
+  readonly trustDomainAliases: readonly string[];
+  /** Whether sidecars use mutual TLS wherever the server's proxy accepts it and no DestinationRule says otherwise. */
+  readonly enableAutoMtls: boolean;
+  /** TLS between workloads (MeshConfig.meshMTLS). */
+  readonly meshTls: TlsParameters;
+  /** TLS of gateways and to external hosts, where they say nothing themselves (MeshConfig.tlsDefaults). */
+  readonly tlsDefaults: TlsParameters;
+  /** How paths are read before policies and routes see them (MeshConfig.pathNormalization; DEFAULT is BASE). */
+  readonly pathNormalization: PathNormalization;
+}
+
+export type PathNormalization = "NONE" | "BASE" | "MERGE_SLASHES" | "DECODE_AND_MERGE_SLASHES";
+
+export type TlsVersion = "TLSV1_2" | "TLSV1_3";
+
+/** What a handshake may use; an empty list is Envoy's own choice. */
+export interface TlsParameters {
+  readonly minProtocolVersion: TlsVersion;
+  readonly cipherSuites: readonly string[];
+  readonly ecdhCurves: readonly string[];
 }
 
 /** Settings without any MeshConfig. */
@@ -40,6 +66,13 @@ export const defaultMeshSettings: MeshSettings = {
   accessLogFile: "/dev/stdout",
   accessLogFormat: "",
   numTrustedProxies: 0,
+  trustDomain: "cluster.local",
+  trustDomainAliases: [],
+  enableAutoMtls: true,
+  // Envoy's own first curve is a post-quantum one, which makes every handshake bigger and slower.
+  meshTls: { minProtocolVersion: "TLSV1_2", cipherSuites: [], ecdhCurves: ["X25519", "P-256"] },
+  tlsDefaults: { minProtocolVersion: "TLSV1_2", cipherSuites: [], ecdhCurves: [] },
+  pathNormalization: "BASE",
 };
 
 /** What a port speaks; "detect" is an undeclared port (Istio: unsupported → sniffed), "udp" is never captured. */
@@ -108,6 +141,17 @@ export interface Endpoint {
   readonly workload?: Workload;
   /** The DNS name the address was resolved from. */
   readonly hostname?: string;
+  /** What clients may assume that its proxy accepts; undefined without a proxy: plaintext. */
+  readonly mtls?: WorkloadMtls;
+}
+
+/** What the security policies make of one proxy; the same object while nothing in it changed. */
+export interface ProxySecurity {
+  /** What its listeners accept now: while a mode changes, more than the policies ask for. */
+  readonly mtls: WorkloadMtls;
+  readonly policies: WorkloadPolicies;
+  /** Oldest first. */
+  readonly authentications: readonly RequestAuthentication[];
 }
 
 export interface InboundPort {
@@ -167,6 +211,15 @@ export interface Mesh {
   readonly proxies: ReadonlyMap<string, MeshProxy>;
   /** By proxy id. */
   readonly scopes: ReadonlyMap<string, Scope>;
+  /** By proxy id, sorted. */
+  readonly security: ReadonlyMap<string, ProxySecurity>;
+  /** How far changes of mutual TLS are; `phases` go back into the next mesh once every proxy has acknowledged this one. */
+  readonly mtls: { readonly phases: ReadonlyMap<string, MtlsPhase>; readonly isMoving: boolean };
+  /**
+   * SPIFFE IDs that a service's servers may show, by service id, sorted: one per service account of its pods, ready or not, so that a
+   * cluster knows a new one before its first endpoint comes. Services without pods are missing.
+   */
+  readonly identities: ReadonlyMap<string, readonly string[]>;
   /** All splits by runtime key prefix, as they should be now. */
   readonly splits: ReadonlyMap<string, CurrentSplit>;
   /** What the routes carry; to be kept by the caller and handed back next time, also over restarts. */

@@ -1,7 +1,7 @@
 // MeshSettings from a MeshConfig: what is unset keeps its default.
 
 import type { MeshConfig } from "../api/mesh-config.ts";
-import { defaultMeshSettings, type MeshSettings } from "./mesh.ts";
+import { defaultMeshSettings, type MeshSettings, type PathNormalization, type TlsParameters } from "./mesh.ts";
 
 /** The settings a MeshConfig asks for. */
 export function meshSettingsOf(config: MeshConfig): MeshSettings {
@@ -23,5 +23,25 @@ export function meshSettingsOf(config: MeshConfig): MeshSettings {
     accessLogFile: config.accessLogFile ?? standard.accessLogFile,
     accessLogFormat: config.accessLogFormat ?? standard.accessLogFormat,
     numTrustedProxies: config.defaultConfig?.gatewayTopology?.numTrustedProxies ?? standard.numTrustedProxies,
+    trustDomain: config.trustDomain ?? standard.trustDomain,
+    trustDomainAliases: config.trustDomainAliases ?? standard.trustDomainAliases,
+    enableAutoMtls: config.enableAutoMtls ?? standard.enableAutoMtls,
+    meshTls: tlsParametersOf(config.meshMTLS, standard.meshTls),
+    tlsDefaults: tlsParametersOf(config.tlsDefaults, standard.tlsDefaults),
+    pathNormalization: pathNormalizationOf(config),
   };
+}
+
+function tlsParametersOf(given: MeshConfig["meshMTLS"], standard: TlsParameters): TlsParameters {
+  const { minProtocolVersion = "TLS_AUTO", cipherSuites, ecdhCurves } = given ?? {};
+  return {
+    minProtocolVersion: minProtocolVersion === "TLS_AUTO" ? standard.minProtocolVersion : minProtocolVersion,
+    cipherSuites: cipherSuites ?? standard.cipherSuites,
+    ecdhCurves: ecdhCurves ?? standard.ecdhCurves,
+  };
+}
+
+function pathNormalizationOf({ pathNormalization }: MeshConfig): PathNormalization {
+  const given = pathNormalization?.normalization ?? "DEFAULT";
+  return given === "DEFAULT" ? defaultMeshSettings.pathNormalization : given;
 }

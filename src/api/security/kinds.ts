@@ -1,4 +1,4 @@
-// Istio's security kinds as declared to the registry: names, versions, columns. They enter the registry's table once they are enforced.
+// Istio's security kinds as declared to the registry: names, versions, columns.
 
 import { defineKind } from "../kind.ts";
 import { authorizationPolicySchema } from "./authorization-policy.ts";

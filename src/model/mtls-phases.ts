@@ -1,0 +1,58 @@
+// Changing what servers accept without a failed request: servers accept both, then clients change over, then servers narrow. Each step is
+// for all proxies to acknowledge. State and wish in, what to push now out. Pure; the shell says when everybody acknowledged.
+
+import type { EffectiveMtlsMode, WorkloadMtls } from "./policies.ts";
+import { mtlsModeOf } from "./policies.ts";
+
+/** One workload's two sides. */
+export interface MtlsPhase {
+  /** What its listeners accept. */
+  readonly server: WorkloadMtls;
+  /** What clients act upon. */
+  readonly client: WorkloadMtls;
+}
+
+interface ModePhase {
+  readonly server: EffectiveMtlsMode;
+  readonly client: EffectiveMtlsMode;
+}
+
+/**
+ * What to push, given what every proxy has acknowledged; `acknowledged` undefined means that no client knows the workload yet.
+ * Equal to `acknowledged` with both sides at the wish when there is nothing more to do.
+ */
+export function decideMtlsPhase(wish: WorkloadMtls, acknowledged: MtlsPhase | undefined): MtlsPhase {
+  if (acknowledged === undefined) return { server: wish, client: wish };
+  const numbers = [wish, acknowledged.server, acknowledged.client].flatMap(({ ports }) => [...ports.keys()]);
+  const ports = [...new Set(numbers)].toSorted((a, b) => a - b);
+  const at = (port: number) =>
+    decideMode(mtlsModeOf(wish, port), { server: mtlsModeOf(acknowledged.server, port), client: mtlsModeOf(acknowledged.client, port) });
+  const rest = decideMode(wish.mode, { server: acknowledged.server.mode, client: acknowledged.client.mode });
+  return {
+    server: { mode: rest.server, ports: new Map(ports.map((port) => [port, at(port).server])) },
+    client: { mode: rest.client, ports: new Map(ports.map((port) => [port, at(port).client])) },
+  };
+}
+
+/** Whether clients and servers have arrived at the wish. */
+export function isMtlsSettled(wish: WorkloadMtls, { server, client }: MtlsPhase): boolean {
+  return isSameMtls(wish, server) && isSameMtls(wish, client);
+}
+
+/** Whether every port has the same mode in both. */
+export function isSameMtls(a: WorkloadMtls, b: WorkloadMtls): boolean {
+  if (a.mode !== b.mode) return false;
+  return [...a.ports.keys(), ...b.ports.keys()].every((port) => mtlsModeOf(a, port) === mtlsModeOf(b, port));
+}
+
+function decideMode(wish: EffectiveMtlsMode, { server, client }: ModePhase): ModePhase {
+  // The clients have come over, and everything that was pushed with them (DestinationRules): servers may narrow.
+  if (client === wish) return { server: wish, client };
+  if (!accepts(server, wish)) return { server: "PERMISSIVE", client };
+  return { server: server === wish ? wish : "PERMISSIVE", client: wish };
+}
+
+/** Whether a server in one mode takes what clients send to a server in the other. */
+function accepts(server: EffectiveMtlsMode, wish: EffectiveMtlsMode): boolean {
+  return server === "PERMISSIVE" || (server === "DISABLE") === (wish === "DISABLE");
+}
