@@ -23,9 +23,9 @@ defaultConfig: {gatewayTopology: {numTrustedProxies: 1}}
 
 test("a field that nothing acts on is named, however deep it stands", () => {
   expect(
-    told("{trustDomain: x, defaultConfig: {concurrency: 2, gatewayTopology: {forwardClientCertDetails: SANITIZE}}, connectTimeout: 1s}"),
+    told("{ingressClass: x, defaultConfig: {concurrency: 2, gatewayTopology: {forwardClientCertDetails: SANITIZE}}, connectTimeout: 1s}"),
   ).toEqual([
-    "LTN0902 data.mesh.trustDomain",
+    "LTN0902 data.mesh.ingressClass",
     "LTN0902 data.mesh.defaultConfig.concurrency",
     "LTN0902 data.mesh.defaultConfig.gatewayTopology.forwardClientCertDetails",
   ]);

@@ -190,12 +190,12 @@ const messages: readonly (readonly [title: string, text: string, expected: reado
   ],
   [
     "a kind of a later issue",
-    "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: a}}",
+    "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: a}}",
     [
       "LTN0008",
       "kind",
-      "1:36",
-      "kind PeerAuthentication (security.istio.io/v1) isn't supported yet",
+      "1:37",
+      "kind Telemetry (telemetry.istio.io/v1) isn't supported yet",
       "Remove it, or keep it in a file of its own for clusters.",
     ],
   ],
