@@ -5,6 +5,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { basename, delimiter, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseDuration } from "../lib/duration.ts";
 import { UserError } from "../lib/errors.ts";
 import type { LogLevel } from "../lib/log.ts";
 
@@ -19,6 +20,10 @@ export interface MeshConfig {
   /** False when the name is only the current folder's: the one mesh that runs is meant then. */
   readonly isNamed: boolean;
   readonly logLevel: LogLevel;
+  /** Life of workload certificates; `LATEEN_CERTIFICATE_TTL`, 24 h. */
+  readonly certificateLifetimeMs: number;
+  /** Folder with Istio's plug-in CA files (ca-cert.pem, ca-key.pem, root-cert.pem, cert-chain.pem); `LATEEN_CA_DIRECTORY`. Unset: a root of its own. */
+  readonly caDirectory?: string;
 }
 
 export interface Environment {
@@ -48,6 +53,7 @@ export function readMeshConfig(env: Environment, flags: { readonly mesh?: string
       fix: `use lower case letters, digits and hyphens, at most 24 characters: ${meshNameOf(given)}`,
     });
   }
+  const caDirectory = env["LATEEN_CA_DIRECTORY"];
   const mesh = given ?? meshNameOf(basename(flags.cwd));
   const runDir = join(runtimeRoot(env), mesh);
   if (Buffer.byteLength(runDir) > maxRunDirBytes) {
@@ -55,7 +61,24 @@ export function readMeshConfig(env: Environment, flags: { readonly mesh?: string
       fix: "set XDG_RUNTIME_DIR to a shorter path, or give a shorter --mesh name",
     });
   }
-  return { mesh, runDir, isNamed: given !== undefined, logLevel: logLevelOf(env["LATEEN_LOG"]) };
+  return {
+    mesh,
+    runDir,
+    isNamed: given !== undefined,
+    logLevel: logLevelOf(env["LATEEN_LOG"]),
+    certificateLifetimeMs: certificateLifetimeOf(env["LATEEN_CERTIFICATE_TTL"]),
+    ...(caDirectory === undefined || caDirectory === "" ? {} : { caDirectory: resolve(flags.cwd, caDirectory) }),
+  };
+}
+
+/** Istio's DEFAULT_WORKLOAD_CERT_TTL and MAX_WORKLOAD_CERT_TTL are 24 h and 90 days; ours never lives longer than a day. */
+const dayMs = 24 * 3_600_000;
+
+function certificateLifetimeOf(text: string | undefined): number {
+  if (text === undefined || text === "") return dayMs;
+  const lifetime = parseDuration(text);
+  if (lifetime !== undefined && lifetime >= 2000 && lifetime <= dayMs) return lifetime;
+  throw new UserError(`LATEEN_CERTIFICATE_TTL=${text} is not a certificate's life`, { fix: "use 2s to 24h, for example 12h" });
 }
 
 /** Where all meshes of this user live: `$XDG_RUNTIME_DIR/lateen`, or `lateen-<uid>` in the temporary directory. */
@@ -136,6 +159,8 @@ export const runFiles = {
   lock: (runDir: string) => join(runDir, "supervisor.json"),
   apiSocket: (runDir: string) => join(runDir, "api.sock"),
   store: (runDir: string) => join(runDir, "store.db"),
+  /** The mesh's certificate authority; only its owner's. */
+  authority: (runDir: string) => join(runDir, "ca"),
   xdsDir: (runDir: string) => join(runDir, "xds"),
   xdsSocket: (runDir: string, podUid: string) => join(runDir, "xds", `${podUid}.sock`),
   podDir: (runDir: string, podUid: string) => join(runDir, "pods", podUid),

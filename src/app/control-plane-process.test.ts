@@ -23,7 +23,7 @@ test("a control plane that dies before it is ready is told with its last words",
   writeFileSync(program, 'process.stderr.write("the store is damaged\\n"); process.exit(3);\n');
   vi.spyOn(process, "argv", "get").mockReturnValue([process.execPath, program]);
   vi.spyOn(process, "execArgv", "get").mockReturnValue([]);
-  const options = { role: "control-plane", mesh: "m", runDir, logLevel: "info", egress: false } as const;
+  const options = { role: "control-plane", mesh: "m", runDir, logLevel: "info", egress: false, certificateLifetimeMs: 60_000 } as const;
   const controlPlane = new ControlPlaneProcess(options, silentLogger);
   await expect(controlPlane.start()).rejects.toThrow(/ended \(3\) before it was ready; it said:\n {2}the store is damaged/);
   await controlPlane.stop();

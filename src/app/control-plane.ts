@@ -2,10 +2,14 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { openAuthority } from "../ca/authority.ts";
+import { openPlugInAuthority } from "../ca/plug-in-authority.ts";
+import { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { startApiServer } from "../http/server.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MeshError } from "../lib/errors.ts";
 import { createLogger } from "../lib/log.ts";
+import { defaultMeshSettings } from "../model/mesh.ts";
 import { systemTimers } from "../platform/controllers/options.ts";
 import { startControllers } from "../platform/controllers/start.ts";
 import { apiParser } from "../store/api-parser.ts";
@@ -52,6 +56,12 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const logger = createLogger("control-plane", options.logLevel, (line) => void process.stderr.write(line));
   const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
   const keptPath = join(runDir, "kept.json");
+  const { trustDomain } = defaultMeshSettings;
+  const authority =
+    options.caDirectory === undefined
+      ? openAuthority({ directory: runFiles.authority(runDir), trustDomain })
+      : openPlugInAuthority({ directory: options.caDirectory, trustDomain });
+  const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
   const ads = new AdsServer({ generate: (proxyId) => engine.desiredOf(proxyId), logger });
   const engine: MeshEngine = new MeshEngine({
@@ -60,7 +70,9 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     socketOf: (podUid) => runFiles.xdsSocket(runDir, podUid),
     logger,
     egress: options.egress,
-    ...readKept(keptPath),
+    kept: readKept(keptPath),
+    authority,
+    certificates,
     onKeep: (kept) => writeKept(keptPath, kept),
   });
   const controllers = startControllers({

@@ -1,29 +1,43 @@
-// What the mesh engine keeps over restarts of the control plane: settled weights and resolved names, a small JSON file replaced as a whole.
+// What the mesh engine keeps over restarts of the control plane: settled weights, resolved names and what proxies
+// accept, a small JSON file replaced as a whole.
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { z } from "zod";
+import type { MtlsPhase } from "../model/mtls-phases.ts";
+import type { WorkloadMtls } from "../model/policies.ts";
 import type { Kept } from "./mesh-engine.ts";
+
+const mode = z.enum(["DISABLE", "PERMISSIVE", "STRICT"]);
+const workloadMtls = z
+  .object({ mode, ports: z.array(z.tuple([z.number(), mode])) })
+  .transform(({ mode: rest, ports }): WorkloadMtls => ({ mode: rest, ports: new Map(ports) }));
 
 const schema = z.object({
   settled: z.array(
     z.tuple([z.string(), z.object({ weights: z.array(z.number()), structure: z.string(), moving: z.boolean().optional() })]),
   ),
   resolved: z.array(z.tuple([z.string(), z.array(z.string())])),
+  mtls: z.array(z.tuple([z.string(), z.object({ server: workloadMtls, client: workloadMtls })])),
 });
 
 /** What the process before this one kept; nothing when there is no readable file. */
 export function readKept(path: string): Kept {
   try {
-    const { settled, resolved } = schema.parse(JSON.parse(readFileSync(path, "utf8")));
-    return { settled: new Map(settled), resolved: new Map(resolved) };
+    const { settled, resolved, mtls } = schema.parse(JSON.parse(readFileSync(path, "utf8")));
+    return { settled: new Map(settled), resolved: new Map(resolved), mtls: new Map(mtls) };
   } catch {
-    return { settled: new Map(), resolved: new Map() };
+    return { settled: new Map(), resolved: new Map(), mtls: new Map() };
   }
 }
 
 /** Replaces the file. */
-export function writeKept(path: string, { settled, resolved }: Kept): void {
+export function writeKept(path: string, { settled, resolved, mtls }: Kept): void {
   const temporary = `${path}.new`;
-  writeFileSync(temporary, JSON.stringify({ settled: [...settled], resolved: [...resolved] }), { mode: 0o600 });
+  const text = { settled: [...settled], resolved: [...resolved], mtls: [...mtls].map(([id, phase]) => [id, printed(phase)]) };
+  writeFileSync(temporary, JSON.stringify(text), { mode: 0o600 });
   renameSync(temporary, path);
+}
+
+function printed({ server, client }: MtlsPhase) {
+  return { server: { ...server, ports: [...server.ports] }, client: { ...client, ports: [...client.ports] } };
 }

@@ -6,6 +6,8 @@ import type { Diagnostic } from "../api/diagnostic.ts";
 import type { Pod } from "../api/kubernetes/pod.ts";
 import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
 import type { Snapshot } from "../api/snapshot.ts";
+import type { Authority, OwnAuthority } from "../ca/authority.ts";
+import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { contentHash } from "../lib/hash.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ResolvedNames } from "../model/endpoints.ts";
@@ -14,6 +16,7 @@ import type { Mesh, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import { createModel } from "../model/mesh-of.ts";
 import { externalHosts, type NameTable, nameTableOf } from "../model/name-table.ts";
+import type { MtlsPhases } from "../model/security.ts";
 import { meshSettingsOf } from "../model/settings.ts";
 import type { SettledWeights } from "../model/weights.ts";
 import type { Store, StoreEvent } from "../store/store.ts";
@@ -21,12 +24,15 @@ import { createTranslator } from "../translate/proxy-config.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 import type { Desired } from "../xds/proxy-session.ts";
 import { PushQueue, type Urgency } from "../xds/push-queue.ts";
+import { MeshSecurity } from "./mesh-security.ts";
 import { NameResolver } from "./name-resolver.ts";
+import { ProxySecrets } from "./proxy-secrets.ts";
 
 /** What a restarted control plane needs to make the same configuration again. */
 export interface Kept {
   readonly settled: SettledWeights;
   readonly resolved: ResolvedNames;
+  readonly mtls: MtlsPhases;
 }
 
 export interface MeshEngineOptions {
@@ -36,11 +42,11 @@ export interface MeshEngineOptions {
   readonly socketOf: (podUid: string) => string;
   readonly logger: Logger;
   readonly egress: boolean;
-  /** The settled weights of the process before this one. */
-  readonly settled: SettledWeights;
-  /** The resolved names of the process before this one. */
-  readonly resolved: ResolvedNames;
-  /** Called when settled weights or resolved names changed, to keep them over a restart. */
+  /** Of the process before this one. */
+  readonly kept: Kept;
+  readonly authority: Authority | OwnAuthority;
+  readonly certificates: WorkloadCertificates;
+  /** Called when any of it changed, to keep it over a restart. */
   readonly onKeep: (kept: Kept) => void;
 }
 
@@ -62,6 +68,8 @@ export class MeshEngine {
   readonly #queue: PushQueue;
   readonly #resolver: NameResolver;
   readonly #unsubscribe: () => void;
+  readonly #security: MeshSecurity;
+  readonly #secrets: ProxySecrets;
   #pending: Urgency | undefined;
   #mesh: Mesh | undefined;
   /** The store's revision that #mesh was made from. */
@@ -79,19 +87,38 @@ export class MeshEngine {
 
   constructor(options: MeshEngineOptions) {
     this.#options = options;
-    this.#settled = options.settled;
+    const { ads, authority, certificates, kept, logger } = options;
+    this.#settled = kept.settled;
     this.#queue = new PushQueue({ push: () => this.#push(), now: () => performance.now() });
     this.#resolver = new NameResolver({
       onChange: () => {
         this.#keep();
         this.#changed("immediate");
       },
-      initial: options.resolved,
-      logger: options.logger,
+      initial: kept.resolved,
+      logger,
       egress: options.egress,
     });
-    this.#unsubscribe = options.store.subscribe((event) => this.#onEvent(event));
+    this.#secrets = new ProxySecrets({ authority, certificates, credentials: () => undefined });
+    this.#security = new MeshSecurity({
+      authority,
+      certificates,
+      phases: kept.mtls,
+      isEverywhereCurrent: () => ads.isEverywhereCurrent((id) => this.#runs(id)),
+      onChange: () => this.#changed("immediate"),
+      onKeep: () => this.#keep(),
+      logger,
+    });
+    const unsubscribe = [options.store.subscribe((event) => this.#onEvent(event)), ads.onChange(() => this.#security.advance())];
+    this.#unsubscribe = () => {
+      for (const end of unsubscribe) end();
+    };
     this.#push();
+  }
+
+  /** Identities, certificates and the root. */
+  get security(): MeshSecurity {
+    return this.#security;
   }
 
   get mesh(): Mesh | undefined {
@@ -138,6 +165,7 @@ export class MeshEngine {
     this.#unsubscribe();
     this.#queue.close();
     this.#resolver.close();
+    this.#security.close();
   }
 
   #onEvent(event: StoreEvent): void {
@@ -161,9 +189,16 @@ export class MeshEngine {
     const { store, ads } = this.#options;
     const snapshot = store.snapshot();
     this.#readSettings(snapshot);
-    const mesh = this.#model.meshOf(snapshot, { settings: this.#settings, resolved: this.#resolver.resolved, settled: this.#settled });
+    const mesh = this.#model.meshOf(snapshot, {
+      settings: this.#settings,
+      resolved: this.#resolver.resolved,
+      settled: this.#settled,
+      mtls: this.#security.phases,
+    });
     this.#mesh = mesh;
-    this.#revision = snapshot.revision;
+    // A revision counts as pushed with the last of its steps: only then it is in force.
+    if (!mesh.mtls.isMoving) this.#revision = snapshot.revision;
+    this.#secrets.generation(mesh);
     if (mesh.settled !== this.#settled) {
       this.#settled = mesh.settled;
       this.#keep();
@@ -174,7 +209,17 @@ export class MeshEngine {
       const desired = ads.isConnected(id) ? this.desiredOf(id) : undefined;
       if (desired !== undefined) ads.setDesired(id, desired);
     }
+    this.#security.pushed(mesh);
+    this.#security.advance();
     this.#updateNames(mesh, snapshot);
+  }
+
+  /** Whether a proxy's pod serves, so that its Envoy acts upon some configuration. */
+  #runs(proxyId: string): boolean {
+    const proxy = this.#mesh?.proxies.get(proxyId);
+    if (proxy === undefined) return false;
+    const pod = this.#options.store.snapshot().get("Pod", proxy.namespace, proxy.podName);
+    return pod?.status?.conditions.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
   }
 
   /** What a proxy should have by the newest mesh; undefined when it is unknown, or nothing can be made for it (yet). */
@@ -184,7 +229,7 @@ export class MeshEngine {
     // Before its pod has an address a proxy would become ready without its inbound side.
     if (mesh === undefined || proxy === undefined || proxy.address === "") return undefined;
     try {
-      return { config: this.#translator(mesh, proxy), revision: this.#revision };
+      return { config: this.#secrets.withSecrets(this.#translator(mesh, proxy), proxy), revision: this.#revision };
     } catch (error) {
       // One proxy's translation never stops the others: it keeps its last good configuration.
       this.#options.logger.error("a proxy's configuration can't be made", {
@@ -213,7 +258,7 @@ export class MeshEngine {
   }
 
   #keep(): void {
-    this.#options.onKeep({ settled: this.#settled, resolved: this.#resolver.resolved });
+    this.#options.onKeep({ settled: this.#settled, resolved: this.#resolver.resolved, mtls: this.#security.phases });
   }
 
   #readSettings(snapshot: Snapshot): void {

@@ -12,6 +12,9 @@ export const controlPlaneOptionsSchema = z.strictObject({
   logLevel,
   /** Addresses of external hosts by name come from the API's pods; every other name is resolved by the host. */
   egress: z.boolean(),
+  certificateLifetimeMs: z.number(),
+  /** Plug-in CA files in place of an authority of its own. */
+  caDirectory: z.string().optional(),
 });
 
 /** What the node process is started with. */

@@ -17,7 +17,7 @@ afterAll(() => {
 
 /** A mesh of its own root, so that tests don't see each other's. */
 function meshIn(root: string, mesh = "shop"): MeshConfig {
-  return { mesh, runDir: join(home, root, mesh), isNamed: false, logLevel: "info" };
+  return { mesh, runDir: join(home, root, mesh), isNamed: false, logLevel: "info", certificateLifetimeMs: 60_000 };
 }
 
 /** What a supervisor that is not this process has left: its lock, and a file. */

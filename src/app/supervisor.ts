@@ -11,6 +11,7 @@ import type { LateenYaml } from "../platform/local/lateen-yaml.ts";
 import { type MeshConfig, runFiles } from "./config.ts";
 import { ControlPlaneProcess } from "./control-plane-process.ts";
 import { NodeHost } from "./node-host.ts";
+import type { ControlPlaneOptions } from "./roles.ts";
 import { type RunDirectory, takeRunDirectory } from "./run-dir.ts";
 
 export interface SupervisorOptions {
@@ -49,7 +50,7 @@ export class Supervisor {
     const runDirectory = takeRunDirectory(config, randomUUID());
     const logger = supervisorLogger(options);
     const common = { mesh: config.mesh, runDir: config.runDir, logLevel: config.logLevel, egress: options.egress };
-    const controlPlane = new ControlPlaneProcess({ ...common, role: "control-plane" }, logger);
+    const controlPlane = new ControlPlaneProcess({ ...common, role: "control-plane", ...authorityOf(config) }, logger);
     const node = new NodeHost({
       options: {
         ...common,
@@ -108,4 +109,11 @@ function supervisorLogger(options: SupervisorOptions): Logger {
     warn: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
     error: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
   };
+}
+
+function authorityOf({
+  certificateLifetimeMs,
+  caDirectory,
+}: MeshConfig): Pick<ControlPlaneOptions, "certificateLifetimeMs" | "caDirectory"> {
+  return { certificateLifetimeMs, ...(caDirectory === undefined ? {} : { caDirectory }) };
 }

@@ -96,8 +96,8 @@ export class OwnAuthority implements Authority {
   }
 
   issue(identity: WorkloadIdentity, { lifetimeMs = defaultLifetimeMs }: { readonly lifetimeMs?: number } = {}): IssuedCertificate {
-    const { namespace, serviceAccount, workload } = identity;
-    const id = { trustDomain: this.trustDomain, namespace, serviceAccount };
+    const { trustDomain = this.trustDomain, namespace, serviceAccount, workload } = identity;
+    const id = { trustDomain, namespace, serviceAccount };
     return issueLeaf(this.#signing.issuer, { id, workload, lifetimeMs }, this.#surroundings);
   }
 

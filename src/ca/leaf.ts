@@ -49,6 +49,8 @@ export interface CaCertificate {
 
 /** Whom a certificate is for; comes from the authenticated caller, never from its wishes. */
 export interface WorkloadIdentity {
+  /** The authority's own when unset. */
+  readonly trustDomain?: string;
   readonly namespace: string;
   readonly serviceAccount: string;
   /** The DNS SAN's other parts; without them the certificate has no DNS SAN. */

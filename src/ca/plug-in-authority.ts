@@ -53,7 +53,8 @@ export function openPlugInAuthority({ directory, trustDomain, surroundings = sys
     trustDomain,
     issue: (identity: WorkloadIdentity, { lifetimeMs = defaultLifetimeMs } = {}): IssuedCertificate => {
       const { namespace, serviceAccount, workload } = identity;
-      return issueLeaf(loaded.issuer, { id: { trustDomain, namespace, serviceAccount }, workload, lifetimeMs }, surroundings);
+      const id = { trustDomain: identity.trustDomain ?? trustDomain, namespace, serviceAccount };
+      return issueLeaf(loaded.issuer, { id, workload, lifetimeMs }, surroundings);
     },
     trustBundlePem: () => joined(loaded.roots),
     status: () => statusOf(loaded, surroundings.clock.now()),

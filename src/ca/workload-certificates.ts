@@ -85,6 +85,6 @@ export class WorkloadCertificates {
   }
 }
 
-function keyOf({ namespace, serviceAccount, workload }: WorkloadIdentity): string {
-  return JSON.stringify([namespace, serviceAccount, workload?.name, workload?.version]);
+function keyOf({ trustDomain, namespace, serviceAccount, workload }: WorkloadIdentity): string {
+  return JSON.stringify([trustDomain, namespace, serviceAccount, workload?.name, workload?.version]);
 }

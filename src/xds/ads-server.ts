@@ -134,6 +134,17 @@ export class AdsServer {
     return this.revisionProgress(revision);
   }
 
+  /**
+   * Whether every proxy has acknowledged its newest configuration, but for what it refused. One without a stream counts when it had one, or
+   * `expects` says that it is running: it may act upon an older one.
+   */
+  isEverywhereCurrent(expects: (proxyId: string) => boolean): boolean {
+    for (const [proxyId, session] of this.#sessions) {
+      if (session.isConnected ? !session.isCurrent : session.wasConnected || expects(proxyId)) return false;
+    }
+    return true;
+  }
+
   /** Calls back after each change of a proxy's status; returns the function that ends it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);

@@ -70,8 +70,10 @@ export class ProxySession {
   /** Messages that the transport has not taken: a proxy that does not read costs these and no more. */
   #unwritten = 0;
   #timer: NodeJS.Timeout | undefined;
-  #acknowledgedRevision: number | undefined;
-  #settledRevision: number | undefined;
+  /** What was acknowledged as a whole, and what nothing is waited for any more of: the very objects of setDesired. */
+  #acknowledged: Desired | undefined;
+  #settled: Desired | undefined;
+  #wasConnected = false;
   #rejections = 0;
   #early: DeltaRequest[] = [];
 
@@ -83,12 +85,22 @@ export class ProxySession {
     return this.#stream !== undefined;
   }
 
+  /** Whether it had a stream in this process; such a proxy may act upon what it was given although it is away now. */
+  get wasConnected(): boolean {
+    return this.#wasConnected;
+  }
+
+  /** Whether nothing of the newest configuration is waited for: acknowledged but for what the proxy refused. True without one. */
+  get isCurrent(): boolean {
+    return this.#settled === this.#desired;
+  }
+
   get acknowledgedRevision(): number | undefined {
-    return this.#acknowledgedRevision;
+    return this.#acknowledged?.revision;
   }
 
   get settledRevision(): number | undefined {
-    return this.#settledRevision;
+    return this.#settled?.revision;
   }
 
   get desiredRevision(): number | undefined {
@@ -102,8 +114,9 @@ export class ProxySession {
     this.#early = [];
     this.#unwritten = 0;
     // It may be another process that knows nothing: what it holds counts again once it has said so.
-    this.#acknowledgedRevision = undefined;
-    this.#settledRevision = undefined;
+    this.#acknowledged = undefined;
+    this.#settled = undefined;
+    this.#wasConnected = true;
     this.#state = connected(this.#state === initialState ? undefined : this.#state);
     this.#desired = this.#options.generate() ?? this.#desired;
     this.#options.onChange();
@@ -158,8 +171,8 @@ export class ProxySession {
     return {
       proxyId: this.#options.proxyId,
       isConnected: this.isConnected,
-      acknowledgedRevision: this.#acknowledgedRevision,
-      settledRevision: this.#settledRevision,
+      acknowledgedRevision: this.#acknowledged?.revision,
+      settledRevision: this.#settled?.revision,
       desiredRevision: this.#desired?.revision,
       progress: config === undefined ? { isAcknowledged: false, obstacles: [] } : progressOf(this.#state, config),
     };
@@ -186,12 +199,12 @@ export class ProxySession {
   }
 
   #recordProgress(): void {
-    if (this.#desired === undefined || this.#acknowledgedRevision === this.#desired.revision) return;
-    const { config, revision } = this.#desired;
-    const isWhole = isAcknowledged(this.#state, config);
-    if (!isWhole && (this.#settledRevision === revision || !isAcknowledgedOrRefused(this.#state, config))) return;
-    this.#settledRevision = revision;
-    if (isWhole) this.#acknowledgedRevision = revision;
+    const desired = this.#desired;
+    if (desired === undefined || this.#acknowledged === desired) return;
+    const isWhole = isAcknowledged(this.#state, desired.config);
+    if (!isWhole && (this.#settled === desired || !isAcknowledgedOrRefused(this.#state, desired.config))) return;
+    this.#settled = desired;
+    if (isWhole) this.#acknowledged = desired;
     this.#options.onChange();
   }
 

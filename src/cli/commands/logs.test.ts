@@ -35,7 +35,7 @@ function run(pod: string, options: OptionValues, signal = new AbortController().
     isTty: false,
     columns: 80,
   };
-  const config = { mesh: "m", runDir, isNamed: true, logLevel: "info" as const };
+  const config = { mesh: "m", runDir, isNamed: true, logLevel: "info" as const, certificateLifetimeMs: 60_000 };
   const context = { config, terminal, commandStart: 0, env: {}, cwd: "/", signal };
   return { lines, code: runLogs({ args: [pod], options }, context) };
 }

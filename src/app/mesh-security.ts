@@ -1,0 +1,178 @@
+// The mesh's identities over time: certificates renewed, roots rotated, and changes of mutual TLS taken step by step, each once every proxy has
+// acknowledged the one before. The shell around src/ca and model/mtls-phases.
+
+import type { Authority, AuthorityStatus, OwnAuthority } from "../ca/authority.ts";
+import type { IssuedCertificate } from "../ca/leaf.ts";
+import type { RootRotation } from "../ca/root-rotation.ts";
+import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
+import { MeshError } from "../lib/errors.ts";
+import type { Logger } from "../lib/log.ts";
+import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
+import { defaultMeshSettings } from "../model/mesh.ts";
+import type { MtlsPhases } from "../model/security.ts";
+import { identityOf } from "./proxy-secrets.ts";
+
+export interface MeshSecurityOptions {
+  readonly authority: Authority | OwnAuthority;
+  readonly certificates: WorkloadCertificates;
+  /** What every proxy had acknowledged before this process. */
+  readonly phases: MtlsPhases;
+  /** Whether every proxy has acknowledged the newest configuration. */
+  readonly isEverywhereCurrent: () => boolean;
+  /** Configurations are to be made anew. */
+  readonly onChange: () => void;
+  /** `phases` changed, to be kept. */
+  readonly onKeep: () => void;
+  readonly logger: Logger;
+}
+
+const renewalCheckMs = 1000;
+/** Between rounds while more certificates are due than one round renews: others have their turn. */
+const busyRenewalMs = 50;
+const authorityCheckMs = 60_000;
+
+export class MeshSecurity {
+  readonly #options: MeshSecurityOptions;
+  #phases: MtlsPhases;
+  /** Pushed and not acknowledged by all yet. */
+  #pushed: MtlsPhases | undefined;
+  #isMoving = false;
+  #proxies: Mesh["proxies"] = new Map();
+  #settings: MeshSettings = defaultMeshSettings;
+  #renewal: NodeJS.Timeout | undefined;
+  #lastRefresh = performance.now();
+  /** Certificates under another root than the signing one are still being renewed. */
+  #isReissuing = false;
+  /** Asked for a push that has not happened yet: what proxies acknowledge now is still the one before. */
+  #awaitsPush = false;
+  #isClosed = false;
+
+  constructor(options: MeshSecurityOptions) {
+    this.#options = options;
+    this.#phases = options.phases;
+    this.#schedule(renewalCheckMs);
+  }
+
+  /** What every proxy has acknowledged: an input of the next mesh. */
+  get phases(): MtlsPhases {
+    return this.#phases;
+  }
+
+  get status(): AuthorityStatus {
+    return this.#options.authority.status();
+  }
+
+  /** The certificate a proxy has been given last. @throws MeshError when none can be made. */
+  certificateOf(proxy: MeshProxy): IssuedCertificate {
+    return this.#options.certificates.certificateOf(identityOf(proxy, this.#settings));
+  }
+
+  /** A mesh was handed to the proxies. */
+  pushed({ mtls, proxies, settings }: Mesh): void {
+    this.#pushed = mtls.phases === this.#phases ? undefined : mtls.phases;
+    this.#isMoving = mtls.isMoving;
+    this.#awaitsPush = false;
+    if (proxies === this.#proxies && settings === this.#settings) return;
+    this.#proxies = proxies;
+    this.#settings = settings;
+    this.#options.certificates.retain([...proxies.values()].map((proxy) => identityOf(proxy, settings)));
+  }
+
+  /** A proxy acknowledged something, or came, or went: takes the next step if everybody has the last one. */
+  advance(): void {
+    const rotation = this.#rotation();
+    if (this.#awaitsPush || (this.#pushed === undefined && rotation === undefined)) return;
+    if (!this.#options.isEverywhereCurrent()) return;
+    this.#advancePhases();
+    if (rotation !== undefined && !this.#isReissuing && !this.#awaitsPush) this.#advanceRotation(rotation);
+  }
+
+  /** @throws Conflict while a rotation is under way, MeshError unsupported for plug-in files. */
+  startRootRotation(): RootRotation {
+    const started = this.#ownAuthority().startRootRotation();
+    this.#options.logger.info("root rotation started", { step: started.step });
+    this.#changed();
+    return started;
+  }
+
+  /** Calls a rotation off while the old root is still trusted by all; later it changes nothing. */
+  abortRootRotation(): RootRotation {
+    const state = this.#ownAuthority().abortRootRotation();
+    this.#renewNow();
+    this.#changed();
+    return state;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#renewal);
+  }
+
+  #changed(): void {
+    this.#awaitsPush = true;
+    this.#options.onChange();
+  }
+
+  #ownAuthority(): OwnAuthority {
+    const { authority } = this.#options;
+    if ("startRootRotation" in authority) return authority;
+    throw new MeshError("bad_request", "the certificates come from plug-in files: their owner rotates the root", {
+      fix: "replace the files; both roots in root-cert.pem first, then the new signing key, then the new root alone",
+    });
+  }
+
+  #rotation(): RootRotation | undefined {
+    const { rotation } = this.#options.authority.status();
+    return rotation === undefined || rotation.phase === "steady" ? undefined : rotation;
+  }
+
+  #advancePhases(): void {
+    const pushed = this.#pushed;
+    if (pushed === undefined) return;
+    this.#pushed = undefined;
+    this.#phases = pushed;
+    this.#options.onKeep();
+    if (this.#isMoving) this.#changed();
+  }
+
+  #advanceRotation({ phase, step }: RootRotation): void {
+    const next = this.#ownAuthority().acknowledgeRootRotation(step);
+    this.#options.logger.info("every proxy has acknowledged a step of the root rotation", { done: phase, next: next.phase });
+    this.#renewNow();
+    this.#changed();
+  }
+
+  #schedule(afterMs: number): void {
+    if (this.#isClosed) return;
+    this.#renewal = setTimeout(() => this.#schedule(this.#renewNow() ? busyRenewalMs : renewalCheckMs), afterMs);
+  }
+
+  /** Renews what is due; true when more is. */
+  #renewNow(): boolean {
+    const { authority, certificates, logger } = this.#options;
+    const now = performance.now();
+    let isBundleNew = false;
+    if (now - this.#lastRefresh >= authorityCheckMs) {
+      this.#lastRefresh = now;
+      try {
+        isBundleNew = authority.refresh();
+      } catch (error) {
+        logger.error("the authority's files can't be used; what was read before stays in use", { error: MeshError.from(error).message });
+      }
+      this.#startDueRotation();
+    }
+    const { renewed, isMoreDue, problem } = certificates.renewDue();
+    if (problem !== undefined)
+      logger.error("certificates can't be renewed; the old ones stay", { error: problem.message, fix: problem.fix });
+    this.#isReissuing = isMoreDue;
+    if (renewed.length > 0) logger.debug("certificates renewed", { count: renewed.length });
+    if (renewed.length > 0 || isBundleNew) this.#changed();
+    return isMoreDue;
+  }
+
+  #startDueRotation(): void {
+    const { authority } = this.#options;
+    const { isRootDue, rotation } = authority.status();
+    if (isRootDue && rotation?.phase === "steady") this.startRootRotation();
+  }
+}

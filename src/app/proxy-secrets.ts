@@ -1,0 +1,103 @@
+// A proxy's configuration → the same with the secrets that it names. Keys come into a configuration here and nowhere else, and only those of the
+// proxy's own identity and namespace.
+
+import type { SecretJson } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
+import { SecretSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
+import type { Authority } from "../ca/authority.ts";
+import type { WorkloadIdentity } from "../ca/leaf.ts";
+import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
+import type { EncodedResource, ProxyConfig, ResourceSet } from "../envoy/config.ts";
+import { EncodeCache } from "../envoy/encode-cache.ts";
+import { rootsSecretName, workloadSecretName } from "../envoy/names.ts";
+import { KeyedMemo, memoObject, sameEntries } from "../model/memo.ts";
+import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
+import { defaultMeshSettings } from "../model/mesh.ts";
+import { tlsCertificateSecret, validationContextSecret } from "../translate/secret/secret.ts";
+
+/** Secrets that do not come from the mesh's own authority, by SDS name, for one namespace; undefined for what isn't there. */
+export type CredentialSecrets = (namespace: string, sdsName: string) => SecretJson | undefined;
+
+export interface ProxySecretsOptions {
+  readonly authority: Authority;
+  readonly certificates: WorkloadCertificates;
+  readonly credentials: CredentialSecrets;
+}
+
+/** Whom a proxy's certificate is for. */
+export function identityOf({ namespace, serviceAccount, workload }: MeshProxy, { trustDomain }: MeshSettings): WorkloadIdentity {
+  const version = Object.hasOwn(workload.labels, "version") ? workload.labels["version"] : undefined;
+  return {
+    trustDomain,
+    namespace,
+    serviceAccount,
+    workload: { name: workload.name, version: version === undefined || version === "" ? "latest" : version },
+  };
+}
+
+export class ProxySecrets {
+  readonly #options: ProxySecretsOptions;
+  readonly #cache = new EncodeCache();
+  #settings: MeshSettings = defaultMeshSettings;
+  readonly #sets = new Map<string, ResourceSet>();
+  readonly #configs = new KeyedMemo<ProxyConfig>();
+
+  constructor(options: ProxySecretsOptions) {
+    this.#options = options;
+  }
+
+  /** Forgets what no proxy has asked for since the last call; to be called before each push. */
+  generation({ proxies, settings }: Mesh): void {
+    this.#settings = settings;
+    this.#configs.generation();
+    for (const id of this.#sets.keys()) if (!proxies.has(id)) this.#sets.delete(id);
+  }
+
+  /** The configuration with its secrets; the same object as long as neither changed. @throws MeshError when no certificate can be made. */
+  withSecrets(config: ProxyConfig, proxy: MeshProxy): ProxyConfig {
+    const secrets = this.#secretsOf(config, proxy);
+    return secrets.size === 0 ? config : this.#configs.get(proxy.id, [config, secrets], () => ({ ...config, secrets }));
+  }
+
+  #secretsOf({ clusters, listeners }: ProxyConfig, proxy: MeshProxy): ResourceSet {
+    const names = new Set([...secretNames(clusters), ...secretNames(listeners)]);
+    const next = new Map(
+      [...names].toSorted().flatMap((name) => {
+        const resource = this.#resource(name, proxy);
+        return resource === undefined ? [] : [[name, resource] as const];
+      }),
+    );
+    const before = this.#sets.get(proxy.id);
+    if (before !== undefined && sameEntries(before, next)) return before;
+    this.#sets.set(proxy.id, next);
+    return next;
+  }
+
+  #resource(name: string, proxy: MeshProxy): EncodedResource | undefined {
+    const { authority, certificates, credentials } = this.#options;
+    if (name === workloadSecretName) return certificateResource(this.#cache)(certificates.certificateOf(identityOf(proxy, this.#settings)));
+    const json =
+      name === rootsSecretName
+        ? validationContextSecret(name, { rootsPem: authority.trustBundlePem() })
+        : credentials(proxy.namespace, name);
+    return json && this.#cache.resource({ type: "sds", name, schema: SecretSchema, json });
+  }
+}
+
+type Issued = ReturnType<WorkloadCertificates["certificateOf"]>;
+
+/** A certificate is encoded once: a thousand proxies are looked through at each push. */
+const certificateResource = memoObject((cache: EncodeCache) =>
+  memoObject(
+    ({ chainPem, keyPem }: Issued): EncodedResource =>
+      cache.resource({
+        type: "sds",
+        name: workloadSecretName,
+        schema: SecretSchema,
+        json: tlsCertificateSecret(workloadSecretName, { chainPem, keyPem }),
+      }),
+  ),
+);
+
+const secretNames = memoObject((resources: ResourceSet): readonly string[] => [
+  ...new Set([...resources.values()].flatMap(({ references }) => references.filter(({ type }) => type === "sds").map(({ name }) => name))),
+]);
