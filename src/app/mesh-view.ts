@@ -3,8 +3,11 @@
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { resourceName } from "../api/resource.ts";
 import type { AcknowledgedReply, ConfigChange, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
+import { Unavailable } from "../lib/errors.ts";
+import { mtlsText } from "../model/policies.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
+import { type AuthorityAccess, authorityView, certificateView } from "./authority-access.ts";
 import type { MeshEngine } from "./mesh-engine.ts";
 
 export interface MeshViewOptions {
@@ -13,19 +16,23 @@ export interface MeshViewOptions {
   readonly ads: AdsServer;
   readonly engine: MeshEngine;
   readonly startedAt: string;
+  /** Undefined without identities. */
+  readonly authority?: AuthorityAccess | undefined;
 }
 
 type SessionStatus = ReturnType<AdsServer["status"]>[number];
 
 /** Builds the view over the running parts. */
-export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshViewOptions): MeshView {
-  const proxies = () => ads.status().map((session) => proxyStatus(session, engine));
+export function createMeshView({ mesh, store, ads, engine, startedAt, authority }: MeshViewOptions): MeshView {
+  const proxies = () =>
+    ads.status().map((session) => ({ ...proxyStatus(session, engine), ...securityOf(session.proxyId, engine, authority) }));
   const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals)];
   return {
     status: () =>
       statusOf({ mesh, startedAt, store, changes: latestChanges(store, ads.status()), proxies: proxies(), findings: findings() }),
     proxies: () => ({ revision: store.revision, proxies: proxies() }),
     diagnostics: () => ({ revision: store.revision, diagnostics: findings() }),
+    ...authorityPart(authority),
     names: async (after, { timeoutMs, signal }) => {
       await engine.namesChanged(after, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
       return { version: engine.names.version, names: engine.names.table };
@@ -37,8 +44,50 @@ export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshView
   };
 }
 
-/** Kinds that people change to change traffic. */
-const configKinds = ["Service", "ServiceEntry", "VirtualService", "DestinationRule", "Gateway", "ConfigMap"] as const;
+function authorityPart(authority: AuthorityAccess | undefined): Pick<MeshView, "authority" | "rotateRoot" | "abortRootRotation"> {
+  const present = (): AuthorityAccess => {
+    if (authority !== undefined) return authority;
+    throw new Unavailable("this control plane has no certificate authority");
+  };
+  return {
+    authority: () => authorityView(present()),
+    rotateRoot: () => {
+      present().startRootRotation();
+      return authorityView(present());
+    },
+    abortRootRotation: () => {
+      present().abortRootRotation();
+      return authorityView(present());
+    },
+  };
+}
+
+function securityOf(
+  proxyId: string,
+  engine: MeshEngine,
+  authority: AuthorityAccess | undefined,
+): Pick<ProxyStatus, "certificate" | "mtls"> {
+  const certificate = authority?.certificateOf(proxyId);
+  const mesh = engine.mesh;
+  const mtls = mesh?.proxies.get(proxyId)?.kind === "sidecar" ? mesh.security.get(proxyId)?.mtls : undefined;
+  return {
+    ...(certificate === undefined ? {} : { certificate: certificateView(certificate) }),
+    ...(mtls === undefined ? {} : { mtls: mtlsText(mtls) }),
+  };
+}
+
+/** Kinds that people change to change traffic, or who may. */
+const configKinds = [
+  "Service",
+  "ServiceEntry",
+  "VirtualService",
+  "DestinationRule",
+  "Gateway",
+  "ConfigMap",
+  "PeerAuthentication",
+  "AuthorizationPolicy",
+  "RequestAuthentication",
+] as const;
 const shownChanges = 10;
 
 function latestChanges(store: Store, sessions: readonly SessionStatus[]): readonly ConfigChange[] {

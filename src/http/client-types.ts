@@ -5,6 +5,7 @@ import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
+import type { AuthorityView } from "./security-contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
 export interface RawList {
@@ -79,6 +80,10 @@ export interface ApiClient {
   status(): Promise<MeshStatus>;
   proxies(): Promise<ProxyList>;
   diagnostics(): Promise<DiagnosticList>;
+  authority(): Promise<AuthorityView>;
+  /** Begins a root rotation. @throws Conflict while one is under way. */
+  rotateRoot(): Promise<AuthorityView>;
+  abortRootRotation(): Promise<AuthorityView>;
   waitAcknowledged(revision: number, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<AcknowledgedReply>;
   /** The name table now and after each change; goes on by itself when the control plane was away, until the signal aborts. */
   watchNames(request: { readonly signal: AbortSignal }): AsyncGenerator<NameTable, void, undefined>;

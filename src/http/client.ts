@@ -9,6 +9,7 @@ import { sendBatch } from "./client-batch.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
+import type { AuthorityView } from "./security-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
 const namesPollMs = 30_000;
@@ -18,6 +19,8 @@ const namesRetryMs = 100;
 export function createApiClient(address: ApiAddress): ApiClient {
   return new HttpApiClient(new Transport(address));
 }
+
+type OwnRequest = Partial<Pick<ApiRequest, "method" | "body" | "query" | "signal" | "idleMs">>;
 
 class HttpApiClient implements ApiClient {
   readonly #transport: Transport;
@@ -99,6 +102,18 @@ class HttpApiClient implements ApiClient {
     return this.#own("diagnostics");
   }
 
+  async authority(): Promise<AuthorityView> {
+    return this.#own("authority");
+  }
+
+  async rotateRoot(): Promise<AuthorityView> {
+    return this.#own("authority/rotate-root", { method: "POST", body: {} });
+  }
+
+  async abortRootRotation(): Promise<AuthorityView> {
+    return this.#own("authority/abort-rotation", { method: "POST", body: {} });
+  }
+
   async waitAcknowledged(
     revision: number,
     { timeoutMs = 10_000, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
@@ -131,8 +146,8 @@ class HttpApiClient implements ApiClient {
   }
 
   /** Our own server's answers follow contract.ts; they are not checked again. */
-  async #own<T>(route: string, options: Pick<ApiRequest, "query" | "signal" | "idleMs"> = {}): Promise<T> {
-    const answer: T = JSON.parse((await this.#transport.send({ ...options, method: "GET", path: `/lateen/v1/${route}` })).text);
+  async #own<T>(route: string, options: OwnRequest = {}): Promise<T> {
+    const answer: T = JSON.parse((await this.#transport.send({ method: "GET", ...options, path: `/lateen/v1/${route}` })).text);
     return answer;
   }
 }

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { NameTable } from "../model/name-table.ts";
+import type { AuthorityView, CertificateView } from "./security-contract.ts";
 
 /** metav1.Status: the body of every error, and of a delete that is done. */
 export interface KubeStatus {
@@ -56,6 +57,10 @@ export interface ProxyStatus {
   readonly waiting: readonly RejectedResource[];
   /** Resources it refused, each with Envoy's reason; it keeps their last good version. */
   readonly rejected: readonly RejectedResource[];
+  /** What it shows to others; undefined while it has no certificate. */
+  readonly certificate?: CertificateView;
+  /** What its pod accepts: "STRICT", or by port where they differ: "STRICT, 8080 PERMISSIVE"; undefined for gateways. */
+  readonly mtls?: string;
 }
 
 export interface RejectedResource {
@@ -147,6 +152,12 @@ export interface MeshView {
   status(): MeshStatus;
   proxies(): ProxyList;
   diagnostics(): DiagnosticList;
+  /** @throws Unavailable when this control plane has no authority. */
+  authority(): AuthorityView;
+  /** Begins a root rotation; it goes on by itself, `authority` shows how far. @throws Conflict while one is under way. */
+  rotateRoot(): AuthorityView;
+  /** Calls a rotation off while the old root is still trusted by all; later it changes nothing. */
+  abortRootRotation(): AuthorityView;
   /** Resolves with the table as soon as its version is another than `after`, or at the time-out. */
   names(after: string, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<NamesReply>;
   /** Resolves as AcknowledgedReply says; never rejects on time-out. */

@@ -13,10 +13,23 @@ import { acceptedOf, type RawResource } from "../store/store.ts";
 import { createApiClient } from "./client.ts";
 import type { ApiClient, ClientWatchEvent } from "./client-types.ts";
 import type { MeshView } from "./contract.ts";
+import type { AuthorityView } from "./security-contract.ts";
 import { type ApiServer, startApiServer } from "./server.ts";
 import { RefusedResource } from "./transport.ts";
 
+const authority = (phase: "steady" | "distributing"): AuthorityView => ({
+  trustDomain: "cluster.local",
+  source: "own",
+  roots: [],
+  issuer: { notBefore: "2030-01-01T00:00:00.000Z", notAfter: "2031-01-01T00:00:00.000Z" },
+  isRootDue: false,
+  rotation: { phase, step: 1, waitingFor: [] },
+});
+
 const view: MeshView = {
+  authority: () => authority("steady"),
+  rotateRoot: () => authority("distributing"),
+  abortRootRotation: () => authority("steady"),
   status: () => ({
     mesh: "test",
     revision: 1,
@@ -361,4 +374,11 @@ describe("around it", () => {
     server = await start();
     expect(acceptedOf(store.create(configMap("z"))).name).toBe("z");
   });
+});
+
+test("the authority is read, rotated and called off by routes of its own", async () => {
+  expect(await client.authority()).toEqual(authority("steady"));
+  expect((await client.rotateRoot()).rotation?.phase).toBe("distributing");
+  expect((await client.abortRootRotation()).rotation?.phase).toBe("steady");
+  expect((await send("GET", "/lateen/v1/authority/rotate-root")).code).toBe(404);
 });

@@ -101,6 +101,12 @@ export function mtlsModeOf({ mode, ports }: WorkloadMtls, port: number): Effecti
   return ports.get(port) ?? mode;
 }
 
+/** "STRICT", or "STRICT, 8080 PERMISSIVE" where ports differ. */
+export function mtlsText({ mode, ports }: WorkloadMtls): string {
+  const others = [...ports].filter(([, own]) => own !== mode).map(([port, own]) => `${port} ${own}`);
+  return [mode, ...others].join(", ");
+}
+
 function firstSet(modes: readonly (MtlsMode | undefined)[]): EffectiveMtlsMode | undefined {
   return modes.find((mode) => mode !== undefined && mode !== "UNSET");
 }

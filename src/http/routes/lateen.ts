@@ -9,6 +9,9 @@ export function addLateenRoutes(app: FastifyInstance, { view, signal }: AppOptio
   app.get("/lateen/v1/status", () => view.status());
   app.get("/lateen/v1/proxies", () => view.proxies());
   app.get("/lateen/v1/diagnostics", () => view.diagnostics());
+  app.get("/lateen/v1/authority", () => view.authority());
+  app.post("/lateen/v1/authority/rotate-root", () => view.rotateRoot());
+  app.post("/lateen/v1/authority/abort-rotation", () => view.abortRootRotation());
   app.get("/lateen/v1/names", async (request, reply) => {
     const { after, timeoutMs } = parsed(namesQuerySchema, request.query);
     const gone = new AbortController();
