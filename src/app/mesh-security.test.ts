@@ -1,0 +1,111 @@
+// The steps of a root rotation and of mode changes over time: none before everybody has acknowledged the push of the one before.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { resourcesOf, snapshotOf } from "../../test/harness/world.ts";
+import { openAuthority } from "../ca/authority.ts";
+import { WorkloadCertificates } from "../ca/workload-certificates.ts";
+import { silentLogger } from "../lib/log.ts";
+import { defaultMeshSettings } from "../model/mesh.ts";
+import { createModel } from "../model/mesh-of.ts";
+import { MeshSecurity } from "./mesh-security.ts";
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
+
+const yaml = `
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop, uid: web, labels: {app: web}}
+spec: {serviceAccountName: web, containers: [{name: app}]}
+status: {podIP: 198.18.0.2}
+`;
+
+function started() {
+  const directory = mkdtempSync(join(tmpdir(), "lateen-ca-"));
+  const authority = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local" });
+  const certificates = new WorkloadCertificates({ authority });
+  const world = { isCurrent: true, changes: 0, kept: 0 };
+  const security = new MeshSecurity({
+    authority,
+    certificates,
+    phases: new Map(),
+    isEverywhereCurrent: () => world.isCurrent,
+    onChange: () => {
+      world.changes += 1;
+    },
+    onKeep: () => {
+      world.kept += 1;
+    },
+    logger: silentLogger,
+  });
+  cleanups.push(() => {
+    security.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const model = createModel();
+  const meshOf = (text: string) =>
+    model.meshOf(snapshotOf(resourcesOf(text)), {
+      settings: defaultMeshSettings,
+      resolved: new Map(),
+      settled: new Map(),
+      mtls: security.phases,
+    });
+  return { authority, certificates, security, world, meshOf };
+}
+
+test("a root rotation takes a step per push that everybody acknowledged, and ends with the new root alone", () => {
+  const { authority, security, world, meshOf } = started();
+  const mesh = meshOf(yaml);
+  const [web] = [...mesh.proxies.values()];
+  if (web === undefined) throw new Error("no proxy");
+  security.pushed(mesh);
+  const before = { root: authority.trustBundlePem(), serial: security.certificateOf(web).serial };
+  security.startRootRotation();
+  const phases: string[] = [];
+  for (let step = 0; step < 4; step += 1) {
+    phases.push(authority.status().rotation?.phase ?? "");
+    // An acknowledgement before the step was pushed is one of the push before.
+    security.advance();
+    expect(authority.status().rotation?.phase).toBe(phases.at(-1));
+    security.pushed(mesh);
+    world.isCurrent = false;
+    security.advance();
+    expect(authority.status().rotation?.phase).toBe(phases.at(-1));
+    world.isCurrent = true;
+    security.advance();
+  }
+  expect(phases).toEqual(["distributing", "reissuing", "retiring", "steady"]);
+  expect(authority.trustBundlePem()).not.toContain(before.root.trim());
+  expect(security.certificateOf(web).serial).not.toBe(before.serial);
+});
+
+test("leaves are of the new root before the old one goes", () => {
+  const { authority, security, meshOf } = started();
+  const mesh = meshOf(yaml);
+  const [web] = [...mesh.proxies.values()];
+  if (web === undefined) throw new Error("no proxy");
+  security.pushed(mesh);
+  security.certificateOf(web);
+  security.startRootRotation();
+  security.pushed(mesh);
+  security.advance();
+  expect(authority.status().rotation?.phase).toBe("reissuing");
+  expect(security.certificateOf(web).root).toBe(authority.status().issuer.root);
+});
+
+test("what was pushed of mutual TLS counts once everybody acknowledged it, and is kept", () => {
+  const { security, world, meshOf } = started();
+  const mesh = meshOf(yaml);
+  world.isCurrent = false;
+  security.pushed(mesh);
+  security.advance();
+  expect([security.phases.size, world.kept]).toEqual([0, 0]);
+  world.isCurrent = true;
+  security.advance();
+  expect([security.phases, world.kept, world.changes]).toEqual([mesh.mtls.phases, 1, 0]);
+});
