@@ -104,7 +104,7 @@ export class MeshEngine {
       authority,
       certificates,
       phases: kept.mtls,
-      isEverywhereCurrent: () => ads.isEverywhereCurrent((id) => this.#runs(id)),
+      behind: () => ads.behind((id) => this.#runs(id)),
       onChange: () => this.#changed("immediate"),
       onKeep: () => this.#keep(),
       logger,

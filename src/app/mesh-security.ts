@@ -1,15 +1,16 @@
 // The mesh's identities over time: certificates renewed, roots rotated, and changes of mutual TLS taken step by step, each once every proxy has
 // acknowledged the one before. The shell around src/ca and model/mtls-phases.
 
-import type { Authority, AuthorityStatus, OwnAuthority } from "../ca/authority.ts";
+import type { Authority, OwnAuthority } from "../ca/authority.ts";
 import type { IssuedCertificate } from "../ca/leaf.ts";
 import type { RootRotation } from "../ca/root-rotation.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { MeshError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
-import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
+import type { Mesh, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import type { MtlsPhases } from "../model/security.ts";
+import type { AuthorityAccess } from "./authority-access.ts";
 import { identityOf } from "./proxy-secrets.ts";
 
 export interface MeshSecurityOptions {
@@ -17,8 +18,8 @@ export interface MeshSecurityOptions {
   readonly certificates: WorkloadCertificates;
   /** What every proxy had acknowledged before this process. */
   readonly phases: MtlsPhases;
-  /** Whether every proxy has acknowledged the newest configuration. */
-  readonly isEverywhereCurrent: () => boolean;
+  /** Ids of the proxies that have not acknowledged the newest configuration. */
+  readonly behind: () => readonly string[];
   /** Configurations are to be made anew. */
   readonly onChange: () => void;
   /** `phases` changed, to be kept. */
@@ -31,7 +32,7 @@ const renewalCheckMs = 1000;
 const busyRenewalMs = 50;
 const authorityCheckMs = 60_000;
 
-export class MeshSecurity {
+export class MeshSecurity implements AuthorityAccess {
   readonly #options: MeshSecurityOptions;
   #phases: MtlsPhases;
   /** Pushed and not acknowledged by all yet. */
@@ -58,13 +59,15 @@ export class MeshSecurity {
     return this.#phases;
   }
 
-  get status(): AuthorityStatus {
-    return this.#options.authority.status();
+  /** The certificate that a proxy has been given; undefined for an unknown proxy. @throws MeshError when none can be made. */
+  certificateOf(proxyId: string): IssuedCertificate | undefined {
+    const proxy = this.#proxies.get(proxyId);
+    return proxy && this.#options.certificates.certificateOf(identityOf(proxy, this.#settings));
   }
 
-  /** The certificate a proxy has been given last. @throws MeshError when none can be made. */
-  certificateOf(proxy: MeshProxy): IssuedCertificate {
-    return this.#options.certificates.certificateOf(identityOf(proxy, this.#settings));
+  authorityStatus(): ReturnType<AuthorityAccess["authorityStatus"]> {
+    const { authority, behind } = this.#options;
+    return { ...authority.status(), trustDomain: this.#settings.trustDomain, waitingFor: behind() };
   }
 
   /** A mesh was handed to the proxies. */
@@ -82,7 +85,7 @@ export class MeshSecurity {
   advance(): void {
     const rotation = this.#rotation();
     if (this.#awaitsPush || (this.#pushed === undefined && rotation === undefined)) return;
-    if (!this.#options.isEverywhereCurrent()) return;
+    if (this.#options.behind().length > 0) return;
     this.#advancePhases();
     if (rotation !== undefined && !this.#isReissuing && !this.#awaitsPush) this.#advanceRotation(rotation);
   }

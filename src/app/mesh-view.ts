@@ -3,7 +3,6 @@
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { resourceName } from "../api/resource.ts";
 import type { AcknowledgedReply, ConfigChange, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
-import { Unavailable } from "../lib/errors.ts";
 import { mtlsText } from "../model/policies.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
@@ -16,14 +15,13 @@ export interface MeshViewOptions {
   readonly ads: AdsServer;
   readonly engine: MeshEngine;
   readonly startedAt: string;
-  /** Undefined without identities. */
-  readonly authority?: AuthorityAccess | undefined;
 }
 
 type SessionStatus = ReturnType<AdsServer["status"]>[number];
 
 /** Builds the view over the running parts. */
-export function createMeshView({ mesh, store, ads, engine, startedAt, authority }: MeshViewOptions): MeshView {
+export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshViewOptions): MeshView {
+  const authority: AuthorityAccess = engine.security;
   const proxies = () =>
     ads.status().map((session) => ({ ...proxyStatus(session, engine), ...securityOf(session.proxyId, engine, authority) }));
   const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals)];
@@ -44,30 +42,22 @@ export function createMeshView({ mesh, store, ads, engine, startedAt, authority 
   };
 }
 
-function authorityPart(authority: AuthorityAccess | undefined): Pick<MeshView, "authority" | "rotateRoot" | "abortRootRotation"> {
-  const present = (): AuthorityAccess => {
-    if (authority !== undefined) return authority;
-    throw new Unavailable("this control plane has no certificate authority");
-  };
+function authorityPart(authority: AuthorityAccess): Pick<MeshView, "authority" | "rotateRoot" | "abortRootRotation"> {
   return {
-    authority: () => authorityView(present()),
+    authority: () => authorityView(authority),
     rotateRoot: () => {
-      present().startRootRotation();
-      return authorityView(present());
+      authority.startRootRotation();
+      return authorityView(authority);
     },
     abortRootRotation: () => {
-      present().abortRootRotation();
-      return authorityView(present());
+      authority.abortRootRotation();
+      return authorityView(authority);
     },
   };
 }
 
-function securityOf(
-  proxyId: string,
-  engine: MeshEngine,
-  authority: AuthorityAccess | undefined,
-): Pick<ProxyStatus, "certificate" | "mtls"> {
-  const certificate = authority?.certificateOf(proxyId);
+function securityOf(proxyId: string, engine: MeshEngine, authority: AuthorityAccess): Pick<ProxyStatus, "certificate" | "mtls"> {
+  const certificate = authority.certificateOf(proxyId);
   const mesh = engine.mesh;
   const mtls = mesh?.proxies.get(proxyId)?.kind === "sidecar" ? mesh.security.get(proxyId)?.mtls : undefined;
   return {

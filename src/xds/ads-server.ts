@@ -1,50 +1,31 @@
 // The delta ADS server: streams of proxies in, each proxy's session planning what it gets. Given `generate`; knows neither
 // model nor translate. Proxies are told apart by `authenticate`: locally the socket they connect to is their identity.
 
-import { status as grpcStatus, Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
-import { type DeltaRequest, type DeltaResponse, decodeDeltaRequest, encodeDeltaResponse } from "./delta-wire.ts";
+import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
+import { type GrpcService, newGrpcService } from "./grpc-service.ts";
 import { type Desired, ProxySession, type ResponseStream, type SessionStatus } from "./proxy-session.ts";
 import { ProxySockets } from "./proxy-sockets.ts";
 import { PushQueue, type Urgency } from "./push-queue.ts";
 import { type RevisionProgress, revisionProgressOf } from "./revision-progress.ts";
+import { type AdsCall, type Authenticate, isOwnRequest, Refusals, refuseStream, socketIdentity } from "./stream-identity.ts";
+import { startTlsListener, type TlsListener, type TlsListenerOptions } from "./tls-listener.ts";
 import { WriteGate } from "./write-gate.ts";
-
-export type AdsCall = ServerDuplexStream<DeltaRequest, DeltaResponse>;
 
 export interface AdsServerOptions {
   /** The newest configuration of a proxy; the same objects as before where nothing changed. Undefined while the proxy is unknown. */
   readonly generate: (proxyId: string) => Desired | undefined;
-  /** Who opened a stream; undefined refuses it. Default: the proxy of the socket. */
-  readonly authenticate?: (call: AdsCall) => string | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
-const deltaMethod = {
-  path: "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources",
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: () => Buffer.alloc(0),
-  requestDeserialize: decodeDeltaRequest,
-  responseSerialize: encodeDeltaResponse,
-  responseDeserialize: () => undefined,
-} as const;
-
-/** A delta reconnect lists every version it has: megabytes in a large mesh. Keepalive finds dead peers. */
-const serverOptions = {
-  "grpc.max_receive_message_length": 64 * 1024 * 1024,
-  "grpc.max_send_message_length": -1,
-  "grpc.keepalive_time_ms": 30_000,
-  "grpc.keepalive_timeout_ms": 10_000,
-  "grpc.enable_channelz": 0,
-} as const;
-
 export class AdsServer {
   readonly #options: AdsServerOptions;
-  readonly #server = new Server(serverOptions);
+  readonly #services: GrpcService[] = [];
   readonly #sockets: ProxySockets;
+  readonly #tlsListeners = new Set<TlsListener>();
+  readonly #refusals = new Refusals();
   readonly #sessions = new Map<string, ProxySession>();
   readonly #queue: PushQueue;
   readonly #gate = new WriteGate();
@@ -57,9 +38,8 @@ export class AdsServer {
     const { clock = systemClock, logger = silentLogger } = options;
     this.#logger = logger;
     this.#now = () => clock.monotonic();
-    this.#server.addService({ delta: deltaMethod }, { delta: (call: AdsCall) => this.#serve(call) });
-    const injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#sockets = new ProxySockets((connection) => injector.injectConnection(connection));
+    const overSockets = this.#newService(socketIdentity);
+    this.#sockets = new ProxySockets((connection) => overSockets.accept(connection));
     this.#queue = new PushQueue({ push: () => this.#pushAll(), now: this.#now });
   }
 
@@ -73,14 +53,32 @@ export class AdsServer {
     this.#queue.close();
     for (const session of this.#sessions.values()) session.close();
     this.#sessions.clear();
-    this.#server.forceShutdown();
-    await this.#sockets.closeAll();
+    for (const service of this.#services) service.close();
+    await Promise.all([this.#sockets.closeAll(), ...[...this.#tlsListeners].map((listener) => listener.close())]);
   }
 
   /** Expects a proxy at a Unix socket of its own. Throws MeshError when it cannot listen. */
   async openSocket(proxyId: string, path: string): Promise<void> {
     this.#session(proxyId);
     await this.#sockets.open(proxyId, path);
+  }
+
+  /** Expects a proxy that comes by TLS: it has no socket, and `closeSocket` forgets it too. */
+  expectProxy(proxyId: string): void {
+    this.#session(proxyId);
+  }
+
+  /** Listens for proxies that come by TLS and prove who they are to `authenticate`. @throws MeshError when it cannot listen. */
+  async listenTls({ authenticate, ...options }: TlsListenerOptions & { readonly authenticate: Authenticate }): Promise<TlsListener> {
+    const service = this.#newService(authenticate);
+    const listener = await startTlsListener(options, (connection) => service.accept(connection));
+    this.#tlsListeners.add(listener);
+    return listener;
+  }
+
+  /** How many streams were refused, by reason; a counter since the start. */
+  get refusals(): ReadonlyMap<string, number> {
+    return this.#refusals.counts;
   }
 
   /** Forgets a proxy and removes its socket. */
@@ -135,14 +133,16 @@ export class AdsServer {
   }
 
   /**
-   * Whether every proxy has acknowledged its newest configuration, but for what it refused. One without a stream counts when it had one, or
-   * `expects` says that it is running: it may act upon an older one.
+   * Proxies that have not acknowledged their newest configuration, sorted; what they refused does not count. One without a stream counts when
+   * it had one, or `expects` says that it is running: it may act upon an older one.
    */
-  isEverywhereCurrent(expects: (proxyId: string) => boolean): boolean {
-    for (const [proxyId, session] of this.#sessions) {
-      if (session.isConnected ? !session.isCurrent : session.wasConnected || expects(proxyId)) return false;
-    }
-    return true;
+  behind(expects: (proxyId: string) => boolean): readonly string[] {
+    const isBehind = ([proxyId, session]: readonly [string, ProxySession]): boolean =>
+      session.isConnected ? !session.isCurrent : session.wasConnected || expects(proxyId);
+    return [...this.#sessions]
+      .filter(isBehind)
+      .map(([proxyId]) => proxyId)
+      .sort();
   }
 
   /** Calls back after each change of a proxy's status; returns the function that ends it. */
@@ -195,23 +195,62 @@ export class AdsServer {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  #serve(call: AdsCall): void {
-    const { authenticate = (open: AdsCall) => open.getPeer() } = this.#options;
-    const proxyId = authenticate(call);
-    if (proxyId === undefined || !this.#sessions.has(proxyId)) {
-      call.emit("error", { code: grpcStatus.UNAUTHENTICATED, details: "no proxy is known by this identity" });
-      return;
-    }
-    const session = this.#session(proxyId);
+  #newService(authenticate: Authenticate): GrpcService {
+    const service = newGrpcService((call) => void this.#serve(call, authenticate));
+    this.#services.push(service);
+    return service;
+  }
+
+  /** Nothing is read from a stream before it is known who opened it. */
+  async #serve(call: AdsCall, authenticate: Authenticate): Promise<void> {
+    const asked = new Promise<Awaited<ReturnType<Authenticate>>>((resolve) => resolve(authenticate(call)));
+    const identity = await asked.catch((error: unknown) => {
+      this.#logger.error("an identity could not be checked", { error: String(error) });
+      return { refused: "failed" };
+    });
+    if (call.cancelled) return;
+    if ("refused" in identity) return this.#refuse(call, "unauthenticated", { reason: identity.refused });
+    const { proxyId, expiresAtMs } = identity;
+    const session = this.#sessions.get(proxyId);
+    if (session === undefined) return this.#refuse(call, "unauthenticated", { reason: "unknown proxy", proxy: proxyId });
+    this.#serveProxy(call, session, proxyId);
+    if (expiresAtMs === undefined) return;
+    const { clock = systemClock } = this.#options;
+    const timer = setTimeout(() => call.end(), Math.max(0, expiresAtMs - clock.now()));
+    call.once("close", () => clearTimeout(timer));
+  }
+
+  #serveProxy(call: AdsCall, session: ProxySession, proxyId: string): void {
     const stream: ResponseStream = {
       write: (response, taken) => this.#write(call, response, taken),
       end: () => call.end(),
+      refuse: () => this.#refuse(call, "tooMuch", { reason: "too much", proxy: proxyId }),
     };
-    call.on("data", (request: DeltaRequest) => session.receive(stream, request));
+    const detach = () => session.detach(stream);
+    let isFirst = true;
     call.on("error", (error) => this.#logger.debug("stream error", { proxy: proxyId, error: error.message }));
     call.on("end", () => call.end());
-    call.on("close", () => session.detach(stream));
-    call.on("cancelled", () => session.detach(stream));
-    session.attach(stream);
+    call.on("close", detach);
+    call.on("cancelled", detach);
+    call.on("data", (request: DeltaRequest) => {
+      if (!isOwnRequest(request, proxyId, isFirst)) {
+        detach();
+        return this.#refuse(call, "nodeId", { reason: "node id", proxy: proxyId, nodeId: request.nodeId?.slice(0, 300) });
+      }
+      // Only now: a stream that is not the proxy's must not end the one that is.
+      if (isFirst) session.attach(stream);
+      isFirst = false;
+      session.receive(stream, request);
+    });
+  }
+
+  #refuse(
+    call: AdsCall,
+    kind: Parameters<typeof refuseStream>[1],
+    why: { readonly reason: string } & Readonly<Record<string, unknown>>,
+  ): void {
+    this.#refusals.count(why.reason);
+    this.#logger.warn("stream refused", { peer: call.getPeer(), ...why });
+    refuseStream(call, kind);
   }
 }
