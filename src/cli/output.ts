@@ -53,6 +53,34 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return [line(headings), ...rows.map(line)].join("\n");
 }
 
+/** A column of a table that gives up columns on a narrow terminal. */
+export interface Column<Row> {
+  readonly heading: string;
+  readonly cell: (row: Row) => string;
+  /** Columns with a number go first, the highest of all; without one they stay. */
+  readonly dropAt?: number;
+}
+
+/** The table with as many columns as fit the terminal; all of them when it goes to a file or a pipe. */
+export function fittingTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  { isTty, columns: width }: Pick<Terminal, "isTty" | "columns">,
+): string {
+  const text = table(
+    columns.map(({ heading }) => heading),
+    rows.map((row) => columns.map(({ cell }) => cell(row))),
+  );
+  const widest = Math.max(...text.split("\n").map((line) => line.replace(escapeSequence, "").length));
+  const droppable = columns.filter(({ dropAt }) => dropAt !== undefined).toSorted((a, b) => (b.dropAt ?? 0) - (a.dropAt ?? 0))[0];
+  if (!isTty || widest <= width || droppable === undefined) return text;
+  return fittingTable(
+    columns.filter((column) => column !== droppable),
+    rows,
+    { isTty, columns: width },
+  );
+}
+
 /** An age as kubectl prints it: "12s", "5m3s", "2h", "3d". */
 export function age(fromMs: number, nowMs: number): string {
   const seconds = Math.max(0, Math.floor((nowMs - fromMs) / 1000));

@@ -76,7 +76,12 @@ function nounOf(program: Program, noun: string): Program {
   );
 }
 
-const nounSummaries: Readonly<Record<string, string>> = { proxy: "look at the proxies" };
+const nounSummaries: Readonly<Record<string, string>> = {
+  proxy: "look at the proxies",
+  policy: "ask who may call whom",
+  egress: "see what may not leave the mesh",
+  ca: "look at the certificate authority and rotate its root",
+};
 
 /** The first signal aborts the command, which then tidies up; a second one ends the process at once. */
 function abortOnSignals(): AbortController {

@@ -152,9 +152,8 @@ export interface MeshView {
   status(): MeshStatus;
   proxies(): ProxyList;
   diagnostics(): DiagnosticList;
-  /** @throws Unavailable when this control plane has no authority. */
   authority(): AuthorityView;
-  /** Begins a root rotation; it goes on by itself, `authority` shows how far. @throws Conflict while one is under way. */
+  /** Begins a root rotation; it goes on by itself, `authority` shows how far. @throws Conflict while one is under way, MeshError for plug-in files. */
   rotateRoot(): AuthorityView;
   /** Calls a rotation off while the old root is still trusted by all; later it changes nothing. */
   abortRootRotation(): AuthorityView;

@@ -112,6 +112,25 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./proxy-list.ts")).runProxyList,
   },
   {
+    name: "ca status",
+    onRunningMesh: true,
+    summary: "roots that everybody trusts, their expiry, and how far a rotation is",
+    options: [outputOption],
+    load: async () => (await import("./ca.ts")).runCaStatus,
+  },
+  {
+    name: "ca rotate-root",
+    onRunningMesh: true,
+    summary: "replace the root without a failed request, and wait until it is done",
+    options: [
+      { flags: "--abort", description: "call a rotation off, while the old root is still trusted by all" },
+      { flags: "--no-wait", description: "return at once; the rotation goes on" },
+      { flags: "--timeout <duration>", description: "how long to wait for its end", default: "10m" },
+    ],
+    examples: ["lateen ca rotate-root", "lateen ca rotate-root --abort"],
+    load: async () => (await import("./ca.ts")).runRotateRoot,
+  },
+  {
     name: "check",
     summary: "see what this machine lacks for running a mesh",
     load: async () => (await import("./check.ts")).runCheck,

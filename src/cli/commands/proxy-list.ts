@@ -1,9 +1,9 @@
-// `lateen proxy list`: every Envoy, whether it is connected, and what it has not acknowledged or has refused.
+// `lateen proxy list`: every Envoy, whether it is connected, what it has not acknowledged or has refused, and who it is to others.
 
 import type { ProxyStatus } from "../../http/contract.ts";
 import { exitCode, formatOption, type RunCommand } from "../command.ts";
 import { connect } from "../connect.ts";
-import { type Terminal, table } from "../output.ts";
+import { age, type Colours, type Column, fittingTable, type Terminal } from "../output.ts";
 
 export const runProxyList: RunCommand = async ({ options }, { config, terminal }) => {
   const format = formatOption(options, ["table", "json"]);
@@ -21,15 +21,7 @@ export const runProxyList: RunCommand = async ({ options }, { config, terminal }
 /** The table, and below it what proxies refused. */
 export function printProxies(proxies: readonly ProxyStatus[], revision: number, terminal: Terminal): void {
   const { colours } = terminal;
-  const rows = proxies.map((proxy) => [
-    proxy.namespace,
-    proxy.pod,
-    proxy.type,
-    proxy.connected ? colours.green("● connected") : colours.red("○ not connected"),
-    stateOf(proxy, terminal),
-    String(proxy.acknowledgedRevision),
-  ]);
-  terminal.out(table(["NAMESPACE", "POD", "TYPE", "STREAM", "CONFIG", "REVISION"], rows));
+  terminal.out(fittingTable(columnsOf(terminal, Date.now()), proxies, terminal));
   terminal.out(
     `\n${proxies.filter(({ synced }) => synced).length} of ${proxies.length} proxies have acknowledged everything up to revision ${revision}`,
   );
@@ -42,6 +34,27 @@ export function printProxies(proxies: readonly ProxyStatus[], revision: number, 
       terminal.out(`  fix: correct ${behind?.join(", ") ?? "the object"}; the proxy keeps its last good version until then`);
     }
   }
+}
+
+function columnsOf(terminal: Terminal, nowMs: number): readonly Column<ProxyStatus>[] {
+  const { colours } = terminal;
+  return [
+    { heading: "NAMESPACE", cell: ({ namespace }) => namespace },
+    { heading: "POD", cell: ({ pod }) => pod },
+    { heading: "TYPE", cell: ({ type }) => type, dropAt: 4 },
+    { heading: "STREAM", cell: ({ connected }) => (connected ? colours.green("● connected") : colours.red("○ not connected")), dropAt: 1 },
+    { heading: "CONFIG", cell: (proxy) => stateOf(proxy, terminal) },
+    { heading: "REVISION", cell: ({ acknowledgedRevision }) => String(acknowledgedRevision), dropAt: 5 },
+    { heading: "MTLS", cell: ({ mtls }) => mtls ?? "-", dropAt: 2 },
+    { heading: "IDENTITY", cell: ({ certificate }) => certificate?.spiffeId.replace("spiffe://", "") ?? "-", dropAt: 6 },
+    { heading: "CERTIFICATE", cell: ({ certificate }) => certificateText(certificate, colours, nowMs), dropAt: 3 },
+  ];
+}
+
+function certificateText(certificate: ProxyStatus["certificate"], colours: Colours, nowMs: number): string {
+  if (certificate === undefined) return colours.yellow("… none yet");
+  const left = Date.parse(certificate.notAfter) - nowMs;
+  return left > 0 ? `${age(0, left)} left` : colours.red("✗ expired");
 }
 
 const shownWaiting = 3;
