@@ -218,6 +218,19 @@ test("a proxy that connects before its configuration is known is answered when i
   expect(await server.whenAcknowledged(1, AbortSignal.timeout(10_000))).toMatchObject({ connected: 1, acknowledged: 1 });
 });
 
+test.each(["q", "", "p.", "P"])("a node id that isn't the socket's is refused, and the proxy's own stream goes on: %j", async (nodeId) => {
+  await using s = await stage(small);
+  await acknowledged(s, 1);
+  const stranger = new FakeProxy({ socketPath: s.socketPath, nodeId });
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => stranger.close());
+  stranger.connect();
+  await eventually(() => s.server.refusals.get("node id") === 1);
+  expect(stranger.received).toEqual([]);
+  await acknowledged(s, s.desire({ ...small, hosts: [{ domain: "a.test", split: { a: 10_000 }, header: "on" }] }));
+  expect(s.server.revisionProgress(2)).toMatchObject({ connected: 1, acknowledged: 1 });
+});
+
 test("closing a socket removes its file and its proxy", async () => {
   await using s = await stage(small);
   await acknowledged(s, 1);

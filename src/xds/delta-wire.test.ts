@@ -19,9 +19,9 @@ test("a response reads back with the generated schema", () => {
   ]);
 });
 
-test("a request written with the generated schema is read without its node", () => {
+test("a request written with the generated schema is read, of its node the id", () => {
   const request = create(DeltaDiscoveryRequestSchema, {
-    node: { id: "x".repeat(1000) },
+    node: { id: "web.shop", cluster: "x".repeat(1000), metadata: { id: "no" } },
     typeUrl: "t",
     resourceNamesSubscribe: ["a", "b"],
     resourceNamesUnsubscribe: ["c"],
@@ -30,6 +30,7 @@ test("a request written with the generated schema is read without its node", () 
     errorDetail: { code: 3, message: "no" },
   });
   expect(decodeDeltaRequest(toBinary(DeltaDiscoveryRequestSchema, request))).toEqual({
+    nodeId: "web.shop",
     typeUrl: "t",
     subscribe: ["a", "b"],
     unsubscribe: ["c"],
@@ -37,6 +38,22 @@ test("a request written with the generated schema is read without its node", () 
     nonce: "5",
     error: "no",
   });
+});
+
+test.each([
+  ["groups inside groups", Uint8Array.from({ length: 1_000_000 }, () => 0x0b)],
+  ["an end without a beginning", Uint8Array.of(0x0c)],
+  ["a length beyond the end", Uint8Array.of(0x1a, 0xff, 0xff, 0xff, 0x7f)],
+  ["a length that never ends", Uint8Array.from({ length: 100 }, () => 0xff)],
+  ["more names than any mesh has", Uint8Array.from({ length: 600_003 }, (_, index) => [0x1a, 1, 97][index % 3] ?? 0)],
+])("%s is no request", (_, bytes) => {
+  expect(() => decodeDeltaRequest(bytes)).toThrow();
+});
+
+test("what is nested in an unknown field is not looked at", () => {
+  let nested = new Uint8Array();
+  for (let depth = 0; depth < 60; depth += 1) nested = Uint8Array.of(0x7a, nested.length, ...nested);
+  expect(decodeDeltaRequest(nested)).toMatchObject({ nodeId: undefined, subscribe: [] });
 });
 
 test("a runtime layer reads back with the generated schema", () => {

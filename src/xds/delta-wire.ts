@@ -1,11 +1,13 @@
 // The two messages of delta xDS, written and read by hand: resources go onto the wire as the bytes they were encoded to,
-// and the Node (tens of kilobytes) of a first request is skipped. Field numbers: envoy/service/discovery/v3/discovery.proto.
+// and of the Node (tens of kilobytes) of a first request only the id is read. Field numbers: envoy/service/discovery/v3/discovery.proto.
 
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { EncodedResource } from "../envoy/config.ts";
 
-/** What a DeltaDiscoveryRequest says, without the node. */
+/** What a DeltaDiscoveryRequest says. */
 export interface DeltaRequest {
+  /** Whom the caller says it is; undefined without a node, which Envoy sends with the first request of a stream only. */
+  readonly nodeId: string | undefined;
   readonly typeUrl: string;
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
@@ -80,50 +82,63 @@ function varintSize(value: number): number {
   return size;
 }
 
+/** Most names and versions in one request: ten times what a proxy of the largest mesh has; more would be an attack on our memory. */
+const maxNames = 200_000;
+
 /** Reads a DeltaDiscoveryRequest; throws on bytes that are none. */
 export function decodeDeltaRequest(bytes: Uint8Array): DeltaRequest {
-  const reader = new BinaryReader(bytes);
   const subscribe: string[] = [];
   const unsubscribe: string[] = [];
   const initialVersions = new Map<string, string>();
+  let nodeId: string | undefined;
   let typeUrl = "";
   let nonce = "";
   let error: string | undefined;
-  while (reader.pos < reader.len) {
-    const [field, wireType] = reader.tag();
-    if (field === 2) typeUrl = reader.string();
+  let names = 0;
+  eachField(bytes, (field, reader) => {
+    if (field >= 3 && field <= 5) {
+      names += 1;
+      if (names > maxNames) throw new RangeError(`more than ${maxNames} names in one request`);
+    }
+    if (field === 1) nodeId = textField(reader.bytes(), 1);
+    else if (field === 2) typeUrl = reader.string();
     else if (field === 3) subscribe.push(reader.string());
     else if (field === 4) unsubscribe.push(reader.string());
     else if (field === 5) initialVersions.set(...mapEntry(reader.bytes()));
     else if (field === 6) nonce = reader.string();
-    else if (field === 7) error = statusMessage(reader.bytes());
-    else reader.skip(wireType, field);
+    else if (field === 7) error = textField(reader.bytes(), 2) || "the proxy gave no reason";
+    else return false;
+    return true;
+  });
+  return { nodeId, typeUrl, subscribe, unsubscribe, initialVersions, nonce, error };
+}
+
+/**
+ * Walks a message. `read` says whether it took the field's content; all that we read is length-delimited. Nothing descends into what is
+ * skipped, and groups, the one thing that would, are refused: no message of xDS has any.
+ */
+function eachField(bytes: Uint8Array, read: (field: number, reader: BinaryReader) => boolean): void {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (wireType === WireType.StartGroup || wireType === WireType.EndGroup) throw new TypeError("groups are not read");
+    if (wireType === WireType.LengthDelimited && read(field, reader)) continue;
+    reader.skip(wireType, field);
   }
-  return { typeUrl, subscribe, unsubscribe, initialVersions, nonce, error };
 }
 
 /** An entry of map<string, string>: key = 1, value = 2. */
 function mapEntry(bytes: Uint8Array): [string, string] {
-  const reader = new BinaryReader(bytes);
-  let key = "";
-  let value = "";
-  while (reader.pos < reader.len) {
-    const [field, wireType] = reader.tag();
-    if (field === 1) key = reader.string();
-    else if (field === 2) value = reader.string();
-    else reader.skip(wireType, field);
-  }
-  return [key, value];
+  return [textField(bytes, 1), textField(bytes, 2)];
 }
 
-/** The message (2) of a google.rpc.Status. */
-function statusMessage(bytes: Uint8Array): string {
-  const reader = new BinaryReader(bytes);
-  let message = "";
-  while (reader.pos < reader.len) {
-    const [field, wireType] = reader.tag();
-    if (field === 2) message = reader.string();
-    else reader.skip(wireType, field);
-  }
-  return message === "" ? "the proxy gave no reason" : message;
+/** One string field of a message, "" when it isn't there: Node.id = 1, google.rpc.Status.message = 2. */
+function textField(bytes: Uint8Array, wanted: number): string {
+  let text = "";
+  eachField(bytes, (field, reader) => {
+    if (field !== wanted) return false;
+    text = reader.string();
+    return true;
+  });
+  return text;
 }

@@ -21,7 +21,7 @@ import { refused } from "./rejection.ts";
 import { hasWildcard, resourceSetOf, resourceTypes } from "./resource-types.ts";
 
 /** What arrives on a stream, its type already looked up. */
-export type ProxyRequest = Omit<DeltaRequest, "typeUrl"> & { readonly type: ResourceType };
+export type ProxyRequest = Omit<DeltaRequest, "typeUrl" | "nodeId"> & { readonly type: ResourceType };
 
 /**
  * A stream begins.

@@ -9,7 +9,7 @@ import { connected, received } from "./proxy-events.ts";
 import { initialState, type ProxyState } from "./proxy-state.ts";
 import { isAcknowledged, isAcknowledgedOrRefused, type ProxyProgress, progressOf } from "./proxy-status.ts";
 import { plan } from "./push-plan.ts";
-import { resourceTypeOf, resourceTypes, typeUrls } from "./resource-types.ts";
+import { resourceSetOf, resourceTypeOf, resourceTypes, typeUrls } from "./resource-types.ts";
 
 /** What a proxy should have, and the store's revision it was made from. */
 export interface Desired {
@@ -22,6 +22,8 @@ export interface ResponseStream {
   /** Calls back when the transport took the message; until then nothing more is written. */
   write(response: DeltaResponse, taken: () => void): void;
   end(): void;
+  /** Ends it because the proxy asks for more than any proxy needs. */
+  refuse(): void;
 }
 
 /** A proxy may connect and ask before anybody knows what it should have; it is answered when that is known. */
@@ -61,6 +63,13 @@ export interface SessionStatus {
 
 /** First requests kept while there is no configuration: one per type and some; more would be a proxy that misbehaves. */
 const maxEarlyRequests = 32;
+/** Sum of the names in them. */
+const maxEarlyNames = 200_000;
+/**
+ * Length of the names that a proxy may ask for on one stream although nothing of its configuration bears them: we have to remember them. An
+ * Envoy asks for such only when something is just being removed.
+ */
+const maxStrangeCharacters = 4 * 1024 * 1024;
 
 export class ProxySession {
   readonly #options: SessionOptions;
@@ -76,6 +85,7 @@ export class ProxySession {
   #wasConnected = false;
   #rejections = 0;
   #early: DeltaRequest[] = [];
+  #strangeCharacters = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -112,6 +122,7 @@ export class ProxySession {
     this.#stream?.end();
     this.#stream = stream;
     this.#early = [];
+    this.#strangeCharacters = 0;
     this.#unwritten = 0;
     // It may be another process that knows nothing: what it holds counts again once it has said so.
     this.#acknowledged = undefined;
@@ -133,7 +144,7 @@ export class ProxySession {
   /** The proxy said something. */
   receive(stream: ResponseStream, request: DeltaRequest): void {
     if (this.#stream !== stream) return;
-    const { typeUrl, ...rest } = request;
+    const { typeUrl, nodeId: _, ...rest } = request;
     const type = resourceTypeOf(typeUrl);
     if (type === undefined) {
       this.#options.logger.warn("request not served", { proxy: this.#options.proxyId, typeUrl });
@@ -141,7 +152,15 @@ export class ProxySession {
     }
     if (this.#desired === undefined) {
       // A proxy may connect before its configuration can be made (its pod has no address yet): its first requests wait for it.
-      if (this.#early.length < maxEarlyRequests) this.#early.push(request);
+      const names = [...this.#early, request].reduce((sum, early) => sum + early.subscribe.length + early.initialVersions.size, 0);
+      if (this.#early.length < maxEarlyRequests && names <= maxEarlyNames) this.#early.push(request);
+      return;
+    }
+    const known = resourceSetOf(this.#desired.config, type);
+    for (const name of rest.subscribe) if (!known.has(name)) this.#strangeCharacters += name.length + 1;
+    if (this.#strangeCharacters > maxStrangeCharacters) {
+      this.detach(stream);
+      stream.refuse();
       return;
     }
     this.#state = received(this.#state, { ...rest, type }, this.#desired?.config ?? nothingDesired);

@@ -46,7 +46,7 @@ async function stage(firstOf: (ports: readonly number[]) => TestWorld): Promise<
   cleanup.defer(() => server.close());
   const relayPath = join(folder.path, "slow.sock");
   cleanup.use(await startSlowRelay(relayPath, socketPath, relayDelayMs));
-  const envoy = cleanup.use(await startEnvoy(adsBootstrap(relayPath)));
+  const envoy = cleanup.use(await startEnvoy(adsBootstrap(relayPath, "p")));
   const port = listenerPort(await envoy.admin("/listeners?format=json"));
   const stack = cleanup.move();
   const next = (world: TestWorld): number => {

@@ -37,9 +37,12 @@ export async function startLargeWorld(context: BenchContext): Promise<LargeWorld
   const worldSeconds = (performance.now() - before) / 1000;
   const cpuBefore = cpuSeconds(pid);
   const connectedAt = performance.now();
-  const sockets = world.proxies.map(({ uid }) => runFiles.xdsSocket(runDir, uid));
-  await eventually(() => sockets.every((socket) => existsSync(socket)), syncedMs, "the proxies' sockets");
-  const simulated = await startSimulatedProxies(context, sockets);
+  const places = world.proxies.map(({ uid, name, namespace }) => ({
+    socketPath: runFiles.xdsSocket(runDir, uid),
+    nodeId: `${name}.${namespace}`,
+  }));
+  await eventually(() => places.every(({ socketPath }) => existsSync(socketPath)), syncedMs, "the proxies' sockets");
+  const simulated = await startSimulatedProxies(context, places);
   const pod = await startRealEnvoy(context, controlPlane, world);
   await eventually(async () => (await client.status()).proxies.synced === size.proxies + 1, syncedMs, "all proxies' acknowledgement");
   const connectSeconds = (performance.now() - connectedAt) / 1000;

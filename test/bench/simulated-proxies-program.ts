@@ -7,7 +7,7 @@ import { serveCalls } from "./ipc-calls.ts";
 /** A gRPC message's own header, and the HTTP/2 frame's around it. */
 const framingBytes = 5 + 9;
 
-const connectSchema = z.object({ sockets: z.array(z.string()) });
+const connectSchema = z.object({ proxies: z.array(z.object({ socketPath: z.string(), nodeId: z.string() })) });
 const proxies: FakeProxy[] = [];
 const known = new Map<string, readonly string[]>();
 
@@ -20,8 +20,8 @@ const namesOnce: typeof namesIn = (type, name, content) => {
 };
 
 function connect(input: unknown): void {
-  for (const socketPath of connectSchema.parse(input).sockets) {
-    const proxy = new FakeProxy({ socketPath, namesIn: namesOnce });
+  for (const place of connectSchema.parse(input).proxies) {
+    const proxy = new FakeProxy({ ...place, namesIn: namesOnce });
     proxies.push(proxy);
     proxy.connect();
   }

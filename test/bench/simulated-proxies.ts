@@ -21,8 +21,11 @@ export interface SimulatedProxies {
   receipt(): Promise<Receipt>;
 }
 
-/** Connects one proxy to each socket; they acknowledge whatever comes. */
-export async function startSimulatedProxies(context: BenchContext, sockets: readonly string[]): Promise<SimulatedProxies> {
+/** Connects the proxies; they acknowledge whatever comes. */
+export async function startSimulatedProxies(
+  context: BenchContext,
+  places: readonly { readonly socketPath: string; readonly nodeId: string }[],
+): Promise<SimulatedProxies> {
   const program = fileURLToPath(new URL("simulated-proxies-program.ts", import.meta.url));
   const child = startProcess([process.execPath, "--disable-warning=ExperimentalWarning", program], {
     core: 1,
@@ -30,6 +33,6 @@ export async function startSimulatedProxies(context: BenchContext, sockets: read
   });
   context.cleanup.defer(() => stopProcess(child, "SIGKILL"));
   const helper = new Helper(child);
-  await helper.call("connect", { sockets });
+  await helper.call("connect", { proxies: places });
   return { pid: helper.pid, receipt: async () => receiptSchema.parse(await helper.call("receipt")) };
 }

@@ -92,10 +92,10 @@ function adminCall(options: { readonly socketPath: string; readonly path: string
 }
 
 /** A bootstrap that gets everything by delta ADS from a Unix socket, as ours does. */
-export function adsBootstrap(xdsSocket: string): BootstrapJson {
+export function adsBootstrap(xdsSocket: string, nodeId: string): BootstrapJson {
   const ads = { resourceApiVersion: "V3", ads: {} } as const;
   return {
-    node: { id: "test", cluster: "test" },
+    node: { id: nodeId, cluster: "test" },
     dynamicResources: {
       adsConfig: {
         apiType: "DELTA_GRPC",

@@ -1,6 +1,7 @@
 // A delta ADS client that subscribes and acknowledges as Envoy does: RTDS first, wildcard CDS and LDS, EDS by name after CDS,
 // RDS by name from listeners, SDS by name. For feature tests and benches with many proxies; keeps versions, not contents.
 
+import { basename } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
 import { ClusterSchema } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
@@ -29,6 +30,8 @@ export interface ReceivedResponse {
 
 export interface FakeProxyOptions {
   readonly socketPath: string;
+  /** Default: the socket's file name without ".sock". */
+  readonly nodeId?: string;
   /** How long an answer takes; default none. */
   readonly answerDelayMs?: (type: ResourceType) => number;
   /** Why the proxy refuses a resource; undefined accepts it. Envoy's words name clusters and listeners. */
@@ -182,7 +185,7 @@ export class FakeProxy {
 
   #send(type: ResourceType, fields: RequestFields): void {
     const request = create(DeltaDiscoveryRequestSchema, { typeUrl: typeUrls[type], ...fields });
-    if (!this.#isNodeSent) request.node = create(NodeSchema, { id: this.#options.socketPath });
+    if (!this.#isNodeSent) request.node = create(NodeSchema, { id: this.#options.nodeId ?? basename(this.#options.socketPath, ".sock") });
     this.#isNodeSent = true;
     this.#call?.write(request);
   }
