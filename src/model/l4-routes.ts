@@ -8,8 +8,8 @@ import { outboundClusterName, splitClusterName } from "../envoy/names.ts";
 import type { DestinationContext, ResolvedDestination } from "./client.ts";
 import { resolveDestination } from "./client.ts";
 import { effectivePolicy, subsetOf } from "./destinations.ts";
-import type { MeshService, PortProtocol, ServicePort } from "./mesh.ts";
-import { isTls } from "./protocol.ts";
+import type { DestinationPolicy, MeshService, PortProtocol, ServicePort } from "./mesh.ts";
+import { isHttp, isTls } from "./protocol.ts";
 import { l4MatchHolds } from "./virtual-services.ts";
 import { compare } from "./visibility.ts";
 
@@ -27,6 +27,8 @@ export type ConnectionLimits = Pick<TcpSettings, "idleTimeout" | "maxConnectionD
 export interface L4Chain {
   readonly match: ChainMatch;
   readonly cluster: string;
+  /** The cluster also carries HTTP, so that TLS between sidecars has to say that these connections are none; missing when it doesn't. */
+  readonly sharesCluster?: true;
   /** Of the (first) destination's DestinationRule. */
   readonly limits?: ConnectionLimits | undefined;
   /** "VirtualService shop/db" and the like. */
@@ -119,10 +121,24 @@ function chainOf(
   if (only === undefined) return { chains: [], splits: [], targets: [] };
   const targets = members.map(({ destination }) => destination);
   const limits = limitsOf(only.destination);
-  if (members.length === 1)
-    return { chains: [{ match, cluster: only.destination.cluster, limits, sources: [source] }], splits: [], targets };
+  if (members.length === 1) {
+    const { cluster, policy, servicePort, subset } = only.destination;
+    const shares = sharedWithHttp(servicePort, policy, subset);
+    return { chains: [{ match, cluster, ...shares, limits, sources: [source] }], splits: [], targets };
+  }
   const cluster = splitClusterName({ port: place.listenerPort, route: id, name, namespace });
   return { chains: [{ match, cluster, limits, sources: [source] }], splits: [{ name: cluster, members, source }], targets };
+}
+
+/** TLS to the outside (DestinationRule) knows nothing of it. */
+function sharedWithHttp(
+  port: ServicePort | undefined,
+  policy: DestinationPolicy | undefined,
+  subset = "",
+): { readonly sharesCluster?: true } {
+  if (port === undefined || (port.protocol !== "detect" && !isHttp(port.protocol))) return {};
+  const mode = effectivePolicy(policy, port.number, subsetOf(policy, subset)).tls?.mode;
+  return mode === "SIMPLE" || mode === "MUTUAL" ? {} : { sharesCluster: true };
 }
 
 function limitsOf({ policy, port, subset }: ResolvedDestination): ConnectionLimits | undefined {
@@ -165,9 +181,10 @@ export function serviceL4Routes(
   };
   const routed = virtualService === undefined ? { chains: [], splits: [], targets: [] } : l4Routes(virtualService, place);
   const cluster = outboundClusterName(port.number, "", service.hostname);
-  const limits = effectivePolicy(directory.policies(client, service), port.number).connectionPool?.tcp;
+  const policy = directory.policies(client, service);
+  const limits = effectivePolicy(policy, port.number).connectionPool?.tcp;
   const own: L4Routes = {
-    chains: [{ match: anyConnection, cluster, limits, sources: [service.source] }],
+    chains: [{ match: anyConnection, cluster, ...sharedWithHttp(port, policy), limits, sources: [service.source] }],
     splits: [],
     targets: [],
   };

@@ -117,6 +117,8 @@ export interface MeshService {
   readonly vips: readonly string[];
   readonly ports: readonly ServicePort[];
   readonly exportTo: Visibility;
+  /** Names that its servers' certificates bear (ServiceEntry.subjectAltNames); missing when it names none. */
+  readonly subjectAltNames?: readonly string[];
   /** RFC 3339; the older of two objects that claim a host wins. */
   readonly createdAt: string;
 }

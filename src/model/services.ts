@@ -104,6 +104,7 @@ function entryService(entry: ServiceEntry, host: string, address: string): MeshS
       targetPort: port.targetPort ?? port.number,
     })),
     exportTo: visibilityOf(spec.exportTo, namespace),
+    ...(spec.subjectAltNames.length === 0 ? {} : { subjectAltNames: spec.subjectAltNames }),
     createdAt: creationTimestamp,
   };
 }

@@ -16,7 +16,8 @@ import { KeyedMemo, memoLast, memoObject, stableMap } from "../model/memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshSettings, Scope } from "../model/mesh.ts";
 import { subsetEndpoints } from "../model/splits.ts";
 import { inboundCluster, inboundPassthroughCluster } from "./cluster/inbound.ts";
-import type { ClusterPlan, EndpointSource } from "./cluster/plan.ts";
+import { createPlaintextPorts } from "./cluster/plaintext-ports.ts";
+import type { ClusterPlan, ClusterPlanner, EndpointSource } from "./cluster/plan.ts";
 import { createClusterPlanner } from "./cluster/plan.ts";
 import { clusterLoadAssignment, splitLoadAssignment } from "./endpoint/cluster-load-assignment.ts";
 import { virtualInboundListener } from "./listener/inbound.ts";
@@ -34,6 +35,7 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
   const encoderOf = memoLast((settings: MeshSettings) => new RouteEncoder(cache, routeSettings(settings)));
   const inboundOf = memoLast((settings: MeshSettings) => memoObject((proxy: MeshProxy) => inboundResources(cache, proxy, settings)));
   const plannerOf = createClusterPlanner(cache);
+  const plaintextOf = createPlaintextPorts();
   const classes = new Map<string, ClassTranslator>();
   const configs = new KeyedMemo<ProxyConfig>();
   let round: Mesh | undefined;
@@ -48,7 +50,7 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     const scope = mesh.scopes.get(proxy.id);
     if (scope === undefined) throw new MeshError("internal", `proxy ${proxy.id} is not in the mesh`);
     startRound(mesh);
-    const translate = classes.get(scope.key) ?? createClassTranslator(cache, plannerOf);
+    const translate = classes.get(scope.key) ?? createClassTranslator(cache, { plannerOf, plaintextOf });
     classes.set(scope.key, translate);
     const shared = translate(mesh, scope, encoderOf(mesh.settings));
     const inbound = proxy.kind === "sidecar" && proxy.address !== "" ? inboundOf(mesh.settings)(proxy) : noInbound;
@@ -80,12 +82,17 @@ const joined = ((): ((shared: ResourceSet, own: ResourceSet) => ResourceSet) => 
 type ClassTranslator = (mesh: Mesh, scope: Scope, encoder: RouteEncoder) => ProxyConfig;
 
 /** Everything that a class of proxies shares. */
-function createClassTranslator(cache: EncodeCache, plannerOf: (scope: Scope) => ClusterPlan): ClassTranslator {
+function createClassTranslator(
+  cache: EncodeCache,
+  { plannerOf, plaintextOf }: { readonly plannerOf: ClusterPlanner; readonly plaintextOf: ReturnType<typeof createPlaintextPorts> },
+): ClassTranslator {
   const clusterSet = stableMap<string, EncodedResource>();
   const listenerSet = stableMap<string, EncodedResource>();
   const routeSet = stableMap<string, EncodedResource>();
   const runtimeSet = stableMap<string, number>();
-  const planOf = memoLast(plannerOf);
+  const planOf = memoLast((scope: Scope, identities: Mesh["identities"], plaintext: ReadonlySet<string>) =>
+    plannerOf(scope, { identities, plaintext }),
+  );
   const clustersOf = memoLast((plan: ClusterPlan) => clusterSet(plan.clusters));
   const endpointsOf = createEndpointTranslator(cache);
   const listenersOf = memoLast((relations: Scope["listeners"], kind: Scope["kind"], settings: MeshSettings) =>
@@ -116,7 +123,7 @@ function createClassTranslator(cache: EncodeCache, plannerOf: (scope: Scope) => 
     }),
   );
   return (mesh, scope, encoder) => {
-    const plan = planOf(scope);
+    const plan = planOf(scope, mesh.identities, plaintextOf(mesh.services, mesh.endpoints));
     return config(
       clustersOf(plan),
       endpointsOf(plan, mesh.endpoints),

@@ -3,6 +3,7 @@
 import { createServer } from "node:net";
 import { join } from "node:path";
 import type { Snapshot } from "../../src/api/snapshot.ts";
+import type { CredentialSecrets } from "../../src/app/proxy-secrets.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
@@ -13,6 +14,7 @@ import { AdsServer } from "../../src/xds/ads-server.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
 import type { RunningEnvoy } from "./envoy.ts";
 import { startEnvoy, temporaryFolder } from "./envoy.ts";
+import { startTestSecrets } from "./test-secrets.ts";
 import { resourcesOf, snapshotOf, withEndpoints } from "./world.ts";
 
 export interface GatewayEnvoy extends AsyncDisposable {
@@ -57,13 +59,27 @@ spec: {selector: {istio: ingressgateway}, servers: [{port: {number: ${port}, nam
 `;
 }
 
-/** Starts the control plane's core and a gateway; the mesh's retries are off, so that every failure is seen. */
-export async function startGatewayEnvoy(yaml: string, settings: Partial<MeshSettings> = {}): Promise<GatewayEnvoy> {
+/**
+ * Starts the control plane's core and a gateway. The mesh's retries are off, so that every failure is seen, and so is automatic mutual TLS:
+ * pods of such a world are servers of the test, without sidecars.
+ */
+export async function startGatewayEnvoy(
+  yaml: string,
+  settings: Partial<MeshSettings> = {},
+  credentials: CredentialSecrets = () => undefined,
+): Promise<GatewayEnvoy> {
   await using cleanup = new AsyncDisposableStack();
   const folder = cleanup.use(await temporaryFolder());
   const model = createModel();
   const translate = createTranslator();
-  const all: MeshSettings = { ...defaultMeshSettings, accessLogFile: "", defaultHttpRetryPolicy: { attempts: 0 }, ...settings };
+  const all: MeshSettings = {
+    ...defaultMeshSettings,
+    accessLogFile: "",
+    defaultHttpRetryPolicy: { attempts: 0 },
+    enableAutoMtls: false,
+    ...settings,
+  };
+  const secrets = cleanup.use(startTestSecrets(credentials));
   const resolved = new Map<string, readonly string[]>();
   let settled: SettledWeights = new Map();
   let snapshot: Snapshot | undefined;
@@ -74,7 +90,7 @@ export async function startGatewayEnvoy(yaml: string, settings: Partial<MeshSett
     settled = mesh.settled;
     const proxy = mesh.proxies.get(gatewayId);
     if (proxy === undefined) throw new Error("no gateway");
-    return { config: translate(mesh, proxy), revision };
+    return { config: secrets.withSecrets(translate(mesh, proxy), mesh, proxy), revision };
   };
   let desired = desiredOf(yaml);
   const ads = new AdsServer({ generate: () => desired });

@@ -13,8 +13,14 @@ const caseSchema = z.strictObject({
   /** Parts of the names of the resources that the golden shows; all when empty. */
   only: z.array(z.string()).default([]),
   settings: z
-    .strictObject({ outboundTrafficPolicy: z.enum(["ALLOW_ANY", "REGISTRY_ONLY"]).optional(), accessLogFile: z.string().default("") })
-    .default({ accessLogFile: "" }),
+    .strictObject({
+      outboundTrafficPolicy: z.enum(["ALLOW_ANY", "REGISTRY_ONLY"]).optional(),
+      accessLogFile: z.string().default(""),
+      /** Off unless it is the point of the case: it stands in every cluster. */
+      enableAutoMtls: z.boolean().default(false),
+      trustDomainAliases: z.array(z.string()).default([]),
+    })
+    .default({ accessLogFile: "", enableAutoMtls: false, trustDomainAliases: [] }),
   /** Addresses of DNS names. */
   resolved: z.record(z.string(), z.array(z.string())).default({}),
 });
@@ -30,14 +36,14 @@ export function translatedCase(text: string): TranslatedCase {
   const documents: unknown[] = parseAllDocuments(text).map((document) => document.toJS());
   const isCase = (document: unknown) => typeof document === "object" && document !== null && "kind" in document && document.kind === "Case";
   const { proxy, only, settings, resolved } = caseSchema.parse(documents.find(isCase));
-  const { outboundTrafficPolicy, accessLogFile } = settings;
+  const { outboundTrafficPolicy, ...others } = settings;
   const world = worldOf(
     documents
       .filter((document) => !isCase(document))
       .map((document) => stringify(document))
       .join("---\n"),
     {
-      settings: outboundTrafficPolicy === undefined ? { accessLogFile } : { accessLogFile, outboundTrafficPolicy },
+      settings: outboundTrafficPolicy === undefined ? others : { ...others, outboundTrafficPolicy },
       resolved: new Map(Object.entries(resolved)),
     },
   );

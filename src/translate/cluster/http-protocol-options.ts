@@ -19,17 +19,23 @@ export interface HttpOptions {
   readonly connectionPool?: ConnectionPoolSettings | undefined;
   /** Where DestinationRules have no say. */
   readonly idleTimeout?: DurationMs;
+  /** Whether TLS names the host of each request (SNI). */
+  readonly autoSni?: boolean | undefined;
 }
 
 /** The cluster's typed options; undefined for clusters that never carry HTTP. */
 export function httpProtocolOptions(options: HttpOptions): { readonly [name: string]: AnyJson } | undefined {
-  const { protocol, connectionPool } = options;
+  const { protocol, connectionPool, autoSni } = options;
   if (!isHttp(protocol) && protocol !== "detect") return undefined;
   const http = connectionPool?.http;
   return {
     [extensionName]: any(
       HttpProtocolOptionsSchema,
-      defined<HttpProtocolOptionsJson>({ commonHttpProtocolOptions: commonOptions(options), ...upstreamProtocol(protocol, http) }),
+      defined<HttpProtocolOptionsJson>({
+        commonHttpProtocolOptions: commonOptions(options),
+        upstreamHttpProtocolOptions: autoSni === true ? { autoSni } : undefined,
+        ...upstreamProtocol(protocol, http),
+      }),
     ),
   };
 }
@@ -55,8 +61,13 @@ function upstreamProtocol(protocol: PortProtocol, http: ConnectionPoolSettings["
   if (http?.useClientProtocol === true || protocol === "detect") {
     return { useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions } };
   }
-  const upgraded = http?.h2UpgradePolicy === "UPGRADE";
-  return { explicitHttpConfig: isHttp2(protocol) || upgraded ? { http2ProtocolOptions } : { httpProtocolOptions: {} } };
+  return { explicitHttpConfig: speaksHttp2(protocol, http) ? { http2ProtocolOptions } : { httpProtocolOptions: {} } };
+}
+
+/** Whether a cluster is spoken to in HTTP/2 whatever the client speaks. */
+export function speaksHttp2(protocol: PortProtocol, http: ConnectionPoolSettings["http"]): boolean {
+  if (http?.useClientProtocol === true || !isHttp(protocol)) return false;
+  return isHttp2(protocol) || http?.h2UpgradePolicy === "UPGRADE";
 }
 
 function http2Options(http: ConnectionPoolSettings["http"]): Http2ProtocolOptionsJson {

@@ -10,6 +10,7 @@ import type { MeshService, MeshSettings, PortProtocol, ServicePort } from "../..
 import { isHttp } from "../../model/protocol.ts";
 import { endpointConfigSource } from "../config-source.ts";
 import { circuitBreakers } from "./circuit-breakers.ts";
+import type { ClusterTls } from "./cluster-tls.ts";
 import { httpProtocolOptions } from "./http-protocol-options.ts";
 import { commonLbConfig, loadBalancing } from "./load-balancer.ts";
 import { outlierDetection } from "./outlier-detection.ts";
@@ -21,15 +22,16 @@ export interface OutboundCluster {
   readonly subset: string;
   readonly policy: EffectivePolicy;
   readonly settings: MeshSettings;
+  readonly tls: ClusterTls;
 }
 
 /** One outbound cluster. Weights and endpoints are not in it: they change often, and a cluster's change renews its connections. */
-export function outboundCluster({ service, port, subset, policy, settings }: OutboundCluster): ClusterJson {
+export function outboundCluster({ service, port, subset, policy, settings, tls }: OutboundCluster): ClusterJson {
   return {
     name: outboundClusterName(port.number, subset, service.hostname),
     metadata: { filterMetadata: { istio: { services: [{ host: service.hostname, name: service.name, namespace: service.namespace }] } } },
     ...(followsClient(service, port, policy) ? originalDestination : endpointDiscovery(policy)),
-    ...clusterCommon({ name: outboundClusterName(port.number, subset, service.hostname), policy, protocol: port.protocol, settings }),
+    ...clusterCommon({ name: outboundClusterName(port.number, subset, service.hostname), policy, protocol: port.protocol, settings, tls }),
   };
 }
 
@@ -58,17 +60,19 @@ export interface ClusterCommon {
   readonly policy: EffectivePolicy;
   readonly protocol: PortProtocol;
   readonly settings: MeshSettings;
+  readonly tls: ClusterTls;
 }
 
 /** What all clusters have that carry the mesh's traffic. */
-export function clusterCommon({ name, policy, protocol, settings }: ClusterCommon): ClusterJson {
+export function clusterCommon({ name, policy, protocol, settings, tls }: ClusterCommon): ClusterJson {
   const { connectionPool } = policy;
   return defined<ClusterJson>({
     altStatName: clusterStatName(name),
     connectTimeout: protoDuration(connectionPool?.tcp?.connectTimeout ?? settings.connectTimeout),
     circuitBreakers: circuitBreakers(policy),
     upstreamConnectionOptions: connectionOptions(connectionPool?.tcp),
-    typedExtensionProtocolOptions: httpProtocolOptions({ protocol, connectionPool }),
+    typedExtensionProtocolOptions: httpProtocolOptions({ protocol, connectionPool, autoSni: tls.autoSni }),
+    ...tls.sockets,
   });
 }
 

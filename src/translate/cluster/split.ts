@@ -7,12 +7,13 @@ import { effectivePolicy } from "../../model/destinations.ts";
 import type { L4Split } from "../../model/l4-routes.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { endpointConfigSource } from "../config-source.ts";
+import { type ClusterTls, clusterTls, noTls } from "./cluster-tls.ts";
 import { commonLbConfig, loadBalancing } from "./load-balancer.ts";
 import { clusterCommon } from "./outbound.ts";
 import { outlierDetection } from "./outlier-detection.ts";
 
 /** The first member's policy holds for all: a connection's settings are chosen before its member is. */
-export function splitCluster(split: L4Split, settings: MeshSettings): ClusterJson {
+export function splitCluster(split: L4Split, settings: MeshSettings, tls: ClusterTls): ClusterJson {
   const policy = splitPolicy(split);
   return defined<ClusterJson>({
     name: split.name,
@@ -21,7 +22,26 @@ export function splitCluster(split: L4Split, settings: MeshSettings): ClusterJso
     ...loadBalancing(policy.loadBalancer),
     commonLbConfig: commonLbConfig(policy, { localityWeighted: true }),
     outlierDetection: policy.outlierDetection === undefined ? undefined : outlierDetection(policy.outlierDetection),
-    ...clusterCommon({ name: split.name, policy, protocol: "tcp", settings }),
+    ...clusterCommon({ name: split.name, policy, protocol: "tcp", settings, tls }),
+  });
+}
+
+/** The servers of all members are as good as each other's: which one a connection goes to is decided after its TLS settings are. */
+export function splitTls(split: L4Split, settings: MeshSettings, identities: ReadonlyMap<string, readonly string[]>): ClusterTls {
+  const [first, ...others] = split.members.flatMap(({ destination: { service } }) =>
+    service === undefined ? [] : [{ service, identities: identities.get(service.id) }],
+  );
+  const destination = split.members.find(({ destination: { service } }) => service !== undefined)?.destination;
+  if (first === undefined || destination === undefined) return noTls;
+  const { port, subset } = destination;
+  return clusterTls({
+    policy: splitPolicy(split),
+    protocol: "tcp",
+    settings,
+    peers: [first, ...others],
+    port,
+    subset,
+    endpoints: "per endpoint",
   });
 }
 

@@ -5,9 +5,11 @@ import type { ClusterLoadAssignmentJson } from "#envoy/envoy/config/endpoint/v3/
 import { defined } from "../../envoy/defined.ts";
 import type { L4Split } from "../../model/l4-routes.ts";
 import type { Endpoint, Workload } from "../../model/mesh.ts";
+import { mtlsModeOf } from "../../model/policies.ts";
 import { destinationEndpoints } from "../../model/splits.ts";
 import { effectiveWeights } from "../../model/weights.ts";
 import { socketAddress } from "../address.ts";
+import { mutualTlsEndpoint, socketMatchNamespace } from "../cluster/mesh-tls.ts";
 
 /** The endpoints of one cluster at a service port; those that do not serve the port are left out. */
 export function clusterLoadAssignment(clusterName: string, endpoints: readonly Endpoint[], port: number): ClusterLoadAssignmentJson {
@@ -53,9 +55,16 @@ function lbEndpoint(endpoint: Endpoint, port: number): readonly LbEndpointJson[]
     defined<LbEndpointJson>({
       endpoint: { address: socketAddress(endpoint.address, number) },
       loadBalancingWeight: endpoint.weight,
-      metadata: endpoint.workload === undefined ? undefined : { filterMetadata: { istio: { workload: workloadText(endpoint.workload) } } },
+      metadata: endpoint.workload === undefined ? undefined : { filterMetadata: endpointMetadata(endpoint, number, endpoint.workload) },
     }),
   ];
+}
+
+/** Whose workload it is, and whether connections to it use mutual TLS. */
+function endpointMetadata({ mtls }: Endpoint, port: number, workload: Workload) {
+  const istio = { workload: workloadText(workload) };
+  const isEncrypted = mtls !== undefined && mtlsModeOf(mtls, port) !== "DISABLE";
+  return isEncrypted ? { istio, [socketMatchNamespace]: mutualTlsEndpoint } : { istio };
 }
 
 /** Istio's short form: workload;namespace;canonical name;canonical revision;cluster. Telemetry reads it as the destination's labels. */

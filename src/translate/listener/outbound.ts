@@ -11,6 +11,7 @@ import type { ListenerRelation } from "../../model/listeners.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { cidrRange, socketAddress } from "../address.ts";
 import { httpConnectionManagerFilter } from "../filter/http-connection-manager.ts";
+import { streamAlpnFilter } from "../filter/mesh-alpn.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
 import { httpApplicationProtocols, httpInspector, tlsInspector } from "./listener-filters.ts";
 
@@ -111,11 +112,11 @@ function httpChain(relation: ListenerRelation, routes: string, { kind, settings 
   };
 }
 
-function tcpChain({ match, cluster, limits }: L4Chain, { settings }: ListenerPlace): FilterChainJson {
+function tcpChain({ match, cluster, sharesCluster, limits }: L4Chain, { settings }: ListenerPlace): FilterChainJson {
   return defined<FilterChainJson>({
     name: chainName(match, cluster),
     filterChainMatch: isOpen(match) ? undefined : filterChainMatch(match),
-    filters: [tcpProxyFilter({ cluster, settings, limits })],
+    filters: [...(sharesCluster === true ? [streamAlpnFilter] : []), tcpProxyFilter({ cluster, settings, limits })],
   });
 }
 

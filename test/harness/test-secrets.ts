@@ -1,0 +1,30 @@
+// Secrets for the real control plane's core in tests: a throwaway authority that makes whatever a proxy's configuration names.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CredentialSecrets, ProxySecrets } from "../../src/app/proxy-secrets.ts";
+import { openAuthority } from "../../src/ca/authority.ts";
+import { WorkloadCertificates } from "../../src/ca/workload-certificates.ts";
+import type { ProxyConfig } from "../../src/envoy/config.ts";
+import type { Mesh, MeshProxy } from "../../src/model/mesh.ts";
+import { defaultMeshSettings } from "../../src/model/mesh.ts";
+
+export interface TestSecrets extends Disposable {
+  /** The configuration with the secrets it names, as the control plane would send it. */
+  withSecrets(config: ProxyConfig, mesh: Mesh, proxy: MeshProxy): ProxyConfig;
+}
+
+/** Starts an authority of its own for the default trust domain; `credentials` are Kubernetes Secrets by SDS name. */
+export function startTestSecrets(credentials: CredentialSecrets = () => undefined): TestSecrets {
+  const parent = mkdtempSync(join(tmpdir(), "lateen-ca-"));
+  const authority = openAuthority({ directory: join(parent, "ca"), trustDomain: defaultMeshSettings.trustDomain });
+  const secrets = new ProxySecrets({ authority, certificates: new WorkloadCertificates({ authority }), credentials });
+  return {
+    withSecrets: (config, mesh, proxy) => {
+      secrets.generation(mesh);
+      return secrets.withSecrets(config, proxy);
+    },
+    [Symbol.dispose]: () => rmSync(parent, { recursive: true, force: true }),
+  };
+}
