@@ -119,6 +119,8 @@ const peerAuthentications: readonly (readonly [spec: string, ...expected: string
   ["{selector: {matchLabels: {'': a}}}", 'LTN0106 spec.selector.matchLabels[""]'],
 ];
 
+const pointOfRfc7517 =
+  '{"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}';
 const jwt = (fields: string) => `{jwtRules: [{issuer: a, ${fields}}]}`;
 const at = "spec.jwtRules[0]";
 
@@ -134,8 +136,8 @@ const requestAuthentications: readonly (readonly [spec: string, ...expected: str
   [jwt("jwks_uri: 'file:///etc/passwd'"), `LTN0808 ${at}.jwks_uri`],
   [jwt("jwksUri: keys"), `LTN0808 ${at}.jwksUri`],
   [jwt("jwksUri: 'https://a:b@c.example'"), `LTN0808 ${at}.jwksUri`],
-  [jwt(`jwks: '{"keys": [{"kty": "EC", "crv": "P-256", "x": "a", "y": "b"}]}'`)],
-  ...['{"keys": []}', "{", '{"keys": [{"kty": "oct", "k": "a"}]}', '{"keys": [{"kty": "EC", "d": "a"}]}'].map(
+  [jwt(`jwks: '{"keys": [${pointOfRfc7517}]}'`)],
+  ...['{"keys": []}', '{"keys": [{"kty": "EC", "crv": "P-256", "x": "a", "y": "b"}]}', "{", '{"keys": [{"kty": "oct", "k": "a"}]}', '{"keys": [{"kty": "EC", "d": "a"}]}'].map(
     (keys): readonly [string, string] => [jwt(`jwks: '${keys}'`), `LTN0808 ${at}.jwks`],
   ),
   [jwt("fromHeaders: [{name: x-jwt, prefix: 'JWT '}], fromParams: [t], fromCookies: [c], outputPayloadToHeader: x-payload")],

@@ -2,16 +2,18 @@
 // Fields follow istio/api security/v1beta1/request_authentication.proto.
 
 import { z } from "zod";
+import { type DurationMs, durationMs } from "../../lib/duration.ts";
 import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import type { Finding } from "../finding.ts";
 import { isHeaderName } from "../names.ts";
 import { namespacedMetaSchema } from "../resource.ts";
 import { anyStatus, duration, stringList } from "../scalars.ts";
+import { parseKeySet } from "./key-set.ts";
 import { checkSelection, targetRef, workloadSelector } from "./selection.ts";
 
 const jwtRule = z.strictObject({
   issuer: z.string().optional(),
-  /** The service's own name is accepted too when empty. */
+  /** Any audience when empty (Istio's documentation says otherwise, its code doesn't). */
   audiences: stringList,
   /** Fetched by the control plane, HTTPS only. */
   jwksUri: z.string().optional(),
@@ -29,7 +31,7 @@ const jwtRule = z.strictObject({
   outputClaimToHeaders: z.array(z.strictObject({ header: z.string(), claim: z.string() })).default([]),
   /** Of fetching keys; 5 s when unset. */
   timeout: duration.optional(),
-  /** Claims whose text is a list with spaces; scope and permission when empty. */
+  /** Claims whose text is a list with spaces, besides scope and permission. */
   spaceDelimitedClaims: stringList,
 });
 
@@ -54,6 +56,29 @@ export type JwtRule = z.output<typeof jwtRule>;
 /** Where a rule's keys are fetched from, in either spelling. */
 export function jwksUriOf({ jwksUri, jwks_uri }: JwtRule): string | undefined {
   return jwksUri ?? jwks_uri;
+}
+
+/** Where a rule's keys come from: its own text, or what the control plane fetches from `uri`. */
+export type KeySource =
+  | { readonly inline: string }
+  | {
+      readonly uri: string;
+      /** The address is an OpenID provider's description, whose jwks_uri says where the keys are (OpenID Connect Discovery 1.0, 4). */
+      readonly isDiscovery: boolean;
+      readonly timeout: DurationMs;
+    };
+
+/** Istio's and Envoy's default. */
+const defaultTimeout = durationMs(5000);
+
+/** A rule that names no keys means those its issuer publishes, as in Istio; undefined when the issuer is no HTTPS address either. */
+export function keySourceOf(rule: JwtRule): KeySource | undefined {
+  const timeout = rule.timeout ?? defaultTimeout;
+  const uri = jwksUriOf(rule);
+  if (rule.jwks) return { inline: rule.jwks };
+  if (uri) return { uri, isDiscovery: false, timeout };
+  if (rule.issuer === undefined || !rule.issuer.startsWith("https://") || !URL.canParse(rule.issuer)) return undefined;
+  return { uri: `${rule.issuer.replace(/\/+$/, "")}/.well-known/openid-configuration`, isDiscovery: true, timeout };
 }
 
 /** All findings of one RequestAuthentication. */
@@ -94,8 +119,13 @@ function checkKeySet(jwks: string, path: FieldPath): readonly Finding[] {
   const parsed = keySet.safeParse(jsonOf(jwks));
   if (!parsed.success) return [invalid(path, 'is no JSON Web Key Set ({"keys": [{"kty": …}]})')];
   const secret = parsed.data.keys.findIndex((key) => key.kty === "oct" || Object.hasOwn(key, "d"));
-  if (secret < 0) return [];
+  if (secret < 0) return unusableKeys(jwks, path);
   return [invalid(path, `key ${secret + 1} is secret`, "Put only public keys here: who can read this could make tokens.")];
+}
+
+function unusableKeys(jwks: string, path: FieldPath): readonly Finding[] {
+  const { keySet, problems } = parseKeySet(jwks);
+  return keySet === undefined ? [invalid(path, `can't verify tokens: ${problems.join("; ")}`)] : [];
 }
 
 function jsonOf(text: string): unknown {

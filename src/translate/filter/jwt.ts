@@ -1,0 +1,102 @@
+// RequestAuthentications of one workload → Envoy's JwtAuthentication. A request without a token passes, one with a token passes when some
+// rule takes it. Source: Istio pilot/pkg/security/authn/policy_applier.go.
+
+import type {
+  JwtAuthenticationJson,
+  JwtProviderJson,
+  JwtRequirementJson,
+} from "#envoy/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js";
+import { parseKeySet } from "../../api/security/key-set.ts";
+import { type JwtRule, keySourceOf, type RequestAuthentication } from "../../api/security/request-authentication.ts";
+import { defined } from "../../envoy/defined.ts";
+import { jwtPayloadKey } from "./rbac-metadata.ts";
+
+/**
+ * No keys: Envoy refuses every token of such a rule with 401, and the other rules go on (jwt-behaviour.test.ts). An empty key set or none at all
+ * would make it refuse the whole configuration.
+ */
+const noKeys = "";
+
+/** Claims that are lists with spaces whatever the rule says (RFC 8693, 4.2; Istio). */
+const spaceDelimitedClaims = ["permission", "scope"] as const;
+
+export interface JwtOptions {
+  /** Fetched key sets by `KeySource.uri`; a missing one has no keys. */
+  readonly keySets: ReadonlyMap<string, string>;
+  /** Gateways choose the route again once the token is verified, because their routes may ask for claims. */
+  readonly clearRouteCache: boolean;
+}
+
+interface NamedProvider {
+  readonly name: string;
+  readonly provider: JwtProviderJson;
+}
+
+/** The filter's configuration; without rules it lets everything pass. */
+export function jwtAuthentication(policies: readonly RequestAuthentication[], options: JwtOptions): JwtAuthenticationJson {
+  const providers = policies.flatMap(({ metadata, spec }) =>
+    spec.jwtRules.map((rule, index) => ({
+      name: `${metadata.namespace}/${metadata.name}/${index}`,
+      provider: jwtProvider(rule, options),
+    })),
+  );
+  if (providers.length === 0) return {};
+  return {
+    providers: Object.fromEntries(providers.map(({ name, provider }) => [name, provider])),
+    rules: [{ match: { prefix: "/" }, requires: requirement(providers) }],
+    // A browser sends no token with a preflight.
+    bypassCorsPreflight: true,
+  };
+}
+
+/** One rule. */
+export function jwtProvider(rule: JwtRule, { keySets, clearRouteCache }: JwtOptions): JwtProviderJson {
+  const { issuer, audiences, fromHeaders, fromParams, fromCookies, outputClaimToHeaders } = rule;
+  return defined<JwtProviderJson>({
+    issuer,
+    audiences: some(audiences),
+    localJwks: { inlineString: keysOf(rule, keySets) },
+    forward: rule.forwardOriginalToken,
+    // Without any place Envoy looks where Istio does: "Authorization: Bearer" and the parameter access_token.
+    fromHeaders: some(fromHeaders.map(({ name, prefix }) => defined({ name, valuePrefix: prefix || undefined }))),
+    fromParams: some(fromParams),
+    fromCookies: some(fromCookies),
+    forwardPayloadHeader: rule.outputPayloadToHeader || undefined,
+    claimToHeaders: some(outputClaimToHeaders.map(({ header, claim }) => ({ headerName: header, claimName: claim }))),
+    payloadInMetadata: jwtPayloadKey,
+    normalizePayloadInMetadata: { spaceDelimitedClaims: [...new Set([...rule.spaceDelimitedClaims, ...spaceDelimitedClaims])].sort() },
+    clearRouteCache: clearRouteCache ? true : undefined,
+  });
+}
+
+/** Never a default key: with a known one anybody could make tokens (CVE-2026-31837). */
+function keysOf(rule: JwtRule, keySets: ReadonlyMap<string, string>): string {
+  const source = keySourceOf(rule);
+  if (source === undefined) return noKeys;
+  return ("inline" in source ? parseKeySet(source.inline).keySet : keySets.get(source.uri)) ?? noKeys;
+}
+
+function some<Item>(items: readonly Item[]): Item[] | undefined {
+  return items.length === 0 ? undefined : [...items];
+}
+
+/**
+ * Some rule takes the token, or no rule finds one. The list of alternatives ends with "each rule finds nothing or a good token", which refuses
+ * a bad token wherever it stands.
+ */
+function requirement(providers: readonly NamedProvider[]): JwtRequirementJson {
+  const [only] = providers;
+  if (only !== undefined && providers.length === 1) return goodOrMissing(only);
+  return {
+    requiresAny: {
+      requirements: [
+        ...providers.map(({ name }) => ({ providerName: name })),
+        { requiresAll: { requirements: providers.map(goodOrMissing) } },
+      ],
+    },
+  };
+}
+
+function goodOrMissing({ name }: NamedProvider): JwtRequirementJson {
+  return { requiresAny: { requirements: [{ providerName: name }, { allowMissing: {} }] } };
+}
