@@ -1,8 +1,10 @@
 // What the control plane tells about itself: pods, proxies, acknowledgements, findings. Implements the HTTP API's MeshView.
 
+import { answerAccess } from "../analyze/access/answer-access.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { resourceName } from "../api/resource.ts";
 import type { AcknowledgedReply, ConfigChange, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
+import { Unavailable } from "../lib/errors.ts";
 import { mtlsText } from "../model/policies.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
@@ -31,6 +33,11 @@ export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshView
     proxies: () => ({ revision: store.revision, proxies: proxies() }),
     diagnostics: () => ({ revision: store.revision, diagnostics: findings() }),
     ...authorityPart(authority),
+    access: (question) => {
+      const { mesh: current } = engine;
+      if (current === undefined) throw new Unavailable("the mesh isn't made yet");
+      return answerAccess(question, { mesh: current, snapshot: store.snapshot() });
+    },
     names: async (after, { timeoutMs, signal }) => {
       await engine.namesChanged(after, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
       return { version: engine.names.version, names: engine.names.table };

@@ -1,11 +1,12 @@
 // The typed client's interface: what the node agent and the CLI call. client.ts implements it over a Unix socket.
 
+import type { AccessQuestion } from "../analyze/access/answer-access.ts";
 import type { KindName } from "../api/registry.ts";
 import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
-import type { AuthorityView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView } from "./security-contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
 export interface RawList {
@@ -80,6 +81,8 @@ export interface ApiClient {
   status(): Promise<MeshStatus>;
   proxies(): Promise<ProxyList>;
   diagnostics(): Promise<DiagnosticList>;
+  /** May one workload call another? */
+  access(question: AccessQuestion): Promise<AccessReply>;
   authority(): Promise<AuthorityView>;
   /** Begins a root rotation. @throws Conflict while one is under way. */
   rotateRoot(): Promise<AuthorityView>;

@@ -1,5 +1,6 @@
 // The typed client of the HTTP API, for the node agent and the CLI: Kubernetes' verbs on our kinds, watches that heal, Lateen's own routes.
 
+import type { AccessQuestion } from "../analyze/access/answer-access.ts";
 import { isKindName, type KindName, kinds } from "../api/registry.ts";
 import { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
@@ -9,7 +10,7 @@ import { sendBatch } from "./client-batch.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
-import type { AuthorityView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView } from "./security-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
 const namesPollMs = 30_000;
@@ -100,6 +101,11 @@ class HttpApiClient implements ApiClient {
 
   async diagnostics(): Promise<DiagnosticList> {
     return this.#own("diagnostics");
+  }
+
+  async access({ headers, claims, ...question }: AccessQuestion): Promise<AccessReply> {
+    const query = { ...question, headers: JSON.stringify(headers), claims: claims === undefined ? undefined : JSON.stringify(claims) };
+    return this.#own("access", { query });
   }
 
   async authority(): Promise<AuthorityView> {

@@ -2,9 +2,10 @@
 // Types and zod schemas of what we parse; no I/O.
 
 import { z } from "zod";
+import type { AccessQuestion } from "../analyze/access/answer-access.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { NameTable } from "../model/name-table.ts";
-import type { AuthorityView, CertificateView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, CertificateView } from "./security-contract.ts";
 
 /** metav1.Status: the body of every error, and of a delete that is done. */
 export interface KubeStatus {
@@ -152,6 +153,7 @@ export interface MeshView {
   status(): MeshStatus;
   proxies(): ProxyList;
   diagnostics(): DiagnosticList;
+  access(question: AccessQuestion): AccessReply;
   authority(): AuthorityView;
   /** Begins a root rotation; it goes on by itself, `authority` shows how far. @throws Conflict while one is under way, MeshError for plug-in files. */
   rotateRoot(): AuthorityView;

@@ -1,4 +1,10 @@
-// The part of Lateen's own routes that tells of identity: the certificate authority, and each proxy's certificate. Types only.
+// The part of Lateen's own routes that tells of identity: the certificate authority, each proxy's certificate, and who may
+// call whom. Types, and zod schemas of what we parse.
+
+import { z } from "zod";
+import type { AccessAnswer } from "../analyze/access/answer-access.ts";
+import type { Unknown } from "../analyze/access/party.ts";
+import { isJsonObject, type JsonObject } from "../api/json.ts";
 
 /** GET /lateen/v1/authority. Times are RFC 3339. */
 export interface AuthorityView {
@@ -41,3 +47,28 @@ export interface CertificateView {
   /** About when it is renewed (half of its life, give or take a hundredth). */
   readonly renewalAt: string;
 }
+
+/** GET /lateen/v1/access: may one workload call another, and why. */
+export type AccessReply = AccessAnswer | Unknown;
+
+const asJson = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "is no JSON" });
+    return z.NEVER;
+  }
+});
+
+/** Query of /lateen/v1/access; headers and claims are JSON. */
+export const accessQuerySchema = z.object({
+  from: z.string().min(1),
+  to: z.string().min(1),
+  namespace: z.string().default("default"),
+  port: z.string().optional(),
+  method: z.string().optional(),
+  path: z.string().optional(),
+  host: z.string().optional(),
+  headers: asJson.pipe(z.array(z.tuple([z.string(), z.string()]))).default([]),
+  claims: asJson.pipe(z.custom<JsonObject>(isJsonObject, "is no JSON object")).optional(),
+});

@@ -27,6 +27,7 @@ const authority = (phase: "steady" | "distributing"): AuthorityView => ({
 });
 
 const view: MeshView = {
+  access: (question) => ({ problem: JSON.stringify(question), fix: "" }),
   authority: () => authority("steady"),
   rotateRoot: () => authority("distributing"),
   abortRootRotation: () => authority("steady"),
@@ -381,4 +382,13 @@ test("the authority is read, rotated and called off by routes of its own", async
   expect((await client.rotateRoot()).rotation?.phase).toBe("distributing");
   expect((await client.abortRootRotation()).rotation?.phase).toBe("steady");
   expect((await send("GET", "/lateen/v1/authority/rotate-root")).code).toBe(404);
+});
+
+test("a question who may call whom arrives as it was asked", async () => {
+  const question = { from: "a/b", to: "c&d", namespace: "shop", path: "/x?y=ü", headers: [["k", "v=1"]] as const, claims: { iss: "i" } };
+  const answer = await client.access(question);
+  expect(JSON.parse("problem" in answer ? answer.problem : "")).toEqual(question);
+  expect((await send("GET", "/lateen/v1/access?from=a&to=b&claims=7")).code).toBe(400);
+  expect((await send("GET", "/lateen/v1/access?from=a&to=b&headers=x")).code).toBe(400);
+  expect((await send("GET", "/lateen/v1/access?from=a")).code).toBe(400);
 });

@@ -79,21 +79,43 @@ export interface WorkloadMtls {
 /** Without any PeerAuthentication (Istio's default). */
 export const defaultMtlsMode: EffectiveMtlsMode = "PERMISSIVE";
 
+interface PeerLevels {
+  readonly workload: PeerAuthentication | undefined;
+  /** Narrowest first. */
+  readonly all: readonly (PeerAuthentication | undefined)[];
+}
+
+function peerLevels(policies: readonly PeerAuthentication[], subject: PolicySubject, rootNamespace: string): PeerLevels {
+  const applying = byAge(policies.filter((policy) => applies(policy, subject, rootNamespace)));
+  const mesh = applying.find((policy) => policy.metadata.namespace === rootNamespace && !hasSelector(policy));
+  const namespace = applying.find((policy) => policy.metadata.namespace !== rootNamespace && !hasSelector(policy));
+  const workload = applying.find((policy) => policy.metadata.namespace !== rootNamespace && hasSelector(policy));
+  return { workload, all: [workload, namespace, mesh] };
+}
+
 /**
  * The narrowest policy that says something decides: port, workload (a selector), namespace, mesh (root namespace). Of several at one level
  * the oldest counts. A policy of the root namespace with a selector is for no workload, as in Istio.
  */
 export function mtlsOf(policies: readonly PeerAuthentication[], subject: PolicySubject, rootNamespace: string): WorkloadMtls {
-  const applying = byAge(policies.filter((policy) => applies(policy, subject, rootNamespace)));
-  const mesh = applying.find((policy) => policy.metadata.namespace === rootNamespace && !hasSelector(policy));
-  const namespace = applying.find((policy) => policy.metadata.namespace !== rootNamespace && !hasSelector(policy));
-  const workload = applying.find((policy) => policy.metadata.namespace !== rootNamespace && hasSelector(policy));
-  const mode = firstSet([workload?.spec.mtls?.mode, namespace?.spec.mtls?.mode, mesh?.spec.mtls?.mode]) ?? defaultMtlsMode;
+  const { workload, all } = peerLevels(policies, subject, rootNamespace);
+  const mode = firstSet(all.map((policy) => policy?.spec.mtls?.mode)) ?? defaultMtlsMode;
   const ports = Object.entries(workload?.spec.portLevelMtls ?? {}).map(([port, { mode: own }]): readonly [number, EffectiveMtlsMode] => [
     Number(port),
     own === "UNSET" ? mode : own,
   ]);
   return { mode, ports: new Map(ports.toSorted(([a], [b]) => a - b)) };
+}
+
+/** The policy that mtlsOf's mode of a port comes from; undefined when none says anything. */
+export function decidingPeerAuthentication(
+  policies: readonly PeerAuthentication[],
+  subject: PolicySubject,
+  { rootNamespace, port }: { readonly rootNamespace: string; readonly port: number },
+): PeerAuthentication | undefined {
+  const { workload, all } = peerLevels(policies, subject, rootNamespace);
+  const atPort = Object.entries(workload?.spec.portLevelMtls ?? {}).find(([number]) => Number(number) === port)?.[1].mode ?? "UNSET";
+  return atPort === "UNSET" ? all.find((policy) => (policy?.spec.mtls?.mode ?? "UNSET") !== "UNSET") : workload;
 }
 
 /** The mode of one port of the application. */

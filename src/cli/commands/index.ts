@@ -112,6 +112,26 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./proxy-list.ts")).runProxyList,
   },
   {
+    name: "policy can",
+    onRunningMesh: true,
+    summary: "may one workload call another, and why",
+    args: [
+      { name: "<from>", description: "namespace/name, name.namespace or kind/name of a pod, deployment or service" },
+      { name: "<to>", description: "the same" },
+      { name: "[request...]", description: "method and path: GET /orders (default GET /)" },
+    ],
+    options: [
+      namespaceOption,
+      { flags: "--port <port>", description: "number or name of a port of the service, or of the application" },
+      { flags: "--host <host>", description: "Host header (default: the service's full name)" },
+      { flags: "--header <header...>", description: '"name: value"; may be repeated' },
+      { flags: "--token-claims <json>", description: "payload of a verified token, for rules that ask for it" },
+      outputOption,
+    ],
+    examples: ["lateen policy can web orders GET /orders -n shop", "lateen policy can shop/web db.data --port 5432"],
+    load: async () => (await import("./policy-can.ts")).runPolicyCan,
+  },
+  {
     name: "ca status",
     onRunningMesh: true,
     summary: "roots that everybody trusts, their expiry, and how far a rotation is",
