@@ -1,13 +1,12 @@
 // Mesh and proxy → the proxy's whole configuration, encoded. Proxies of one class share everything but their inbound side; what did not
 // change since the last mesh is the same object.
 
-import { ClusterSchema } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
 import { ClusterLoadAssignmentSchema } from "#envoy/envoy/config/endpoint/v3/endpoint_pb.js";
 import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
 import { ListenerSchema } from "#envoy/envoy/config/listener/v3/listener_pb.js";
 import type { EncodedResource, ProxyConfig, ResourceReference, ResourceSet, RuntimeLayer } from "../envoy/config.ts";
 import { EncodeCache } from "../envoy/encode-cache.ts";
-import { blackHoleClusterName, inboundClusterName, inboundPassthroughClusterName } from "../envoy/names.ts";
+import { blackHoleClusterName } from "../envoy/names.ts";
 import type { DurationMs } from "../lib/duration.ts";
 import { durationMs } from "../lib/duration.ts";
 import { MeshError } from "../lib/errors.ts";
@@ -15,12 +14,14 @@ import type { ListenerRelation } from "../model/listeners.ts";
 import { KeyedMemo, memoLast, memoObject, stableMap } from "../model/memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshSettings, Scope } from "../model/mesh.ts";
 import { subsetEndpoints } from "../model/splits.ts";
-import { inboundCluster, inboundPassthroughCluster } from "./cluster/inbound.ts";
 import { createPlaintextPorts } from "./cluster/plaintext-ports.ts";
 import type { ClusterPlan, ClusterPlanner, EndpointSource } from "./cluster/plan.ts";
 import { createClusterPlanner } from "./cluster/plan.ts";
 import { clusterLoadAssignment, splitLoadAssignment } from "./endpoint/cluster-load-assignment.ts";
-import { virtualInboundListener } from "./listener/inbound.ts";
+import { createJwtResources } from "./filter/jwt-resources.ts";
+import { createInboundResources } from "./inbound-resources.ts";
+import { extensionReferences } from "./listener/extension-references.ts";
+import { terminatedChainReferences } from "./listener/gateway.ts";
 import { trafficListener, unknownCluster, virtualOutboundListener } from "./listener/outbound.ts";
 import { RouteEncoder } from "./route/route-configuration.ts";
 import type { RouteSettings } from "./route/settings.ts";
@@ -33,9 +34,10 @@ const noResources: ResourceSet = new Map();
 /** Starts a translator; keep one per control plane, because it remembers. */
 export function createTranslator(cache: EncodeCache = new EncodeCache()): Translator {
   const encoderOf = memoLast((settings: MeshSettings) => new RouteEncoder(cache, routeSettings(settings)));
-  const inboundOf = memoLast((settings: MeshSettings) => memoObject((proxy: MeshProxy) => inboundResources(cache, proxy, settings)));
+  const inboundSide = createInboundResources(cache);
   const plannerOf = createClusterPlanner(cache);
   const plaintextOf = createPlaintextPorts();
+  const tokens = createJwtResources(cache);
   const classes = new Map<string, ClassTranslator>();
   const configs = new KeyedMemo<ProxyConfig>();
   let round: Mesh | undefined;
@@ -43,6 +45,8 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     if (round === mesh) return;
     round = mesh;
     configs.generation();
+    inboundSide.startRound();
+    tokens.startRound();
     const keys = new Set([...mesh.scopes.values()].map(({ key }) => key));
     for (const key of classes.keys()) if (!keys.has(key)) classes.delete(key);
   };
@@ -53,11 +57,14 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     const translate = classes.get(scope.key) ?? createClassTranslator(cache, { plannerOf, plaintextOf });
     classes.set(scope.key, translate);
     const shared = translate(mesh, scope, encoderOf(mesh.settings));
-    const inbound = proxy.kind === "sidecar" && proxy.address !== "" ? inboundOf(mesh.settings)(proxy) : noInbound;
-    return configs.get(proxy.id, [shared, inbound], () => ({
+    const inbound = inboundSide.resources(mesh, proxy);
+    const extensions = tokens.resources(mesh, proxy);
+    return configs.get(proxy.id, [shared, inbound, extensions], () => ({
       ...shared,
       clusters: joined(shared.clusters, inbound.clusters),
       listeners: joined(shared.listeners, inbound.listeners),
+      routes: joined(shared.routes, inbound.routes),
+      extensions: joined(joined(shared.extensions, extensions), inbound.extensions),
     }));
   };
 }
@@ -178,6 +185,7 @@ function listenerResources(
         ...(place.kind === "sidecar" ? [unknown] : []),
         ...(relation.routes === undefined ? [] : [{ type: "rds", name: relation.routes } as const]),
         ...relation.chains.map(({ cluster }) => ({ type: "cds", name: cluster }) as const),
+        ...relation.terminated.flatMap(terminatedChainReferences),
       ],
       sources: relation.sources,
     }),
@@ -199,38 +207,8 @@ function listenerResource(
   json: ListenerJson,
   relations: { readonly references: readonly ResourceReference[]; readonly sources: readonly string[] },
 ): EncodedResource {
-  return cache.resource({ type: "lds", name: json.name ?? "", schema: ListenerSchema, json, ...relations });
-}
-
-interface InboundResources {
-  readonly clusters: ResourceSet;
-  readonly listeners: ResourceSet;
-}
-
-const noInbound: InboundResources = { clusters: noResources, listeners: noResources };
-
-function inboundResources(cache: EncodeCache, proxy: MeshProxy, settings: MeshSettings): InboundResources {
-  const passthrough = inboundPassthroughCluster(settings);
-  const clusters = [
-    cache.resource({ type: "cds", name: inboundPassthroughClusterName, schema: ClusterSchema, json: passthrough }),
-    ...proxy.inbound.map((inbound) =>
-      cache.resource({
-        type: "cds",
-        name: inboundClusterName(inbound.port),
-        schema: ClusterSchema,
-        json: inboundCluster(inbound, proxy, settings),
-        sources: [inbound.service.source],
-      }),
-    ),
-  ];
-  const listener = listenerResource(cache, virtualInboundListener(proxy.inbound, settings), {
-    references: [...clusters.map(({ name }) => name), blackHoleClusterName].map((name) => ({ type: "cds", name }) as const),
-    sources: proxy.inbound.map(({ service }) => service.source),
-  });
-  return {
-    clusters: new Map(clusters.map((cluster) => [cluster.name, cluster])),
-    listeners: new Map([[listener.name, listener]]),
-  };
+  const references = [...relations.references, ...extensionReferences(json)];
+  return cache.resource({ type: "lds", name: json.name ?? "", schema: ListenerSchema, json, ...relations, references });
 }
 
 const prefixesOf = memoObject(

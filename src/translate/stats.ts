@@ -30,6 +30,10 @@ const clusterStats: readonly string[] = [
   ".downstream_cx_total",
   ".downstream_cx_active",
   ".no_filter_chain_match",
+  // Why handshakes failed, at either side.
+  ".ssl.connection_error",
+  ".ssl.fail_verify_",
+  ".ssl.handshake",
 ];
 
 /** The inclusion list of the bootstrap. */

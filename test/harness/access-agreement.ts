@@ -3,7 +3,9 @@
 import type { AccessRequest } from "../../src/analyze/access/access-request.ts";
 import { decideAccess } from "../../src/analyze/access/decide-access.ts";
 import { normalizePath } from "../../src/analyze/access/normalize-path.ts";
+import { isDryRun } from "../../src/api/security/authorization-policy.ts";
 import { authorizationPoliciesOf, type WorkloadPolicies } from "../../src/model/policies.ts";
+import { rbacMissName } from "../../src/translate/filter/rbac.ts";
 import { rbacPerRoute } from "../../src/translate/filter/rbac-filters.ts";
 import { type AccessCase, accessCases, accessClaims, accessClients, accessTrustDomains, type HttpCase } from "./access-cases.ts";
 import { type RawConnection, type RawResponse, rawConnection } from "./raw-http.ts";
@@ -115,7 +117,9 @@ function compare(input: {
   const { http, response, envoy, policies, raw } = input;
   const decision = decideAccess(policies, accessRequestOf(http, envoy), options);
   const isRefused = normalizePath(http.path) === undefined;
-  const rule = decision.policy === undefined ? "none" : nameOf(decision.policy, decision.rule ?? 0);
+  const isMiss = decision.policy === undefined;
+  const missed = policies.allow.filter((policy) => !isDryRun(policy));
+  const rule = decision.policy === undefined ? rbacMissName(missed) : nameOf(decision.policy, decision.rule ?? 0);
   const details = response.headers[detailsHeader] ?? "";
   const expected = isRefused
     ? { status: 400, details }
@@ -128,7 +132,7 @@ function compare(input: {
     details === expected.details &&
     (response.status !== 200 || isAudited === decision.audited.length > 0);
   const kind = isRefused ? "refused" : decision.allowed ? "allowed" : "denied";
-  const result = { kind, isAudited, isNamed: kind === "denied" && rule !== "none" } as const;
+  const result = { kind, isAudited, isNamed: kind === "denied" && !isMiss } as const;
   if (agrees) return result;
   const client = accessClients[http.client];
   const rules = raw?.policies.map(({ metadata: { name, namespace, annotations }, spec }) => ({ name, namespace, annotations, spec }));

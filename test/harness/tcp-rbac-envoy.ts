@@ -7,6 +7,9 @@ import { TlsInspectorSchema } from "#envoy/envoy/extensions/filters/listener/tls
 import { TcpProxySchema } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { DownstreamTlsContextSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { any } from "../../src/envoy/any.ts";
+import type { WorkloadPolicies } from "../../src/model/policies.ts";
+import type { RbacOptions } from "../../src/translate/filter/rbac.ts";
+import { rbacExtensions } from "../../src/translate/filter/rbac-filters.ts";
 import { startEnvoy } from "./envoy.ts";
 import { freePort } from "./gateway-envoy.ts";
 import type { TestAuthority, TestCertificate } from "./test-identities.ts";
@@ -22,6 +25,11 @@ export interface TcpRbacEnvoy extends AsyncDisposable, TcpPorts {
   readonly admin: (path: string) => Promise<string>;
   /** True when a byte came back through Envoy; `tls` for the mutual TLS port. */
   reaches(tls?: { readonly certificate: TestCertificate; readonly serverName: string }): Promise<boolean>;
+}
+
+/** The network filters of these policies with their configuration inside, instead of asked for by name. */
+export function staticNetworkFilters(policies: WorkloadPolicies, options: RbacOptions): FilterJson[] {
+  return [...rbacExtensions(policies, options)].map(([name, typedConfig]) => ({ name, typedConfig }));
 }
 
 /** Starts it with the filters made for its ports. */

@@ -11,6 +11,7 @@ import { adsConfigSource } from "../config-source.ts";
 import { accessLog } from "./access-log.ts";
 import type { FilterPlace } from "./http-filters.ts";
 import { httpFilters } from "./http-filters.ts";
+import { jwtLocalReply } from "./jwt-filter.ts";
 
 export interface HttpPlace extends FilterPlace {
   /** Stats prefix, without dots. */
@@ -18,6 +19,8 @@ export interface HttpPlace extends FilterPlace {
   /** A name to ask for by RDS, or routes that never change. */
   readonly routes: string | RouteConfigurationJson;
   readonly settings: MeshSettings;
+  /** Inbound only: whether the client has shown a certificate. */
+  readonly isMutual?: boolean;
 }
 
 /** The filter, ready for a filter chain. */
@@ -38,9 +41,10 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
     routeConfig: typeof routes === "string" ? undefined : routes,
     httpFilters: httpFilters(place),
     accessLog: accessLog(settings),
+    localReplyConfig: place.direction === "outbound" ? undefined : jwtLocalReply,
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",
-    normalizePath: true,
+    ...pathNormalization(settings),
     // "web.shop.svc.cluster.local." is the same host, and a common way around the resolver's search list.
     stripTrailingHostDot: true,
     upgradeConfigs: [{ upgradeType: "websocket" }],
@@ -52,12 +56,22 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
   });
 }
 
+/** MeshConfig.pathNormalization, as Istio's pilot sets it (networking/core/listener_builder.go). */
+function pathNormalization({ pathNormalization: level }: MeshSettings): HttpConnectionManagerJson {
+  const decodes = level === "DECODE_AND_MERGE_SLASHES";
+  return defined<HttpConnectionManagerJson>({
+    normalizePath: level === "NONE" ? undefined : true,
+    mergeSlashes: decodes || level === "MERGE_SLASHES" ? true : undefined,
+    pathWithEscapedSlashesAction: decodes ? "UNESCAPE_AND_FORWARD" : undefined,
+  });
+}
+
 /**
  * What is believed of a request's headers. Gateways face strangers: the address is taken from the connection and the trusted hops, nobody
  * counts as internal, so Envoy drops x-envoy-* of theirs. Sidecars face their own application and other proxies.
  */
-function trust({ direction, settings }: HttpPlace): HttpConnectionManagerJson {
-  if (direction !== "gateway") return { useRemoteAddress: false, internalAddressConfig: {} };
+function trust({ direction, isMutual = false, settings }: HttpPlace): HttpConnectionManagerJson {
+  if (direction !== "gateway") return { useRemoteAddress: false, internalAddressConfig: {}, ...clientCertificate(isMutual) };
   return {
     useRemoteAddress: true,
     xffNumTrustedHops: settings.numTrustedProxies,
@@ -66,4 +80,10 @@ function trust({ direction, settings }: HttpPlace): HttpConnectionManagerJson {
     forwardClientCertDetails: "SANITIZE_SET",
     setCurrentClientCertDetails: { subject: true, cert: true, dns: true, uri: true },
   };
+}
+
+/** x-forwarded-client-cert says who is at the connection's other end, and nothing that anybody else wrote. */
+function clientCertificate(isMutual: boolean): HttpConnectionManagerJson {
+  if (!isMutual) return { forwardClientCertDetails: "SANITIZE" };
+  return { forwardClientCertDetails: "SANITIZE_SET", setCurrentClientCertDetails: { subject: true, dns: true, uri: true } };
 }

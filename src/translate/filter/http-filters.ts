@@ -8,6 +8,8 @@ import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/rou
 import type { HttpFilterJson } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { any } from "../../envoy/any.ts";
 import type { PortProtocol } from "../../model/mesh.ts";
+import { jwtFilter } from "./jwt-filter.ts";
+import { rbacHttpFilters } from "./rbac-filters.ts";
 
 export interface FilterPlace {
   readonly direction: "inbound" | "outbound" | "gateway";
@@ -21,6 +23,9 @@ interface FilterRow {
   readonly applies: (place: FilterPlace) => boolean;
 }
 
+const checksTokens = ({ direction }: FilterPlace): boolean => direction !== "outbound";
+/** Where requests of others come in. */
+const servesStrangers = ({ direction }: FilterPlace): boolean => direction !== "outbound";
 const routesRequests = ({ direction }: FilterPlace): boolean => direction !== "inbound";
 
 const table: readonly FilterRow[] = [
@@ -37,6 +42,16 @@ const table: readonly FilterRow[] = [
     reason: "Before fault: an aborted call has a gRPC status too.",
     applies: () => true,
   },
+  {
+    filter: jwtFilter(),
+    reason: "Before every policy and route that asks for claims, and before fault: a bad token is refused, not delayed.",
+    applies: checksTokens,
+  },
+  ...rbacHttpFilters().map((filter) => ({
+    filter,
+    reason: "Before anything that answers or acts on a request; after JWT, whose claims it reads. What it enforces is said per route.",
+    applies: servesStrangers,
+  })),
   {
     filter: { name: "envoy.filters.http.fault", typedConfig: any(HTTPFaultSchema, {}) },
     reason: "Before cors, as in Istio: injected faults hit preflights as well. What it injects is said per route.",

@@ -282,7 +282,7 @@ test("a denial names its policy, in the answer's details and in a metric; a dry 
   using connection = rawConnection({ port: envoy.plainPort });
   const send = (path: string) => connection.send(asCase({ path, host: "h" }));
   expect((await send("/no")).headers[detailsHeader]).toBe("rbac_access_denied_matched_policy[ns[a]-policy[no]-rule[0]]");
-  expect((await send("/other")).headers[detailsHeader]).toBe("rbac_access_denied_matched_policy[none]");
+  expect((await send("/other")).headers[detailsHeader]).toBe("rbac_access_denied_matched_policy[ns[a]-policy[yes]-rule[none]]");
   const tried = await send("/tried");
   expect(tried.status).toBe(200);
   expect(JSON.parse(tried.headers[metadataHeader] ?? "{}")).toMatchObject({
@@ -291,5 +291,7 @@ test("a denial names its policy, in the answer's details and in a metric; a dry 
   });
   const stats = await envoy.admin("/stats?filter=rbac.*policy");
   expect(stats).toContain("policy.ns[a]-policy[no]-rule[0].denied: 1");
+  expect(stats).toContain("policy.ns[a]-policy[yes]-rule[none].denied: 1");
+  expect(stats).toContain("policy.ns[a]-policy[tried]-rule[0].shadow_denied: 1");
   expect(await envoy.admin("/stats?filter=listener_manager.listener_modified")).toContain("listener_modified: 0");
 });

@@ -10,11 +10,11 @@ import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_compon
 import { FilterSchema } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
 import { testPolicies } from "../../../test/harness/policies.ts";
 import { startRbacEnvoy } from "../../../test/harness/rbac-envoy.ts";
-import { startTcpRbacEnvoy } from "../../../test/harness/tcp-rbac-envoy.ts";
+import { startTcpRbacEnvoy, staticNetworkFilters } from "../../../test/harness/tcp-rbac-envoy.ts";
 import { decodeJson, encodeJson } from "../../envoy/codec.ts";
 import type { WorkloadPolicies } from "../../model/policies.ts";
 import { authorizationPoliciesOf } from "../../model/policies.ts";
-import { rbacNetworkFilters, rbacPerRoute } from "./rbac-filters.ts";
+import { rbacPerRoute } from "./rbac-filters.ts";
 
 const folder = join(import.meta.dirname, "testdata");
 const files = readdirSync(folder)
@@ -31,7 +31,7 @@ function policiesOf(name: string): WorkloadPolicies {
 }
 
 const perRoute = (name: string): Record<string, AnyJson> => rbacPerRoute(policiesOf(name), options);
-const filters = (name: string): FilterJson[] => rbacNetworkFilters(policiesOf(name), { ...options, statPrefix: "tcp" });
+const filters = (name: string): FilterJson[] => staticNetworkFilters(policiesOf(name), options);
 
 test.each(httpCases)("%s", async (name) => {
   const made = perRoute(name);

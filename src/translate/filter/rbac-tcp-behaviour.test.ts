@@ -2,10 +2,9 @@
 
 import { expect, test } from "vitest";
 import { testPolicy } from "../../../test/harness/policies.ts";
-import { startTcpRbacEnvoy, type TcpPorts } from "../../../test/harness/tcp-rbac-envoy.ts";
+import { startTcpRbacEnvoy, staticNetworkFilters, type TcpPorts } from "../../../test/harness/tcp-rbac-envoy.ts";
 import { decideAccess } from "../../analyze/access/decide-access.ts";
 import { authorizationPoliciesOf } from "../../model/policies.ts";
-import { rbacNetworkFilters } from "./rbac-filters.ts";
 
 interface TcpCase {
   readonly title: string;
@@ -86,7 +85,7 @@ test.each(cases)("$title", async ({ policies, expected }) => {
       "istio-system",
     );
   const options = { trustDomains: ["cluster.local"] };
-  await using envoy = await startTcpRbacEnvoy((ports) => rbacNetworkFilters(policiesAt(ports), { ...options, statPrefix: "tcp" }));
+  await using envoy = await startTcpRbacEnvoy((ports) => staticNetworkFilters(policiesAt(ports), options));
   const forged = envoy.authority.issue({ uri: "spiffe://evil/ns/e/sa/e", dnsNames: [genuine] });
   const serverName = "db.example";
   const reached = [

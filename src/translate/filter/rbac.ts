@@ -1,82 +1,124 @@
-// The AuthorizationPolicies of one workload → Envoy's RBAC filters, HTTP and network. One filter per action, in the order of evaluation;
-// what they enforce travels by per-route configuration, so a policy change touches no listener.
+// The AuthorizationPolicies of one workload → the rules of Envoy's RBAC filters, one step of the evaluation after the other. Where they
+// stand, in HTTP and in TCP chains, is in rbac-filters.ts.
 
 import type { PermissionJson, PolicyJson, PrincipalJson, RBACJson as RulesJson } from "#envoy/envoy/config/rbac/v3/rbac_pb.js";
-import type { RBACJson as HttpRbacJson } from "#envoy/envoy/extensions/filters/http/rbac/v3/rbac_pb.js";
-import type { RBACJson as NetworkRbacJson } from "#envoy/envoy/extensions/filters/network/rbac/v3/rbac_pb.js";
 import type { AuthorizationPolicy, AuthorizationRule } from "../../api/security/authorization-policy.ts";
 import { isDryRun } from "../../api/security/authorization-policy.ts";
-import { defined } from "../../envoy/defined.ts";
+import type { WorkloadPolicies } from "../../model/policies.ts";
 import { conditionOf } from "./rbac-condition.ts";
 import { allPermissions, operationPermissions } from "./rbac-permission.ts";
 import { allOf, type RbacContext, sourcePrincipals } from "./rbac-principal.ts";
-
-/** Actions that RBAC filters carry out. */
-export type RbacAction = "ALLOW" | "DENY" | "AUDIT";
 
 /** How policies are read; see RbacContext. */
 export type RbacOptions = Pick<RbacContext, "trustDomains">;
 
 /** "ns[shop]-policy[viewer]-rule[0]", as Istio names it: it stands in access logs and metrics of what it decided. */
 export function rbacPolicyName({ metadata }: AuthorizationPolicy, rule: number): string {
-  return `ns[${metadata.namespace}]-policy[${metadata.name}]-rule[${rule}]`;
+  return `${policyName(metadata)}-rule[${rule}]`;
 }
 
-/** Begins the metadata keys and metric names of policies that are only tried out (Istio's prefixes; AUDIT has none there). */
-export const dryRunStatPrefix: Readonly<Record<RbacAction, string>> = {
-  ALLOW: "istio_dry_run_allow_",
-  DENY: "istio_dry_run_deny_",
-  AUDIT: "istio_dry_run_audit_",
-};
-
-/** The HTTP filter for the policies of one action; undefined when there are none. Policies of other actions must not be among them. */
-export function httpRbac(action: RbacAction, policies: readonly AuthorizationPolicy[], options: RbacOptions): HttpRbacJson | undefined {
-  if (policies.length === 0) return undefined;
-  const { rules, shadowRules } = enforcedAndDryRun({ action, policies, options, isTcp: false });
-  return defined<HttpRbacJson>({
-    rules,
-    shadowRules,
-    shadowRulesStatPrefix: shadowRules === undefined ? undefined : dryRunStatPrefix[action],
-    // A metric per policy: http.<prefix>.rbac.policy.<name>.denied.
-    trackPerRuleStats: true,
-  });
+/** "ns[shop]-policy[viewer]-rule[none]": names the ALLOW policies of which no rule let a request in. */
+export function rbacMissName(policies: readonly AuthorizationPolicy[]): string {
+  return namesOf(policies.map(({ metadata }) => `${policyName(metadata)}-rule[none]`));
 }
 
-/** The network filter for TCP ports. HTTP attributes can't be decided there: an ALLOW rule with one is left out, others lose the attribute. */
-export function networkRbac(
-  action: RbacAction,
-  policies: readonly AuthorizationPolicy[],
-  options: RbacOptions & { readonly statPrefix: string },
-): NetworkRbacJson | undefined {
-  if (policies.length === 0) return undefined;
-  const { rules, shadowRules } = enforcedAndDryRun({ action, policies, options, isTcp: true });
-  return defined<NetworkRbacJson>({
-    statPrefix: options.statPrefix,
-    rules,
-    shadowRules,
-    shadowRulesStatPrefix: shadowRules === undefined ? undefined : dryRunStatPrefix[action],
-  });
+/** The policies of one filter together, as part of a metric's name. */
+export function rbacPolicyNames(policies: readonly AuthorizationPolicy[]): string {
+  return namesOf(policies.map(({ metadata }) => policyName(metadata)));
 }
 
-interface ActionInput {
-  readonly action: RbacAction;
-  readonly policies: readonly AuthorizationPolicy[];
+function policyName({ namespace, name }: AuthorizationPolicy["metadata"]): string {
+  return `ns[${namespace}]-policy[${name}]`;
+}
+
+/** Names stand in every log line and metric, so a workload with very many policies doesn't get them all. */
+const mostNames = 5;
+
+function namesOf(names: readonly string[]): string {
+  if (names.length <= mostNames) return names.join(",");
+  return [...names.slice(0, mostNames), `and[${names.length - mostNames}]-more`].join(",");
+}
+
+/** What one filter enforces, and what it only records; the same fields in HTTP and in network filters. */
+export interface RbacRules {
+  readonly rules: RulesJson | undefined;
+  readonly shadowRules: RulesJson | undefined;
+  readonly shadowRulesStatPrefix: string | undefined;
+}
+
+/** A filter's place in the order of evaluation; see rbac-filters.ts. */
+export type RbacStep = "deny" | "allow" | "allowMiss" | "audit";
+
+/** Begins the metadata keys of policies that are only tried out (Istio's prefixes). */
+const dryRunPrefix = { ALLOW: "istio_dry_run_allow_", DENY: "istio_dry_run_deny_" } as const;
+/** The same for ALLOW policies that are enforced: what they say is recorded by one filter and carried out by the next, which can name them. */
+const allowPrefix = "lateen_allow_";
+const dryRunMissPrefix = "lateen_dry_run_allow_miss_";
+
+export interface RbacInput {
+  readonly policies: WorkloadPolicies;
   readonly options: RbacOptions;
+  /** HTTP attributes can't be decided on a TCP port: an ALLOW rule with one is left out, others lose the attribute. */
   readonly isTcp: boolean;
 }
 
-function enforcedAndDryRun(input: ActionInput): { readonly rules: RulesJson | undefined; readonly shadowRules: RulesJson | undefined } {
-  const [enforced, tried] = [input.policies.filter((policy) => !isDryRun(policy)), input.policies.filter(isDryRun)];
+/**
+ * What one filter does; undefined when it has nothing to do.
+ *
+ * Envoy's ALLOW names nothing when it refuses ("none"). So ALLOW rules are only recorded, and the filter after them denies whatever isn't
+ * recorded as allowed, under the policies' names. Without a record it denies too.
+ */
+export function rbacRules(step: RbacStep, input: RbacInput): RbacRules | undefined {
+  const { deny, allow, audit } = input.policies;
+  const enforced = (policies: readonly AuthorizationPolicy[]) => policies.filter((policy) => !isDryRun(policy));
+  switch (step) {
+    case "deny":
+      return combined(actionRules("DENY", enforced(deny), input), actionRules("DENY", deny.filter(isDryRun), input), dryRunPrefix.DENY);
+    case "allow":
+      return combined(undefined, actionRules("ALLOW", enforced(allow), input), allowPrefix);
+    case "allowMiss":
+      return combined(
+        missRules(enforced(allow), allowPrefix, input),
+        actionRules("ALLOW", allow.filter(isDryRun), input),
+        dryRunPrefix.ALLOW,
+      );
+    case "audit":
+      return combined(
+        actionRules("AUDIT", enforced(audit), input),
+        missRules(allow.filter(isDryRun), dryRunPrefix.ALLOW, input),
+        dryRunMissPrefix,
+      );
+  }
+}
+
+function combined(rules: RulesJson | undefined, shadowRules: RulesJson | undefined, prefix: string): RbacRules | undefined {
+  if (rules === undefined && shadowRules === undefined) return undefined;
+  return { rules, shadowRules, shadowRulesStatPrefix: shadowRules === undefined ? undefined : prefix };
+}
+
+/** Denies what the filter before did not record as allowed. */
+function missRules(policies: readonly AuthorizationPolicy[], prefix: string, { isTcp }: RbacInput): RulesJson | undefined {
+  if (policies.length === 0) return undefined;
+  const filter = isTcp ? "envoy.filters.network.rbac" : "envoy.filters.http.rbac";
+  const path = [{ key: `${prefix}shadow_engine_result` }];
+  const isAllowed: PermissionJson = {
+    sourcedMetadata: { metadataMatcher: { filter, path, value: { stringMatch: { exact: "allowed" } } } },
+  };
   return {
-    rules: enforced.length === 0 ? undefined : rulesOf({ ...input, policies: enforced }),
-    shadowRules: tried.length === 0 ? undefined : rulesOf({ ...input, policies: tried }),
+    action: "DENY",
+    policies: { [rbacMissName(policies)]: { principals: [{ any: true }], permissions: [{ notRule: isAllowed }] } },
   };
 }
 
 const envoyAction = { ALLOW: "ALLOW", DENY: "DENY", AUDIT: "LOG" } as const;
 
-/** Rules of all policies together. None at all is a value: with ALLOW it denies everything. */
-function rulesOf({ action, policies, options, isTcp }: ActionInput): RulesJson {
+/** Rules of all policies together; undefined without policies. No rule at all is a value: with ALLOW it denies everything. */
+function actionRules(
+  action: keyof typeof envoyAction,
+  policies: readonly AuthorizationPolicy[],
+  { options, isTcp }: RbacInput,
+): RulesJson | undefined {
+  if (policies.length === 0) return undefined;
   const entries = policies.flatMap((policy) =>
     policy.spec.rules.flatMap((rule, index) => {
       const context = { namespace: policy.metadata.namespace, trustDomains: options.trustDomains };

@@ -16,6 +16,10 @@ export interface TcpPlace {
   readonly settings: MeshSettings;
   /** Connections silent or open for so long are closed; unset, silence may last Envoy's 1 h (0: for ever), and life is not limited. */
   readonly limits?: ConnectionLimits | undefined;
+  /** The cluster's name when unset. */
+  readonly statPrefix?: string;
+  /** Whether the upstream is connected to only after the client's first byte; at once when unset. */
+  readonly waitsForData?: boolean;
 }
 
 /** The filter, ready for a filter chain. */
@@ -24,10 +28,13 @@ export function tcpProxyFilter(place: TcpPlace): FilterJson {
 }
 
 /** The TCP proxy of one chain. */
-export function tcpProxy({ cluster, settings, limits }: TcpPlace): TcpProxyJson {
+export function tcpProxy({ cluster, settings, limits, statPrefix, waitsForData = false }: TcpPlace): TcpProxyJson {
   return defined<TcpProxyJson>({
-    statPrefix: clusterStatName(cluster),
+    statPrefix: statPrefix ?? clusterStatName(cluster),
     cluster,
+    upstreamConnectMode: waitsForData ? "ON_DOWNSTREAM_DATA" : undefined,
+    // Envoy wants a limit where it waits; what comes first is held back by flow control beyond it.
+    maxEarlyDataBytes: waitsForData ? 1024 : undefined,
     idleTimeout: limits?.idleTimeout === undefined ? undefined : protoDuration(limits.idleTimeout),
     maxDownstreamConnectionDuration: limits?.maxConnectionDuration === undefined ? undefined : protoDuration(limits.maxConnectionDuration),
     accessLog: accessLog(settings),

@@ -1,38 +1,46 @@
-// The listener that all connections to a pod reach: a chain per port of its application, and one for ports nobody declares.
+// The listener that all connections to a pod reach: chains per port of its application and of what it accepts there, and those for ports
+// nobody declares. Ports and modes in, Listener out.
 
-import type { FilterChainJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
+import type { ListenerFilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
 import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
-import type { RouteConfigurationJson } from "#envoy/envoy/config/route/v3/route_pb.js";
 import { defined } from "../../envoy/defined.ts";
-import {
-  blackHoleClusterName,
-  defaultRouteName,
-  inboundCapturePort,
-  inboundClusterName,
-  inboundPassthroughClusterName,
-  inboundRouteName,
-  inboundVirtualHostName,
-  virtualInboundListenerName,
-} from "../../envoy/names.ts";
+import { blackHoleClusterName, inboundCapturePort, virtualInboundListenerName } from "../../envoy/names.ts";
 import { protoDuration } from "../../lib/duration.ts";
 import type { InboundPort, MeshSettings } from "../../model/mesh.ts";
+import type { WorkloadMtls } from "../../model/policies.ts";
+import { mtlsModeOf } from "../../model/policies.ts";
 import { isHttp } from "../../model/protocol.ts";
 import { socketAddress } from "../address.ts";
-import { httpConnectionManagerFilter } from "../filter/http-connection-manager.ts";
+import { handshakeFailureLog } from "../filter/access-log.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
-import { httpApplicationProtocols, httpInspector, originalDestination } from "./listener-filters.ts";
+import { catchAllChains, portChains } from "./inbound-chains.ts";
+import { httpInspector, originalDestination, tlsInspectorOn } from "./listener-filters.ts";
 
-/** Port 15006. Only ports of undeclared protocol are waited on, so servers that speak first work everywhere else. */
-export function virtualInboundListener(ports: readonly InboundPort[], settings: MeshSettings): ListenerJson {
-  const detected = ports.filter(({ servicePort }) => servicePort.protocol === "detect").map(({ port }) => port);
-  const waits = detected.length > 0;
+export interface InboundListener {
+  readonly ports: readonly InboundPort[];
+  readonly mtls: WorkloadMtls;
+  readonly settings: MeshSettings;
+}
+
+/**
+ * Port 15006.
+ *
+ * Everything but the chains stays as it is when a port goes between PERMISSIVE and STRICT, so Envoy changes the listener in place and
+ * connections on unchanged chains live on. Where a port stops or starts to read TLS at all (DISABLE) the listener filters change, and with
+ * them the listener: its connections are drained.
+ */
+export function virtualInboundListener(inbound: InboundListener): ListenerJson {
+  const { ports, mtls, settings } = inbound;
+  const declared = new Set(ports.map(({ port }) => port));
+  const undeclared = [...mtls.ports].filter(([port]) => !declared.has(port)).map(([port]) => port);
+  const rest = catchAllChains({ mode: mtls.mode, settings });
   return defined<ListenerJson>({
     name: virtualInboundListenerName,
     address: socketAddress("0.0.0.0", inboundCapturePort),
     trafficDirection: "INBOUND",
-    listenerFilters: [originalDestination, ...(waits ? [httpInspector(detected)] : [])],
-    listenerFiltersTimeout: waits ? protoDuration(settings.protocolDetectionTimeout) : undefined,
-    continueOnListenerFiltersTimeout: waits ? true : undefined,
+    listenerFilters: listenerFilters(inbound),
+    listenerFiltersTimeout: protoDuration(settings.protocolDetectionTimeout),
+    continueOnListenerFiltersTimeout: true,
     filterChains: [
       {
         // A connection to the port itself was never captured: passing it through would come back here for ever.
@@ -40,66 +48,28 @@ export function virtualInboundListener(ports: readonly InboundPort[], settings: 
         filterChainMatch: { destinationPort: inboundCapturePort },
         filters: [tcpProxyFilter({ cluster: blackHoleClusterName, settings })],
       },
-      ...ports.flatMap((port) => portChains(port, settings)),
+      ...ports.flatMap((port) => portChains({ inbound: port, mode: mtlsModeOf(mtls, port.port), settings })),
+      ...undeclared.flatMap((port) => {
+        const { chains, rest: last } = catchAllChains({ mode: mtlsModeOf(mtls, port), settings, port });
+        return [...chains, last];
+      }),
+      ...rest.chains,
     ],
-    defaultFilterChain: {
-      name: "virtualInbound-catchall-tcp",
-      filters: [tcpProxyFilter({ cluster: inboundPassthroughClusterName, settings })],
-    },
+    defaultFilterChain: rest.rest,
+    accessLog: handshakeFailureLog(settings),
   });
 }
 
-function portChains(inbound: InboundPort, settings: MeshSettings): readonly FilterChainJson[] {
-  const { port, servicePort } = inbound;
-  const { protocol } = servicePort;
-  const http: FilterChainJson = {
-    name: `inbound_${port}_http`,
-    filterChainMatch: { destinationPort: port },
-    filters: [
-      httpConnectionManagerFilter({
-        direction: "inbound",
-        protocol,
-        statPrefix: `inbound_${port}`,
-        routes: inboundRoutes(port),
-        settings,
-      }),
-    ],
-  };
-  const tcp: FilterChainJson = {
-    name: `inbound_${port}_tcp`,
-    filterChainMatch: { destinationPort: port },
-    filters: [tcpProxyFilter({ cluster: inboundClusterName(port), settings })],
-  };
-  if (isHttp(protocol)) return [http];
-  if (protocol !== "detect") return [tcp];
-  return [{ ...http, filterChainMatch: { destinationPort: port, applicationProtocols: [...httpApplicationProtocols] } }, tcp];
-}
-
 /**
- * Everything to the application, without timeout (the client's proxy has one). A connection the application just closed is tried again
- * as long as nothing of the request was sent (Istio's inbound default).
+ * TLS is looked for everywhere but on ports that never have any and whose servers may speak first, HTTP where it isn't declared. Each waits
+ * for the client's first bytes, at most the detection timeout; a sidecar's client always sends them at once.
  */
-function inboundRoutes(port: number): RouteConfigurationJson {
-  return {
-    name: inboundRouteName(port),
-    validateClusters: false,
-    virtualHosts: [
-      {
-        name: inboundVirtualHostName(port),
-        domains: ["*"],
-        routes: [
-          {
-            name: defaultRouteName,
-            match: { prefix: "/" },
-            route: {
-              cluster: inboundClusterName(port),
-              timeout: "0s",
-              maxStreamDuration: { maxStreamDuration: "0s", grpcTimeoutHeaderMax: "0s" },
-              retryPolicy: { retryOn: "reset-before-request", numRetries: 2 },
-            },
-          },
-        ],
-      },
-    ],
-  };
+function listenerFilters({ ports, mtls }: InboundListener): ListenerFilterJson[] {
+  const speaksHttp = new Set(ports.filter(({ servicePort }) => isHttp(servicePort.protocol)).map(({ port }) => port));
+  const own = [...new Set([...ports.map(({ port }) => port), ...mtls.ports.keys()])].sort((a, b) => a - b);
+  const silent = own.filter((port) => mtlsModeOf(mtls, port) === "DISABLE" && !speaksHttp.has(port));
+  const read = own.filter((port) => !silent.includes(port));
+  const tls = mtls.mode !== "DISABLE" ? [tlsInspectorOn({ except: silent })] : read.length === 0 ? [] : [tlsInspectorOn({ only: read })];
+  const detected = ports.filter(({ servicePort }) => servicePort.protocol === "detect").map(({ port }) => port);
+  return [originalDestination, ...tls, ...(detected.length > 0 ? [httpInspector(detected)] : [])];
 }

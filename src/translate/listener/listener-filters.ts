@@ -13,11 +13,17 @@ export const originalDestination: ListenerFilterJson = {
   typedConfig: any(OriginalDstSchema, {}),
 };
 
-/** Reads the server name of a TLS hello; waits for the client's first bytes. */
+/** Reads the server name and the offered protocols of a TLS hello; waits for the client's first bytes. */
 export const tlsInspector: ListenerFilterJson = {
   name: "envoy.filters.listener.tls_inspector",
   typedConfig: any(TlsInspectorSchema, {}),
 };
+
+/** The same on these ports only, or on all but these. */
+export function tlsInspectorOn(ports: { readonly only: readonly number[] } | { readonly except: readonly number[] }): ListenerFilterJson {
+  if ("only" in ports) return { ...tlsInspector, filterDisabled: { notMatch: anyPort(ports.only) } };
+  return ports.except.length === 0 ? tlsInspector : { ...tlsInspector, filterDisabled: anyPort(ports.except) };
+}
 
 /** Recognises HTTP by the client's first bytes; only on `ports` when given, because waiting breaks protocols whose server speaks first. */
 export function httpInspector(ports?: readonly number[]): ListenerFilterJson {
