@@ -5,10 +5,11 @@ import type { SecretJson } from "#envoy/envoy/extensions/transport_sockets/tls/v
 import { SecretSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { Authority } from "../ca/authority.ts";
 import type { WorkloadIdentity } from "../ca/leaf.ts";
+import { systemRootsPem } from "../ca/system-roots.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import type { EncodedResource, ProxyConfig, ResourceSet } from "../envoy/config.ts";
 import { EncodeCache } from "../envoy/encode-cache.ts";
-import { rootsSecretName, workloadSecretName } from "../envoy/names.ts";
+import { rootsSecretName, systemRootsSecretName, workloadSecretName } from "../envoy/names.ts";
 import { KeyedMemo, memoObject, sameEntries } from "../model/memo.ts";
 import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
@@ -75,10 +76,8 @@ export class ProxySecrets {
   #resource(name: string, proxy: MeshProxy): EncodedResource | undefined {
     const { authority, certificates, credentials } = this.#options;
     if (name === workloadSecretName) return certificateResource(this.#cache)(certificates.certificateOf(identityOf(proxy, this.#settings)));
-    const json =
-      name === rootsSecretName
-        ? validationContextSecret(name, { rootsPem: authority.trustBundlePem() })
-        : credentials(proxy.namespace, name);
+    const trusted = name === rootsSecretName ? authority.trustBundlePem() : name === systemRootsSecretName ? systemRootsPem() : undefined;
+    const json = trusted === undefined ? credentials(proxy.namespace, name) : validationContextSecret(name, { rootsPem: trusted });
     return json && this.#cache.resource({ type: "sds", name, schema: SecretSchema, json });
   }
 }

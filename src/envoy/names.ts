@@ -119,6 +119,9 @@ export function credentialRootsSecretName(credential: string): string {
   return `${credentialSecretName(credential)}-cacert`;
 }
 
+/** SDS name of the CA certificates of the system that the control plane runs on, as in Istio. */
+export const systemRootsSecretName = "file-root:system";
+
 /** ECDS name of the JWT filter in inbound and gateway chains. */
 export const jwtExtensionName = "lateen.jwt";
 

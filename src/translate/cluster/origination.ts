@@ -10,7 +10,7 @@ import { isIp } from "../../api/ip.ts";
 import type { ClientTlsSettings } from "../../api/networking/destination-rule.ts";
 import type { ResourceReference } from "../../envoy/config.ts";
 import { defined } from "../../envoy/defined.ts";
-import { credentialRootsSecretName, credentialSecretName } from "../../envoy/names.ts";
+import { credentialRootsSecretName, credentialSecretName, systemRootsSecretName } from "../../envoy/names.ts";
 import type { MeshService, MeshSettings } from "../../model/mesh.ts";
 import { secretBySds, secretReferences, tlsParameters, validation } from "../tls-context.ts";
 
@@ -66,36 +66,36 @@ function serverChecks(
   { credentialName, caCertificates, caCrl }: ClientTlsSettings,
   names: readonly string[],
 ): Pick<CommonTlsContextJson, "validationContext" | "combinedValidationContext"> {
-  const matchTypedSubjectAltNames = names.length === 0 ? undefined : names.map(nameMatcher);
-  if (isGiven(credentialName)) {
-    return validation(defined<CertificateValidationContextJson>({ matchTypedSubjectAltNames }), credentialRootsSecretName(credentialName));
-  }
-  const isOwn = isGiven(caCertificates) && caCertificates !== systemCertificates;
-  return {
-    validationContext: defined<CertificateValidationContextJson>({
-      // Without CA certificates those of the system, as Istio since 1.23 (VERIFY_CERTIFICATE_AT_CLIENT).
-      systemRootCerts: isOwn ? undefined : {},
-      trustedCa: isOwn ? { filename: caCertificates } : undefined,
-      crl: isGiven(caCrl) ? { filename: caCrl } : undefined,
-      onlyVerifyLeafCertCrl: isGiven(caCrl) ? true : undefined,
-      matchTypedSubjectAltNames,
-    }),
-  };
+  const isRevocable = isGiven(caCrl);
+  const checks = defined<CertificateValidationContextJson>({
+    matchTypedSubjectAltNames: names.length === 0 ? undefined : names.map(nameMatcher),
+    crl: isRevocable ? { filename: caCrl } : undefined,
+    onlyVerifyLeafCertCrl: isRevocable ? true : undefined,
+  });
+  if (isGiven(credentialName)) return validation(checks, credentialRootsSecretName(credentialName));
+  const file = certificatesFile(caCertificates);
+  // Without CA certificates those of the system, as Istio since 1.23 (VERIFY_CERTIFICATE_AT_CLIENT). Envoy's system_root_certs verifies nothing.
+  return file === undefined
+    ? validation(checks, systemRootsSecretName)
+    : { validationContext: { ...checks, trustedCa: { filename: file } } };
 }
 
-/** Istio's word for the system's CA certificates in place of a file. */
-const systemCertificates = "system";
+/** Undefined for the system's; "system" is Istio's word for them. */
+function certificatesFile(caCertificates: string | undefined): string | undefined {
+  return isGiven(caCertificates) && caCertificates !== "system" ? caCertificates : undefined;
+}
 
 function nameMatcher(name: string): SubjectAltNameMatcherJson {
   const sanType = name.includes("://") ? "URI" : isIp(name) ? "IP_ADDRESS" : "DNS";
   return { sanType, matcher: { exact: name } };
 }
 
-function secretNames({ mode, credentialName, insecureSkipVerify }: ClientTlsSettings): readonly string[] {
-  if (!isGiven(credentialName)) return [];
+function secretNames({ mode, credentialName, caCertificates, insecureSkipVerify }: ClientTlsSettings): readonly string[] {
+  const isChecked = insecureSkipVerify !== true;
+  if (!isGiven(credentialName)) return isChecked && certificatesFile(caCertificates) === undefined ? [systemRootsSecretName] : [];
   return [
     ...(mode === "MUTUAL" ? [credentialSecretName(credentialName)] : []),
-    ...(insecureSkipVerify === true ? [] : [credentialRootsSecretName(credentialName)]),
+    ...(isChecked ? [credentialRootsSecretName(credentialName)] : []),
   ];
 }
 
