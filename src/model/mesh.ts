@@ -222,6 +222,8 @@ export interface Mesh {
    * cluster knows a new one before its first endpoint comes. Services without pods are missing.
    */
   readonly identities: ReadonlyMap<string, readonly string[]>;
+  /** Fetched key sets of RequestAuthentications by their address (KeySource.uri): public keys only. A missing one verifies nothing. */
+  readonly jwks: ReadonlyMap<string, string>;
   /** All splits by runtime key prefix, as they should be now. */
   readonly splits: ReadonlyMap<string, CurrentSplit>;
   /** What the routes carry; to be kept by the caller and handed back next time, also over restarts. */
