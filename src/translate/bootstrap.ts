@@ -2,21 +2,20 @@
 // Types only of Envoy's messages: the node process makes bootstraps and would load a hundred megabytes of descriptors for the codec.
 
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
 import type { DownstreamConnectionsConfigJson } from "#envoy/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js";
-import type { HttpProtocolOptionsJson } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { runtimeLayerName } from "../envoy/config.ts";
 import { xdsClusterName } from "../envoy/names.ts";
 import { adsConfigSource } from "./config-source.ts";
+import { type ControlPlaneAddress, controlPlaneCluster } from "./control-plane-cluster.ts";
 import { bindConfig, proxyMark } from "./socket-mark.ts";
 import { includedStats } from "./stats.ts";
 
-export interface BootstrapOptions {
+export type BootstrapOptions = ControlPlaneAddress & ProxyOptions;
+
+interface ProxyOptions {
   readonly kind: "sidecar" | "gateway";
   readonly podName: string;
   readonly namespace: string;
-  /** Unix socket of the control plane; it is also this proxy's identity. */
-  readonly xdsPath: string;
   /** Unix socket that Envoy opens for its admin interface. */
   readonly adminPath: string;
   /** Whether connections are marked for the pod's packet rules; off where there are none (tests, no privilege). True when unset. */
@@ -24,7 +23,8 @@ export interface BootstrapOptions {
 }
 
 /** The bootstrap as proto3 JSON. */
-export function bootstrapOf({ kind, podName, namespace, xdsPath, adminPath, marked = true }: BootstrapOptions): BootstrapJson {
+export function bootstrapOf(options: BootstrapOptions): BootstrapJson {
+  const { kind, podName, namespace, adminPath, marked = true } = options;
   return {
     node: {
       id: `${podName}.${namespace}`,
@@ -51,7 +51,7 @@ export function bootstrapOf({ kind, podName, namespace, xdsPath, adminPath, mark
       cdsConfig: adsConfigSource,
       ldsConfig: adsConfigSource,
     },
-    staticResources: { clusters: [xdsCluster(xdsPath)] },
+    staticResources: { clusters: [controlPlaneCluster(options)] },
     clusterManager: marked ? { upstreamBindConfig: bindConfig(proxyMark) } : {},
     layeredRuntime: {
       layers: [
@@ -85,24 +85,3 @@ const staticLayer = {
 } as const;
 
 const connectionLimit: DownstreamConnectionsConfigJson = { maxActiveDownstreamConnections: "2147483647" };
-
-const xdsProtocol: HttpProtocolOptionsJson = {
-  explicitHttpConfig: { http2ProtocolOptions: { connectionKeepalive: { interval: "30s", timeout: "10s" } } },
-};
-
-function xdsCluster(path: string): ClusterJson {
-  return {
-    name: xdsClusterName,
-    type: "STATIC",
-    connectTimeout: "1s",
-    // A cluster's own bind configuration takes the place of the marking one: the socket is a Unix one.
-    upstreamBindConfig: {},
-    loadAssignment: { clusterName: xdsClusterName, endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path } } } }] }] },
-    typedExtensionProtocolOptions: {
-      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        ...xdsProtocol,
-      },
-    },
-  };
-}
