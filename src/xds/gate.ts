@@ -3,7 +3,7 @@
 import type { EncodedResource, ProxyConfig, ResourceReference, ResourceSet } from "../envoy/config.ts";
 import { isKnown, type ProxyState } from "./proxy-state.ts";
 import { resourceSetOf } from "./resource-types.ts";
-import { wantedResource } from "./wanted.ts";
+import { isRejected, wantedResource } from "./wanted.ts";
 
 /**
  * usable: acknowledged; waiting: it will be once the proxy answers; blocked: not before the configuration changes
@@ -45,14 +45,28 @@ export function gateOf(state: ProxyState, config: ProxyConfig): Gate {
   };
 }
 
-/** The common case at no cost: every desired cluster, endpoint set and secret is acknowledged and nothing is owed. */
-function isWholeSetUsable({ types }: ProxyState, config: ProxyConfig): boolean {
-  return (["cds", "eds", "sds"] as const).every((type) => {
-    const { subscribed, accepted, due, possible, outstanding } = types[type];
+/** The common case at no cost: every desired cluster and endpoint set is acknowledged with the secrets of the clusters, and nothing is owed. */
+function isWholeSetUsable(state: ProxyState, config: ProxyConfig): boolean {
+  const isWhole = (["cds", "eds"] as const).every((type) => {
+    const { subscribed, accepted, due, possible, outstanding } = state.types[type];
     const desired = resourceSetOf(config, type);
     const isHeld = desired.size === 0 || (subscribed && accepted === desired);
     return isHeld && due.size === 0 && possible.size === 0 && outstanding === undefined;
   });
+  return isWhole && secretsOf(config.clusters).every((name) => secretReadiness(state, config, name) === "usable");
+}
+
+const knownSecrets = new WeakMap<ResourceSet, readonly string[]>();
+
+/** The secrets that a set's resources name; the others warm listeners, which nothing waits for. */
+function secretsOf(clusters: ResourceSet): readonly string[] {
+  const known = knownSecrets.get(clusters);
+  if (known !== undefined) return known;
+  const names = new Set<string>();
+  for (const { references } of clusters.values()) for (const { type, name } of references) if (type === "sds") names.add(name);
+  const list = [...names];
+  knownSecrets.set(clusters, list);
+  return list;
 }
 
 const knownNames = new WeakMap<EncodedResource, WeakMap<ResourceSet, boolean>>();
@@ -87,8 +101,22 @@ function clusterReadiness(state: ProxyState, config: ProxyConfig, { name, ofClus
   );
 }
 
+/**
+ * Whether the proxy has a secret: in whatever version, for a cluster goes on with the last one until the next is there, also a changed
+ * cluster. So a rotation holds nothing up.
+ */
+function secretReadiness({ types: { sds } }: ProxyState, config: ProxyConfig, name: string): Readiness {
+  if (!sds.subscribed || sds.due.has(name)) return "waiting";
+  if (sds.accepted.has(name)) return "usable";
+  const desired = config.secrets.get(name);
+  // No such secret: nothing will come, and the proxy was told so if it asked.
+  if (desired === undefined) return sds.names.has(name) ? "usable" : "waiting";
+  return isRejected(sds, name, desired.version) ? "blocked" : "waiting";
+}
+
 /** Whether what a cluster is warmed by (endpoints, secrets) was acknowledged after the cluster itself was sent. */
 function warmthOf(state: ProxyState, config: ProxyConfig, reference: ResourceReference): Readiness {
+  if (reference.type === "sds") return secretReadiness(state, config, reference.name);
   const typeState = state.types[reference.type];
   if (!typeState.subscribed || typeState.due.has(reference.name)) return "waiting";
   const wanted = wantedResource(state, config, reference);

@@ -43,9 +43,9 @@ export function heldBackOf(state: ProxyState, config: ProxyConfig, subject: Subj
     });
 }
 
-/** Only clusters and listeners have others depend on them. */
+/** Only clusters, their secrets and listeners have others depend on them. */
 function hasRefusals({ types }: ProxyState): boolean {
-  return types.cds.rejected.size > 0 || types.lds.rejected.size > 0;
+  return types.cds.rejected.size > 0 || types.sds.rejected.size > 0 || types.lds.rejected.size > 0;
 }
 
 /** Only what carries traffic waits for its clusters. */
@@ -58,7 +58,7 @@ interface Question {
   readonly references: readonly ResourceReference[];
 }
 
-/** The refusal that makes one of the named clusters unusable; through aggregates too. */
+/** The refusal that makes one of the named clusters unusable: its own, that of a secret, or through aggregates. */
 function refusalAmong(state: ProxyState, config: ProxyConfig, { gate, references }: Question): Rejection | undefined {
   const seen = new Set<string>();
   const queue = references.filter(({ type }) => type === "cds");
@@ -67,11 +67,16 @@ function refusalAmong(state: ProxyState, config: ProxyConfig, { gate, references
     const cluster = config.clusters.get(name);
     if (seen.has(name) || cluster === undefined || gate.readinessOf([reference]) !== "blocked") continue;
     seen.add(name);
-    const refusal = refusalOf(state, { type: "cds", resource: cluster });
+    const refusal = refusalOf(state, { type: "cds", resource: cluster }) ?? refusalOfSecrets(state, config, cluster);
     if (refusal !== undefined) return refusal;
     queue.push(...cluster.references.filter(({ type }) => type === "cds"));
   }
   return undefined;
+}
+
+function refusalOfSecrets(state: ProxyState, { secrets }: ProxyConfig, { references }: EncodedResource): Rejection | undefined {
+  const named = references.flatMap(({ type, name }) => (type === "sds" ? (secrets.get(name) ?? []) : []));
+  return named.map((resource) => refusalOf(state, { type: "sds", resource })).find((refusal) => refusal !== undefined);
 }
 
 /** The refusal of a resource's very content. */
