@@ -265,6 +265,22 @@ export const codes = {
     "A proxy refused the configuration made of this object and keeps its last good one.",
     "Correct the object; the proxy's own words say what is wrong.",
   ),
+  LTN1001: error(
+    "credential missing",
+    "A Gateway or DestinationRule names a Secret that isn't there, or lacks what is needed of it, in the namespace of the proxy.",
+    "Create the Secret in the namespace of the proxy.",
+  ),
+  LTN1002: error(
+    "credential refused",
+    "A Secret holds a certificate, key or CA that can't be used now. The last good one goes on serving, if there was one.",
+    "Correct the Secret.",
+  ),
+  LTN1003: warning("certificate ends soon", "A certificate that is served expires soon.", "Renew the certificate."),
+  LTN1004: warning(
+    "certificate that clients may refuse",
+    "A certificate is served, but something about it will make clients refuse it.",
+    "Issue it anew.",
+  ),
 } as const satisfies Readonly<Record<string, CodeEntry>>;
 
 export type Code = keyof typeof codes;

@@ -82,3 +82,16 @@ function firstElement(bytes: Uint8Array): Element | undefined {
   if (start + size > bytes.length) return undefined;
   return { tag, whole: bytes.subarray(0, start + size), content: bytes.subarray(start, start + size) };
 }
+
+/** Whether bytes have the outer shape of a certificate revocation list (RFC 5280 §5.1): what is signed, how, and the signature. */
+export function isRevocationList(der: Uint8Array): boolean {
+  const list = firstElement(der);
+  if (list?.tag !== 0x30 || list.whole.length !== der.length) return false;
+  const [signed, algorithm, signature, ...rest] = elementsOf(list.content) ?? [];
+  if (signed?.tag !== 0x30 || algorithm?.tag !== 0x30 || signature?.tag !== 0x03 || rest.length > 0) return false;
+  const fields = elementsOf(signed.content);
+  // version (optional), signature, issuer, this update, …
+  const shift = fields?.[0]?.tag === 0x02 ? 1 : 0;
+  const times: readonly (number | undefined)[] = [0x17, 0x18];
+  return fields?.[shift]?.tag === 0x30 && fields[shift + 1]?.tag === 0x30 && times.includes(fields[shift + 2]?.tag);
+}

@@ -21,3 +21,26 @@ export function splitCertificates(text: string): readonly string[] {
   }
   return certificates;
 }
+
+/** One armoured part of a PEM text. */
+export interface PemBlock {
+  /** "CERTIFICATE", "EC PRIVATE KEY". */
+  readonly label: string;
+  readonly der: Uint8Array;
+  /** Armoured anew. */
+  readonly pem: string;
+}
+
+/** All whole blocks of a PEM text in their order; text between them is ignored, and so are headers of the old encrypted kind. */
+export function splitBlocks(text: string): readonly PemBlock[] {
+  const blocks: PemBlock[] = [];
+  for (const begin of text.matchAll(/-----BEGIN ([A-Z0-9 ]{1,40})-----/g)) {
+    const label = begin[1] ?? "";
+    const start = begin.index + begin[0].length;
+    const stop = text.indexOf(`-----END ${label}-----`, start);
+    if (stop < 0) continue;
+    const der = new Uint8Array(Buffer.from(text.slice(start, stop).replace(/\s+/g, ""), "base64"));
+    blocks.push({ label, der, pem: printPem(label, der) });
+  }
+  return blocks;
+}

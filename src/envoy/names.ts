@@ -22,6 +22,8 @@ export const virtualInboundListenerName = "virtualInbound";
 export const allowAnyVirtualHostName = "allow_any";
 /** The same under REGISTRY_ONLY. */
 export const blockAllVirtualHostName = "block_all";
+/** Virtual host for names that another server of a gateway's port has; not Istio's, which answers 404. */
+export const misdirectedVirtualHostName = "misdirected";
 
 /** "outbound|80|v1|web.shop.svc.cluster.local"; `subset` is "" for the whole service. */
 export function outboundClusterName(port: number, subset: string, host: string): string {

@@ -1,32 +1,23 @@
-// What a gateway proxy serves: its Gateways' servers by the port it listens on, route tables for the plaintext HTTP ones, and the
+// What a gateway proxy serves: its Gateways' servers by the port it listens on, route tables for the HTTP and HTTPS ones, and the
 // VirtualServices bound to each. Several VirtualServices for one host are merged, oldest first (Istio merges at gateways only).
 
 import { gatewayHost, hostsOverlap, namespacedName, resolveHost } from "../api/hosts.ts";
 import { labelsMatch } from "../api/kubernetes/label-selector.ts";
-import type { Gateway, Server } from "../api/networking/gateway.ts";
+import type { Gateway } from "../api/networking/gateway.ts";
 import type { VirtualService } from "../api/networking/virtual-service.ts";
-import { gatewayHttpRouteName, virtualHostName } from "../envoy/names.ts";
+import { gatewayHttpRouteName, gatewayHttpsRouteName, virtualHostName } from "../envoy/names.ts";
 import type { Directory } from "./client.ts";
+import type { GatewayServer, TlsServer } from "./gateway-tls.ts";
+import { misdirectedAt } from "./gateway-tls.ts";
 import { memoObject } from "./memo.ts";
-import type { MeshProxy, PortProtocol } from "./mesh.ts";
+import type { MeshProxy } from "./mesh.ts";
 import { declaredProtocol, isHttp } from "./protocol.ts";
-import type { HostRule, RelationMemo } from "./route-host.ts";
+import type { HostRelation, HostRule, RelationMemo } from "./route-host.ts";
 import { hostRelation } from "./route-host.ts";
 import type { RouteClient } from "./routes.ts";
 import type { TableRelation } from "./sidecar-routes.ts";
 import { resolvedRules } from "./virtual-services.ts";
 import { compare, hostIntersection, isExportedTo } from "./visibility.ts";
-
-/** One server of a Gateway as one proxy listens for it. */
-export interface GatewayServer {
-  readonly gateway: Gateway;
-  readonly server: Server;
-  /** "<namespace>/<name>". */
-  readonly gatewayName: string;
-  readonly protocol: PortProtocol;
-  /** Port the proxy listens on: the target port of its Service, else the server's own number. */
-  readonly bindPort: number;
-}
 
 /** The servers that a gateway proxy serves, in order of age; a Gateway selects pods of every namespace by their labels. */
 export function gatewayServers(proxy: Pick<MeshProxy, "labels" | "inbound">, gateways: readonly Gateway[]): readonly GatewayServer[] {
@@ -77,24 +68,39 @@ export interface GatewayRoutesInputs {
   readonly directory: Directory;
   readonly client: RouteClient;
   readonly servers: readonly GatewayServer[];
+  /** Those of `servers` that end TLS and can. */
+  readonly tlsServers: readonly TlsServer[];
   /** Oldest first. */
   readonly virtualServices: readonly VirtualService[];
   readonly memo: RelationMemo;
 }
 
-/** The tables of all plaintext HTTP servers, sorted by name; servers of one port share a table. */
+/** The tables of all HTTP servers, sorted by name: plaintext servers of one port share one, each HTTPS server has its own. */
 export function gatewayTables(inputs: GatewayRoutesInputs): readonly TableRelation[] {
   const http = inputs.servers.filter(({ protocol }) => isHttp(protocol));
   const ports = [...new Set(http.map(({ bindPort }) => bindPort))];
-  return ports
-    .map((bindPort) =>
-      gatewayTable(
-        bindPort,
-        http.filter((server) => server.bindPort === bindPort),
-        inputs,
-      ),
-    )
-    .sort((a, b) => compare(a.name, b.name));
+  const plaintext = ports.map((bindPort) => {
+    const servers = http.filter((server) => server.bindPort === bindPort);
+    const hosts = hostRelations(gatewayHttpRouteName(bindPort), bindPort, boundHosts(servers, inputs), { servers, inputs });
+    return { name: gatewayHttpRouteName(bindPort), hosts, unknownHosts: "not-found" as const };
+  });
+  const encrypted = inputs.tlsServers.filter(({ protocol }) => protocol === "https").map((server) => httpsTable(server, inputs));
+  return [...plaintext, ...encrypted].sort((a, b) => compare(a.name, b.name));
+}
+
+/** RDS name of an HTTPS server. */
+export function httpsRouteName({ server, gateway }: GatewayServer): string {
+  const { name, namespace } = gateway.metadata;
+  return gatewayHttpsRouteName(server.port.number, { portName: server.port.name, gateway: name, namespace });
+}
+
+function httpsTable(server: TlsServer, inputs: GatewayRoutesInputs): TableRelation {
+  const name = httpsRouteName(server);
+  const bound = boundHosts([server], inputs);
+  const { domains, isForeign } = misdirectedAt(server, inputs.servers, [...bound.keys()]);
+  const own = new Map([...bound].filter(([host]) => !isForeign(host)));
+  const hosts = hostRelations(name, server.bindPort, own, { servers: [server], inputs });
+  return { name, hosts, unknownHosts: "not-found", ...(domains.length === 0 ? {} : { misdirected: domains }) };
 }
 
 interface Bound {
@@ -102,8 +108,11 @@ interface Bound {
   readonly virtualService: VirtualService;
 }
 
-function gatewayTable(bindPort: number, servers: readonly GatewayServer[], inputs: GatewayRoutesInputs): TableRelation {
-  const { directory, virtualServices, memo } = inputs;
+/** Each host with the VirtualServices that are bound to it. */
+function boundHosts(
+  servers: readonly GatewayServer[],
+  { directory, virtualServices }: GatewayRoutesInputs,
+): ReadonlyMap<string, readonly Bound[]> {
   const byHost = new Map<string, Bound[]>();
   for (const virtualService of virtualServices.filter(({ spec }) => spec.http.length > 0)) {
     for (const server of servers) {
@@ -115,20 +124,25 @@ function gatewayTable(bindPort: number, servers: readonly GatewayServer[], input
     }
   }
   for (const host of redirectedHosts(servers)) if (!byHost.has(host)) byHost.set(host, []);
-  const hosts = [...byHost]
+  return byHost;
+}
+
+function hostRelations(
+  table: string,
+  bindPort: number,
+  byHost: ReadonlyMap<string, readonly Bound[]>,
+  { servers, inputs }: { readonly servers: readonly GatewayServer[]; readonly inputs: GatewayRoutesInputs },
+): readonly HostRelation[] {
+  return [...byHost]
     .sort(([a], [b]) => compare(a, b))
     .map(([host, bound]) => {
       const name = virtualHostName(host, bindPort);
       const port = bound[0]?.server.server.port.number ?? bindPort;
       const redirect = isRedirected(host, servers) ? { httpsRedirect: true } : {};
-      return memo.stable(
-        hostRelation(
-          { name, port, hosts: [host], ...redirect },
-          bound.flatMap((one) => hostRules(one, inputs)),
-        ),
-      );
+      const rules = bound.flatMap((one) => hostRules(one, inputs));
+      // Several tables may have a host of this name.
+      return inputs.memo.stable(hostRelation({ name, port, hosts: [host], ...redirect }, rules), `${table} ${name}`);
     });
-  return { name: gatewayHttpRouteName(bindPort), hosts, unknownHosts: "not-found" };
 }
 
 /** A match with `port` compares with the server's number, and so do destinations without a port. */

@@ -5,8 +5,9 @@ import type { VirtualService } from "../api/networking/virtual-service.ts";
 import { meshGateway } from "../api/networking/virtual-service.ts";
 import { detectedRouteName, gatewayHttpRouteName, listenerName, sidecarRouteName } from "../envoy/names.ts";
 import type { Directory, ResolvedDestination } from "./client.ts";
-import type { GatewayServer } from "./gateway-routes.ts";
-import { sharedHosts } from "./gateway-routes.ts";
+import { httpsRouteName, sharedHosts } from "./gateway-routes.ts";
+import type { GatewayServer, GatewayTls, TlsServer } from "./gateway-tls.ts";
+import { endsTls, placeOf, serverHosts } from "./gateway-tls.ts";
 import type { L4Chain, L4Routes, L4Split } from "./l4-routes.ts";
 import { combined, l4Routes, serviceL4Routes } from "./l4-routes.ts";
 import type { Endpoint, MeshService, ServicePort } from "./mesh.ts";
@@ -27,7 +28,20 @@ export interface ListenerRelation {
   readonly detect: boolean;
   /** For connections that are not HTTP; the most specific match wins, as in Envoy. */
   readonly chains: readonly L4Chain[];
+  /** Gateways only: connections whose TLS ends here. */
+  readonly terminated: readonly TerminatedChain[];
   readonly sources: readonly string[];
+}
+
+/** Connections of one server of a Gateway, from the server's certificate to what is inside. */
+export interface TerminatedChain {
+  /** Unique in its listener: the RDS name, for TCP with the cluster. */
+  readonly name: string;
+  /** Empty for any name and for none. */
+  readonly serverNames: readonly string[];
+  readonly tls: GatewayTls;
+  /** HTTP inside, by this RDS name; or TCP, by this chain. */
+  readonly inside: { readonly routes: string } | { readonly chain: L4Chain };
 }
 
 export interface ListenersRelation {
@@ -43,7 +57,14 @@ interface Draft {
   routes?: string;
   detect: boolean;
   parts: L4Routes[];
+  terminated: Terminated[];
   sources: Set<string>;
+}
+
+/** The chains of one server that ends TLS, with the splits and targets behind them. */
+interface Terminated {
+  readonly chains: readonly TerminatedChain[];
+  readonly l4: L4Routes;
 }
 
 /** Collects what several services want of one listener. */
@@ -54,16 +75,17 @@ class Drafts {
     const name = listenerName(address, port);
     const known = this.#drafts.get(name);
     if (known !== undefined) return known.draft;
-    const draft: Draft = { detect: false, parts: [], sources: new Set() };
+    const draft: Draft = { detect: false, parts: [], terminated: [], sources: new Set() };
     this.#drafts.set(name, { address, port, draft });
     return draft;
   }
 
-  relation(targets: readonly ResolvedDestination[]): ListenersRelation {
+  relation(): ListenersRelation {
     const made = [...this.#drafts].map(([name, { address, port, draft }]) => ({ name, address, port, draft, l4: combined(draft.parts) }));
+    const behind = made.flatMap(({ draft, l4 }) => [l4, ...draft.terminated.map((part) => part.l4)]);
     return {
       listeners: made
-        .filter(({ draft, l4 }) => draft.routes !== undefined || l4.chains.length > 0)
+        .filter(({ draft, l4 }) => draft.routes !== undefined || l4.chains.length > 0 || draft.terminated.length > 0)
         .sort((a, b) => compare(a.name, b.name))
         .map(({ name, address, port, draft, l4 }) => ({
           name,
@@ -72,12 +94,17 @@ class Drafts {
           ...(draft.routes === undefined ? {} : { routes: draft.routes }),
           detect: draft.detect,
           chains: l4.chains,
-          sources: [...new Set([...draft.sources, ...l4.chains.flatMap(({ sources }) => sources)])].sort(),
+          terminated: draft.terminated.flatMap(({ chains }) => chains),
+          sources: [...new Set([...draft.sources, ...sourcesOf(l4), ...draft.terminated.flatMap((part) => sourcesOf(part.l4))])].sort(),
         })),
-      splits: [...new Map(made.flatMap(({ l4 }) => l4.splits).map((split) => [split.name, split])).values()],
-      targets: [...targets, ...made.flatMap(({ l4 }) => l4.targets)],
+      splits: [...new Map(behind.flatMap(({ splits }) => splits).map((split) => [split.name, split])).values()],
+      targets: behind.flatMap(({ targets }) => targets),
     };
   }
+}
+
+function sourcesOf({ chains }: L4Routes): readonly string[] {
+  return chains.flatMap(({ sources }) => sources);
 }
 
 export interface SidecarListenersInputs {
@@ -106,7 +133,7 @@ export function sidecarListeners({ directory, client, index, headless }: Sidecar
       });
     }
   }
-  return drafts.relation([]);
+  return drafts.relation();
 }
 
 function addStreamPort(
@@ -157,29 +184,55 @@ export interface GatewayListenersInputs {
   readonly directory: Directory;
   readonly client: RouteClient;
   readonly servers: readonly GatewayServer[];
+  /** Those of `servers` that end TLS and can. */
+  readonly tlsServers: readonly TlsServer[];
   readonly virtualServices: readonly VirtualService[];
 }
 
-/** The listeners of a gateway class. Servers that end TLS have none yet: they need certificates. */
-export function gatewayListeners({ directory, client, servers, virtualServices }: GatewayListenersInputs): ListenersRelation {
+/** The listeners of a gateway class. */
+export function gatewayListeners(inputs: GatewayListenersInputs): ListenersRelation {
+  const { directory, client, servers, virtualServices } = inputs;
   const drafts = new Drafts();
-  for (const server of servers) {
-    const address = server.server.bind ?? wildcardAddress;
-    const draft = drafts.at(address, server.bindPort);
+  const draftOf = (server: GatewayServer): Draft => {
+    const draft = drafts.at(server.server.bind ?? wildcardAddress, server.bindPort);
     draft.sources.add(`Gateway ${server.gatewayName}`);
-    if (isHttp(server.protocol)) {
-      draft.routes = gatewayHttpRouteName(server.bindPort);
-      continue;
-    }
+    return draft;
+  };
+  for (const server of inputs.tlsServers) {
+    const part = terminated(server, inputs);
+    if (part.chains.length > 0) draftOf(server).terminated.push(part);
+  }
+  for (const server of servers) {
+    if (isHttp(server.protocol)) draftOf(server).routes = gatewayHttpRouteName(server.bindPort);
     const mode = server.server.tls?.mode ?? "PASSTHROUGH";
-    if (isTls(server.protocol) && mode !== "PASSTHROUGH") continue;
+    if (isHttp(server.protocol) || endsTls(server) || (isTls(server.protocol) && mode !== "PASSTHROUGH")) continue;
+    const taken = terminatedNames(server, servers);
     for (const virtualService of virtualServices) {
       const hosts = sharedHosts(server, virtualService, directory);
       if (hosts.length === 0) continue;
-      draft.parts.push(offered(l4Routes(virtualService, gatewayPlace(server, { directory, client })), hosts));
+      draftOf(server).parts.push(offered(l4Routes(virtualService, gatewayPlace(server, { directory, client })), hosts, taken));
     }
   }
-  return drafts.relation([]);
+  return drafts.relation();
+}
+
+/** Names of a port that belong to servers that end TLS: they come before those that pass it on, also while they lack their certificate. */
+function terminatedNames(server: GatewayServer, servers: readonly GatewayServer[]): ReadonlySet<string> {
+  return new Set(servers.filter((other) => endsTls(other) && placeOf(other) === placeOf(server)).flatMap(serverHosts));
+}
+
+function terminated(server: TlsServer, { directory, client, virtualServices }: GatewayListenersInputs): Terminated {
+  const routes = httpsRouteName(server);
+  const { serverNames, tls } = server;
+  if (server.protocol === "https") {
+    return { chains: [{ name: routes, serverNames, tls, inside: { routes } }], l4: { chains: [], splits: [], targets: [] } };
+  }
+  const bound = virtualServices.filter((virtualService) => sharedHosts(server, virtualService, directory).length > 0);
+  // What is inside is TCP: nothing is left to tell connections apart by their server name.
+  const place = { ...gatewayPlace(server, { directory, client }), protocol: "tcp" } as const;
+  const l4 = combined(bound.map((virtualService) => l4Routes(virtualService, place)));
+  const chains = l4.chains.map((chain) => ({ name: `${routes} ${chain.cluster}`, serverNames, tls, inside: { chain } }));
+  return { chains, l4 };
 }
 
 function gatewayPlace(
@@ -200,11 +253,12 @@ function gatewayPlace(
   };
 }
 
-/** Only server names that the Gateway offers. */
-function offered(l4: L4Routes, hosts: readonly string[]): L4Routes {
+/** Only server names that the Gateway offers, without those `taken` by other servers. */
+function offered(l4: L4Routes, hosts: readonly string[], taken: ReadonlySet<string>): L4Routes {
   const chains = l4.chains.flatMap((chain) => {
     if (chain.match.serverNames.length === 0) return [chain];
-    const serverNames = chain.match.serverNames.filter((name) => hosts.some((host) => hostIntersection(host, name) === name));
+    const named = chain.match.serverNames.filter((name) => hosts.some((host) => hostIntersection(host, name) === name));
+    const serverNames = named.filter((name) => !taken.has(name));
     return serverNames.length === 0 ? [] : [{ ...chain, match: { ...chain.match, serverNames } }];
   });
   return { ...l4, chains };

@@ -10,6 +10,8 @@ import type { Directory } from "./client.ts";
 import { policyLookup } from "./destinations.ts";
 import type { ResolvedNames } from "./endpoints.ts";
 import { createEndpointIndex, namesToResolve } from "./endpoints.ts";
+import type { UsableCredentials } from "./gateway-tls.ts";
+import { noCredentials } from "./gateway-tls.ts";
 import { memoLast, stableList, stableMap } from "./memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshService, MeshSettings, Scope } from "./mesh.ts";
 import { isHttp } from "./protocol.ts";
@@ -38,6 +40,10 @@ export interface MeshInputs {
   readonly overlay?: ReadonlyMap<string, readonly number[]>;
   /** What every proxy has acknowledged of mutual TLS: the last mesh's `phases`, once they were; empty at first. */
   readonly mtls?: MtlsPhases;
+  /** Secrets that gateways may name; none when unset. */
+  readonly credentials?: UsableCredentials;
+  /** Fetched key sets by their address, the same object until one changed; none when unset. */
+  readonly jwks?: ReadonlyMap<string, string>;
 }
 
 export interface Model {
@@ -47,6 +53,7 @@ export interface Model {
 
 const noOverlay: ReadonlyMap<string, readonly number[]> = new Map();
 const noPhases: MtlsPhases = new Map();
+const noKeySets: Mesh["jwks"] = new Map();
 
 /** Starts a model; keep one per control plane, because it remembers. */
 export function createModel(): Model {
@@ -101,6 +108,7 @@ export function createModel(): Model {
         ...traffic,
         security: security.proxies,
         mtls: { phases: security.phases, isMoving: security.isMoving },
+        jwks: inputs.jwks ?? noKeySets,
         identities: identitiesOf(all, services, pods, inputs.settings),
       };
     },
@@ -165,7 +173,13 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
   const runtimeMap = stableMap<string, number>();
   const scopeMap = stableMap<string, Scope>();
   return ({ directory, rules, gateways, virtualServices, proxies, endpoints, inputs }) => {
-    const scopeInputs = scopeInputsOf({ directory, gateways, virtualServices, endpoints });
+    const scopeInputs = scopeInputsOf({
+      directory,
+      gateways,
+      virtualServices,
+      endpoints,
+      credentials: inputs.credentials ?? noCredentials,
+    });
     const classes = classesOf({ proxies, deciding: decidingLabels(virtualServices, rules), gateways: scopeInputs.gateways });
     const sources = sourcesOf(...[...classes.values()].map(({ builder, example }) => builder.relate(scopeInputs, example)));
     const byKey = new Map(virtualServices.map((virtualService) => [virtualServiceKey(virtualService), virtualService]));
@@ -187,14 +201,16 @@ function splitSources(...lists: readonly (readonly SplitSource[])[]): ReadonlyMa
   return sources;
 }
 
-function createScopeInputs(): (inputs: Pick<TrafficInputs, "directory" | "gateways" | "virtualServices" | "endpoints">) => ScopeInputs {
+function createScopeInputs(): (
+  inputs: Pick<TrafficInputs, "directory" | "gateways" | "virtualServices" | "endpoints"> & Pick<ScopeInputs, "credentials">,
+) => ScopeInputs {
   const oldest = memoLast((list: readonly VirtualService[]) => byAge(list));
   const oldestGateways = memoLast((list: readonly Gateway[]) => byAge(list));
   const l4List = stableList<VirtualService>();
   const indexOf = memoLast(virtualServiceIndex);
   const l4IndexOf = memoLast(virtualServiceIndex);
   const headlessMap = stableMap<string, readonly Endpoint[]>();
-  return ({ directory, gateways, virtualServices, endpoints }) => {
+  return ({ directory, gateways, virtualServices, endpoints, credentials }) => {
     const sorted = oldest(virtualServices);
     const l4VirtualServices = l4List(sorted.filter(({ spec }) => spec.tcp.length > 0 || spec.tls.length > 0));
     const headless = [...directory.services.values()].filter(
@@ -208,6 +224,7 @@ function createScopeInputs(): (inputs: Pick<TrafficInputs, "directory" | "gatewa
       l4VirtualServices,
       headless: headlessMap(new Map(headless.map(({ id }) => [id, endpoints.get(id) ?? []]))),
       gateways: oldestGateways(gateways),
+      credentials,
     };
   };
 }

@@ -31,15 +31,15 @@ export function hostRelation(host: Omit<RouteHost, "rules">, rules: readonly Hos
   return { host, rules, splits: rules.flatMap(({ rule }) => rule.split ?? []), signature };
 }
 
-/** Remembers relations by their host's name: the same object as long as nothing but weights changed in it. */
+/** Remembers relations by their host's name (or another key): the same object as long as nothing but weights changed in it. */
 export class RelationMemo {
   readonly #kept = new Map<string, HostRelation>();
 
   /** The remembered relation when it equals this one. */
-  stable(next: HostRelation): HostRelation {
-    const previous = this.#kept.get(next.host.name);
+  stable(next: HostRelation, key: string = next.host.name): HostRelation {
+    const previous = this.#kept.get(key);
     if (previous !== undefined && sameItems(previous.signature, next.signature)) return previous;
-    this.#kept.set(next.host.name, next);
+    this.#kept.set(key, next);
     return next;
   }
 

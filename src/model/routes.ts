@@ -15,6 +15,8 @@ export interface RouteTable {
    * Source: MeshConfig.outboundTrafficPolicy.
    */
   readonly unknownHosts: "passthrough" | "blackhole" | "not-found";
+  /** HTTPS servers of gateways only: names that another server of the port has. Requests for them get 421, so that a client opens a new connection. */
+  readonly misdirected?: readonly string[];
 }
 
 /**

@@ -3,11 +3,12 @@
 import type { Gateway } from "../api/networking/gateway.ts";
 import type { VirtualService } from "../api/networking/virtual-service.ts";
 import type { Directory } from "./client.ts";
-import type { GatewayServer } from "./gateway-routes.ts";
 import { gatewayServers, gatewayTables } from "./gateway-routes.ts";
+import type { GatewayServer, TlsServer, UsableCredentials } from "./gateway-tls.ts";
+import { tlsServers } from "./gateway-tls.ts";
 import type { ListenersRelation } from "./listeners.ts";
 import { gatewayListeners, sidecarListeners } from "./listeners.ts";
-import { memoLast, memoObject, stableList } from "./memo.ts";
+import { memoLast, memoObject, sameItems, stableList } from "./memo.ts";
 import type { Endpoint, MeshProxy, Scope } from "./mesh.ts";
 import type { HostRelation } from "./route-host.ts";
 import { RelationMemo, RouteHostMemo } from "./route-host.ts";
@@ -27,6 +28,7 @@ export interface ScopeInputs {
   readonly headless: ReadonlyMap<string, readonly Endpoint[]>;
   /** Oldest first. */
   readonly gateways: readonly Gateway[];
+  readonly credentials: UsableCredentials;
 }
 
 /** Names a proxy's class: what it depends on of the proxy, and nothing else. */
@@ -60,17 +62,19 @@ export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: read
   const client: RouteClient = { namespace: proxy.namespace, labels: Object.fromEntries(decidingPairs(proxy, deciding)) };
   const relations = new RelationMemo();
   const sidecarTablesOf = createSidecarTables(client);
-  const gatewayTablesOf = memoLast((directory: Directory, servers: readonly GatewayServer[], virtualServices: readonly VirtualService[]) =>
-    gatewayTables({ directory, client, servers, virtualServices, memo: relations }),
+  const gatewayTablesOf = memoLast(
+    (directory: Directory, servers: readonly GatewayServer[], ending: readonly TlsServer[], virtualServices: readonly VirtualService[]) =>
+      gatewayTables({ directory, client, servers, tlsServers: ending, virtualServices, memo: relations }),
   );
   const tableList = stableList<TableRelation>();
   const serversOf = stableServers();
   const sidecarListenersOf = memoLast((directory: Directory, index: VirtualServiceIndex, headless: ScopeInputs["headless"]) =>
     sidecarListeners({ directory, client, index, headless }),
   );
+  const tlsServersOf = stableTlsServers(proxy.namespace);
   const gatewayListenersOf = memoLast(
-    (directory: Directory, servers: readonly GatewayServer[], virtualServices: readonly VirtualService[]) =>
-      gatewayListeners({ directory, client, servers, virtualServices }),
+    (directory: Directory, servers: readonly GatewayServer[], ending: readonly TlsServer[], virtualServices: readonly VirtualService[]) =>
+      gatewayListeners({ directory, client, servers, tlsServers: ending, virtualServices }),
   );
   const tablesOf = routeTables();
   const targetsOf = memoLast((all: readonly TableRelation[]) => all.flatMap(({ hosts }) => hosts.flatMap(hostTargets)));
@@ -96,8 +100,9 @@ export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: read
         listeners = sidecarListenersOf(directory, inputs.l4Index, inputs.headless);
       } else {
         const servers = serversOf(gatewayServers(example, inputs.gateways));
-        tables = gatewayTablesOf(directory, servers, inputs.virtualServices);
-        listeners = gatewayListenersOf(directory, servers, inputs.l4VirtualServices);
+        const ending = tlsServersOf(servers, inputs.credentials);
+        tables = gatewayTablesOf(directory, servers, ending, inputs.virtualServices);
+        listeners = gatewayListenersOf(directory, servers, ending, inputs.l4VirtualServices);
       }
       tables = tableList(tables);
       return splitsOf(tables);
@@ -117,12 +122,13 @@ function routeTables(): (tables: readonly TableRelation[], settled: SettledWeigh
   const known = new Map<string, RouteTable>();
   const all = stableList<RouteTable>();
   return memoLast((tables: readonly TableRelation[], settled: SettledWeights) => {
-    const made = tables.map(({ name, unknownHosts, hosts: relations }) => {
+    const made = tables.map(({ name, unknownHosts, misdirected = [], hosts: relations }) => {
       const list = lists.get(name) ?? stableList<RouteHost>();
       lists.set(name, list);
       const hosts = list(relations.map((relation) => memo.get(relation, settled)));
       const before = known.get(name);
-      const table = before?.hosts === hosts && before.unknownHosts === unknownHosts ? before : { name, unknownHosts, hosts };
+      const isSame = before?.hosts === hosts && before.unknownHosts === unknownHosts && sameItems(before.misdirected ?? [], misdirected);
+      const table = isSame ? before : { name, unknownHosts, hosts, ...(misdirected.length === 0 ? {} : { misdirected }) };
       known.set(name, table);
       return table;
     });
@@ -140,4 +146,15 @@ function stableServers(): (next: readonly GatewayServer[]) => readonly GatewaySe
     if (content !== last.content) last = { content, servers };
     return last.servers;
   };
+}
+
+/** Keeps the list while neither the servers nor what they need of the credentials changed. */
+function stableTlsServers(namespace: string): (servers: readonly GatewayServer[], credentials: UsableCredentials) => readonly TlsServer[] {
+  let last: { readonly servers: readonly GatewayServer[]; readonly content: string; readonly list: readonly TlsServer[] } | undefined;
+  return memoLast((servers: readonly GatewayServer[], credentials: UsableCredentials) => {
+    const list = tlsServers(servers, { namespace, credentials });
+    const content = JSON.stringify(list.map(({ gatewayName, server, tls }) => [gatewayName, server.port.name, tls]));
+    if (last?.servers !== servers || last.content !== content) last = { servers, content, list };
+    return last.list;
+  });
 }

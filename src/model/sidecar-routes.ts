@@ -21,6 +21,7 @@ export interface TableRelation {
   readonly name: string;
   readonly hosts: readonly HostRelation[];
   readonly unknownHosts: RouteTable["unknownHosts"];
+  readonly misdirected?: RouteTable["misdirected"];
 }
 
 /** Port on which hosts that no service declares are served (Istio: buildSidecarVirtualHostsForVirtualService). */

@@ -7,12 +7,13 @@ import { defined } from "../../envoy/defined.ts";
 import { blackHoleClusterName, outboundCapturePort, passthroughClusterName, virtualOutboundListenerName } from "../../envoy/names.ts";
 import { protoDuration } from "../../lib/duration.ts";
 import type { ChainMatch, L4Chain } from "../../model/l4-routes.ts";
-import type { ListenerRelation } from "../../model/listeners.ts";
+import type { ListenerRelation, TerminatedChain } from "../../model/listeners.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { cidrRange, socketAddress } from "../address.ts";
 import { httpConnectionManagerFilter } from "../filter/http-connection-manager.ts";
 import { streamAlpnFilter } from "../filter/mesh-alpn.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
+import { terminatedChain } from "./gateway.ts";
 import { httpApplicationProtocols, httpInspector, tlsInspector } from "./listener-filters.ts";
 
 /** Where connections to unknown destinations go. */
@@ -22,11 +23,16 @@ export function unknownCluster({ outboundTrafficPolicy }: MeshSettings): string 
 
 /** Port 15001: hands a connection to the listener of its original destination; unknown destinations stay here. */
 export function virtualOutboundListener(settings: MeshSettings): ListenerJson {
-  return {
+  // What is refused is waited on, so that the access log can name the host a TLS client wanted; nobody's server is kept from speaking first.
+  const refuses = settings.outboundTrafficPolicy === "REGISTRY_ONLY";
+  return defined<ListenerJson>({
     name: virtualOutboundListenerName,
     address: socketAddress("0.0.0.0", outboundCapturePort),
     trafficDirection: "OUTBOUND",
     useOriginalDst: true,
+    listenerFilters: refuses ? [tlsInspector] : undefined,
+    listenerFiltersTimeout: refuses ? protoDuration(settings.protocolDetectionTimeout) : undefined,
+    continueOnListenerFiltersTimeout: refuses ? true : undefined,
     filterChains: [
       {
         // A connection to the port itself was never captured: passing it through would come back here for ever.
@@ -39,7 +45,7 @@ export function virtualOutboundListener(settings: MeshSettings): ListenerJson {
       name: "virtualOutbound-catchall-tcp",
       filters: [tcpProxyFilter({ cluster: unknownCluster(settings), settings })],
     },
-  };
+  });
 }
 
 export interface ListenerPlace {
@@ -52,10 +58,14 @@ export function trafficListener(relation: ListenerRelation, place: ListenerPlace
   const { name, address, port, detect, chains } = relation;
   const restricted = chains.filter(({ match }) => !isOpen(match));
   const open = chains.find(({ match }) => isOpen(match));
+  const endsTls = relation.terminated.length > 0;
   const needsTls =
-    chains.some(({ match }) => match.serverNames.length > 0) || (relation.routes !== undefined && !detect && place.kind === "sidecar");
+    endsTls ||
+    chains.some(({ match }) => match.serverNames.length > 0) ||
+    (relation.routes !== undefined && !detect && place.kind === "sidecar");
   const http = relation.routes === undefined ? undefined : httpChain(relation, relation.routes, place);
-  const waits = needsTls || detect;
+  // Where TLS ends nobody speaks before the client, and a slow one still means TLS: Envoy's 15 s, then its connection is closed.
+  const waits = (needsTls || detect) && !endsTls;
   return defined<ListenerJson>({
     name,
     address: socketAddress(address, port),
@@ -65,7 +75,11 @@ export function trafficListener(relation: ListenerRelation, place: ListenerPlace
     // Who stays silent is taken for what needs no bytes to be recognised: a client of a server that speaks first.
     listenerFiltersTimeout: waits ? protoDuration(place.settings.protocolDetectionTimeout) : undefined,
     continueOnListenerFiltersTimeout: waits ? true : undefined,
-    filterChains: [...restricted.map((chain) => tcpChain(chain, place)), ...httpMatchChains(http, relation, place)],
+    filterChains: [
+      ...relation.terminated.map((chain) => terminatedChain(chain, insideOf(chain, relation, place), place.settings)),
+      ...restricted.map((chain) => tcpChain(chain, place)),
+      ...httpMatchChains(http, relation, place),
+    ],
     defaultFilterChain: defaultChain(http, open, { relation, place }),
   });
 }
@@ -110,6 +124,10 @@ function httpChain(relation: ListenerRelation, routes: string, { kind, settings 
     name: `${relation.name}_http`,
     filters: [httpConnectionManagerFilter({ direction, statPrefix: `${direction}_${relation.port}`, routes, settings })],
   };
+}
+
+function insideOf({ inside }: TerminatedChain, relation: ListenerRelation, place: ListenerPlace): FilterChainJson {
+  return "routes" in inside ? httpChain(relation, inside.routes, place) : tcpChain(inside.chain, place);
 }
 
 function tcpChain({ match, cluster, sharesCluster, limits }: L4Chain, { settings }: ListenerPlace): FilterChainJson {

@@ -15,6 +15,7 @@ import { catchAllVirtualHost } from "./catch-all.ts";
 import { clustersOf } from "./clusters-of.ts";
 import { maxDirectResponseBodyBytes } from "./direct-response.ts";
 import { nameClaims } from "./domains.ts";
+import { misdirectedVirtualHost } from "./misdirected.ts";
 import type { RouteSettings } from "./settings.ts";
 import type { VirtualHostContext } from "./virtual-host.ts";
 import { variantOf, virtualHost } from "./virtual-host.ts";
@@ -31,8 +32,7 @@ export const routeConfigurationHead = {
 export function routeConfiguration(table: RouteTable, client: RouteClient, settings: RouteSettings): RouteConfigurationJson {
   const context = { client, settings, claims: nameClaims(table.hosts) };
   const hosts = sortedHosts(table).flatMap((host) => virtualHost(host, context) ?? []);
-  const catchAll = catchAllVirtualHost(table, settings);
-  return { name: table.name, ...routeConfigurationHead, virtualHosts: catchAll === undefined ? hosts : [...hosts, catchAll] };
+  return { name: table.name, ...routeConfigurationHead, virtualHosts: [...hosts, ...fixedVirtualHosts(table, settings)] };
 }
 
 /** Encodes route tables under one set of mesh-wide settings; remembers by identity of RouteHosts, so keep one per mesh configuration. */
@@ -62,8 +62,8 @@ export class RouteEncoder {
   #make(table: RouteTable, client: RouteClient): EncodedResource {
     const context = { client, settings: this.#settings, claims: nameClaims(table.hosts) };
     const hosts = sortedHosts(table).flatMap((host) => this.#part(host, context) ?? []);
-    const catchAll = catchAllVirtualHost(table, this.#settings);
-    return this.#compose(table.name, catchAll === undefined ? hosts : [...hosts, this.#encode(catchAll, [])]);
+    const fixed = fixedVirtualHosts(table, this.#settings).map((json) => this.#encode(json, []));
+    return this.#compose(table.name, [...hosts, ...fixed]);
   }
 
   #part(host: RouteHost, context: VirtualHostContext): ResourcePart | undefined {
@@ -92,6 +92,11 @@ export class RouteEncoder {
     if (first !== undefined) this.#configurations.set(first, [made, ...known].slice(0, keptConfigurations));
     return made;
   }
+}
+
+/** The virtual hosts that no resource stands behind. */
+function fixedVirtualHosts(table: RouteTable, settings: RouteSettings): readonly VirtualHostJson[] {
+  return [misdirectedVirtualHost(table), catchAllVirtualHost(table, settings)].filter((host) => host !== undefined);
 }
 
 /** Enough for the client variants of one table; what falls out is composed again. */

@@ -1,0 +1,273 @@
+// Certificates and keys that users bring (Secrets of gateways): read and checked as far as Envoy and today's clients would, before a proxy sees
+// them. In: PEM texts. Out: what can be served, or why not; messages never hold a byte of a key. Pure: the time is an argument.
+
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { isRevocationList } from "./der-reader.ts";
+import { splitBlocks, splitCertificates } from "./pem.ts";
+
+/** Why something can't be used, or will be trouble. */
+export interface CredentialProblem {
+  /** Cause, without a subject's name before it: "tls.crt holds no PEM certificate". */
+  readonly message: string;
+  readonly fix: string;
+}
+
+export type Reading<Value> =
+  /** `flaws` don't keep it from being served. */
+  { readonly value: Value; readonly flaws: readonly CredentialProblem[] } | { readonly problem: CredentialProblem };
+
+/** A certificate with its key, fit to be served. */
+export interface ServerCertificate {
+  /** The certificate first, then those that lead to a root; nothing else of the text it came from. */
+  readonly chainPem: string;
+  readonly keyPem: string;
+  readonly leaf: X509Certificate;
+  readonly notBeforeMs: number;
+  /** When the first certificate of the chain expires. */
+  readonly notAfterMs: number;
+}
+
+/** CAs that clients' or servers' certificates may come from. */
+export interface TrustedCas {
+  readonly rootsPem: string;
+  readonly crlPem?: string;
+  readonly notBeforeMs: number;
+  /** When the last of them expires: until then some peers can be verified. */
+  readonly notAfterMs: number;
+}
+
+/** A text with the name it has in its Secret. */
+export interface NamedText {
+  readonly where: string;
+  readonly text: string;
+}
+
+/** Reads a certificate chain and its key. */
+export function readServerCertificate(chain: NamedText, key: NamedText): Reading<ServerCertificate> {
+  const certificates = readChain(chain);
+  if ("problem" in certificates) return certificates;
+  const privateKey = readKey(key);
+  if ("problem" in privateKey) return privateKey;
+  const { pems, x509s } = certificates.value;
+  const [leaf] = x509s;
+  if (leaf === undefined) return noCertificate(chain);
+  if (!leaf.checkPrivateKey(privateKey.value)) return wrongKey(x509s, privateKey.value, { chain, key });
+  return {
+    value: {
+      chainPem: pems.join(""),
+      keyPem: keyBlock(key.text),
+      leaf,
+      notBeforeMs: Math.max(...x509s.map((each) => each.validFromDate.getTime())),
+      notAfterMs: Math.min(...x509s.map((each) => each.validToDate.getTime())),
+    },
+    flaws: [...chainFlaws(x509s, chain.where), ...leafFlaws(leaf, chain.where)],
+  };
+}
+
+/** Reads CA certificates, and what they took back. */
+export function readTrustedCas(roots: NamedText, crl: NamedText | undefined): Reading<TrustedCas> {
+  const certificates = readChain(roots);
+  if ("problem" in certificates) return certificates;
+  const revoked = crl && readRevocations(crl);
+  if (revoked !== undefined && "problem" in revoked) return revoked;
+  const { pems, x509s } = certificates.value;
+  const flaws = x509s.flatMap((each, index) => (each.ca ? [] : [notAnAuthority(roots.where, index)]));
+  return {
+    value: {
+      rootsPem: pems.join(""),
+      ...(revoked === undefined ? {} : { crlPem: revoked.value }),
+      notBeforeMs: Math.min(...x509s.map((each) => each.validFromDate.getTime())),
+      notAfterMs: Math.max(...x509s.map((each) => each.validToDate.getTime())),
+    },
+    flaws,
+  };
+}
+
+/** What is wrong with a period of validity now: expired, or not begun. */
+export function timeProblem(
+  { notBeforeMs, notAfterMs }: Pick<ServerCertificate, "notBeforeMs" | "notAfterMs">,
+  where: string,
+  nowMs: number,
+): CredentialProblem | undefined {
+  if (nowMs >= notAfterMs) return { message: `${where} expired at ${printTime(notAfterMs)}`, fix: "Renew the certificate." };
+  if (nowMs >= notBeforeMs) return undefined;
+  return { message: `${where} is valid only from ${printTime(notBeforeMs)}`, fix: "Wait, issue it anew, or check this machine's clock." };
+}
+
+const dayMs = 86_400_000;
+/** Certificates that live for months are announced this long before their end. */
+const longestNoticeMs = 14 * dayMs;
+/** Short-lived ones when this part of their life is left: whoever renews them does so at a third or earlier. */
+const noticeShare = 0.2;
+
+/** That a valid certificate ends soon; undefined while there is time. */
+export function expiryNotice(
+  { notBeforeMs, notAfterMs }: Pick<ServerCertificate, "notBeforeMs" | "notAfterMs">,
+  where: string,
+  nowMs: number,
+): CredentialProblem | undefined {
+  const leftMs = notAfterMs - nowMs;
+  if (leftMs <= 0 || leftMs > Math.min(longestNoticeMs, (notAfterMs - notBeforeMs) * noticeShare)) return undefined;
+  return { message: `${where} expires in ${printSpan(leftMs)}, at ${printTime(notAfterMs)}`, fix: "Renew the certificate." };
+}
+
+function printTime(ms: number): string {
+  return new Date(ms).toISOString().replace(".000Z", "Z");
+}
+
+function printSpan(ms: number): string {
+  const hours = Math.floor(ms / 3_600_000);
+  if (hours >= 48) return `${Math.floor(hours / 24)} days`;
+  return hours >= 2 ? `${hours} hours` : `${Math.max(1, Math.floor(ms / 60_000))} minutes`;
+}
+
+/** Whether clients that ask for this host would take the certificate; `host` may be a wildcard of one label. */
+export function isForHost(certificate: ServerCertificate, host: string): boolean {
+  const { leaf } = certificate;
+  if (!host.startsWith("*.")) return leaf.checkHost(host, { subject: "never" }) !== undefined;
+  const names = (leaf.subjectAltName ?? "").split(", ").map((name) => name.toLowerCase());
+  return names.includes(`dns:${host}`);
+}
+
+interface Chain {
+  readonly pems: readonly string[];
+  readonly x509s: readonly X509Certificate[];
+}
+
+function readChain(named: NamedText): Reading<Chain> {
+  const { where, text } = named;
+  const pems = splitCertificates(text);
+  if (pems.length === 0) return noCertificate(named);
+  if (pems.length !== splitBegins(text)) {
+    return { problem: { message: `${where} ends in the middle of a certificate`, fix: "Store the whole PEM text." } };
+  }
+  const x509s: X509Certificate[] = [];
+  for (const [index, pem] of pems.entries()) {
+    const x509 = parsedCertificate(pem);
+    if (x509 === undefined) {
+      const message = `certificate ${index + 1} of ${where} can't be read`;
+      return { problem: { message, fix: "Store the certificates in PEM form, unchanged." } };
+    }
+    x509s.push(x509);
+  }
+  return { value: { pems, x509s }, flaws: [] };
+}
+
+function splitBegins(text: string): number {
+  return text.split("-----BEGIN CERTIFICATE-----").length - 1;
+}
+
+function parsedCertificate(pem: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    return undefined;
+  }
+}
+
+function noCertificate({ where, text }: NamedText): { readonly problem: CredentialProblem } {
+  const message = `${where} holds no PEM certificate`;
+  if (text.trimStart().startsWith("LS0tLS1")) {
+    return { problem: { message: `${message}: it is base64 twice`, fix: "Encode the PEM text once for data, or use stringData." } };
+  }
+  const isPrivate = text.includes("PRIVATE KEY-----");
+  return { problem: { message, fix: isPrivate ? "It is a private key: exchange the two." : "Store the certificate in PEM form." } };
+}
+
+const curves: ReadonlySet<string> = new Set(["prime256v1", "secp384r1", "secp521r1"]);
+/** Envoy refuses smaller ones. */
+const minRsaBits = 2048;
+
+function readKey({ where, text }: NamedText): Reading<KeyObject> {
+  if (!text.includes("PRIVATE KEY-----")) {
+    return { problem: { message: `${where} holds no PEM private key`, fix: "Store the certificate's private key in PEM form." } };
+  }
+  if (/BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(text)) {
+    return {
+      problem: { message: `${where} is locked by a passphrase`, fix: "Store the key without passphrase: openssl pkey -in key.pem." },
+    };
+  }
+  try {
+    const key = createPrivateKey(keyBlock(text));
+    const weakness = keyWeakness(key);
+    if (weakness === undefined) return { value: key, flaws: [] };
+    return { problem: { message: `${where} is ${weakness}`, fix: "Use a P-256, P-384, P-521 or RSA key of at least 2048 bits." } };
+  } catch {
+    // node:crypto's own words may quote the text.
+    return {
+      problem: { message: `${where} can't be read as a private key`, fix: "Store the certificate's private key in PEM form, unchanged." },
+    };
+  }
+}
+
+function keyWeakness(key: KeyObject): string | undefined {
+  const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === "ec") return curves.has(namedCurve) ? undefined : `a key of the curve ${namedCurve}, which Envoy refuses`;
+  if (key.asymmetricKeyType !== "rsa") return `a key of type ${key.asymmetricKeyType ?? "unknown"}, which Envoy refuses`;
+  return modulusLength >= minRsaBits ? undefined : `an RSA key of ${modulusLength} bits, which Envoy refuses`;
+}
+
+/** The key alone: EC keys often have their parameters in front, and Envoy reads the first block. */
+function keyBlock(text: string): string {
+  return splitBlocks(text).find(({ label }) => label.endsWith("PRIVATE KEY"))?.pem ?? text;
+}
+
+function wrongKey(
+  chain: readonly X509Certificate[],
+  key: KeyObject,
+  names: { readonly chain: NamedText; readonly key: NamedText },
+): { readonly problem: CredentialProblem } {
+  const place = chain.findIndex((each) => each.checkPrivateKey(key));
+  if (place < 0) {
+    const message = `the key in ${names.key.where} does not belong to the certificate in ${names.chain.where}`;
+    return { problem: { message, fix: "Store the key that the certificate was issued for." } };
+  }
+  const message = `the key in ${names.key.where} belongs to certificate ${place + 1} of ${names.chain.where}, not to the first`;
+  return { problem: { message, fix: "Put the server's certificate first, then those of its issuers." } };
+}
+
+function chainFlaws(chain: readonly X509Certificate[], where: string): readonly CredentialProblem[] {
+  return chain.flatMap((certificate, index) => {
+    const issuer = chain[index + 1];
+    if (issuer === undefined || (certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey))) return [];
+    const message = `certificate ${index + 2} of ${where} is not the issuer of certificate ${index + 1}`;
+    return [{ message, fix: "Order them: the server's certificate, its issuer, that one's issuer." }];
+  });
+}
+
+const serverAuthentication = "1.3.6.1.5.5.7.3.1";
+
+function leafFlaws(leaf: X509Certificate, where: string): readonly CredentialProblem[] {
+  const flaws: CredentialProblem[] = [];
+  if (leaf.subjectAltName === undefined) {
+    flaws.push({
+      message: `${where} has no subject alternative names`,
+      fix: "Issue it with its DNS names; today's clients look nowhere else.",
+    });
+  }
+  const usages: readonly string[] | undefined = leaf.keyUsage;
+  if (usages !== undefined && usages.length > 0 && !usages.includes(serverAuthentication)) {
+    flaws.push({ message: `${where} is not for servers (extended key usage)`, fix: "Issue it for server authentication." });
+  }
+  if (/^(?:md5|sha1)|sha1$/i.test(leaf.signatureAlgorithm ?? "")) {
+    flaws.push({
+      message: `${where} is signed with ${leaf.signatureAlgorithm}`,
+      fix: "Issue it with SHA-256; today's clients refuse SHA-1.",
+    });
+  }
+  return flaws;
+}
+
+function notAnAuthority(where: string, index: number): CredentialProblem {
+  return {
+    message: `certificate ${index + 1} of ${where} is no CA's`,
+    fix: "Store the CA that issued the peers' certificates; this one only matches itself.",
+  };
+}
+
+function readRevocations({ where, text }: NamedText): Reading<string> {
+  const blocks = splitBlocks(text).filter(({ label }) => label === "X509 CRL");
+  const isWhole = blocks.length > 0 && blocks.every(({ der }) => isRevocationList(der));
+  if (isWhole) return { value: blocks.map(({ pem }) => pem).join(""), flaws: [] };
+  return { problem: { message: `${where} holds no PEM revocation list that can be read`, fix: "Store it as PEM (BEGIN X509 CRL)." } };
+}
