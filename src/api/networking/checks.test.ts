@@ -45,8 +45,10 @@ const virtualServices: readonly (readonly [spec: string, ...expected: string[]])
   [http(`match: [{withoutHeaders: {a: {regex: "["}}}], ${to}`), `LTN0207 ${at}.match[0].withoutHeaders.a.regex`],
   [http(`match: [{headers: {"a b": {}}}], ${to}`), `LTN0213 ${at}.match[0].headers["a b"]`],
   [
-    http(`match: [{headers: {":method": {exact: GET}, "@request.auth.claims.x": {}}}], ${to}`),
-    `LTN0109 ${at}.match[0].headers["@request.auth.claims.x"]`,
+    http(
+      `match: [{headers: {":method": {exact: GET}, "@request.auth.claims.x": {}, "@request.auth.claims[x.y][z]": {}, "@request.auth.claims": {}}}], ${to}`,
+    ),
+    `LTN0213 ${at}.match[0].headers["@request.auth.claims"]`,
   ],
   [http(`match: [{uri: {exact: a}}], ${to}`), `LTN0226 ${at}.match[0].uri`],
   [http(`match: [{method: {exact: get}}], ${to}`), `LTN0226 ${at}.match[0].method`],

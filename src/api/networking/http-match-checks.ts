@@ -3,10 +3,9 @@
 import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import type { Finding } from "../finding.ts";
 import { isHeaderName } from "../names.ts";
+import { claimsOf, isClaimKey } from "./claim-key.ts";
 import { checkPattern } from "./common-checks.ts";
 import type { HeaderMatch, HttpMatchRequest, StringMatch } from "./virtual-service.ts";
-
-const claimPrefix = "@request.auth.";
 
 /** Everything of one match block. */
 export function checkHttpMatch(match: HttpMatchRequest, path: FieldPath): readonly Finding[] {
@@ -33,8 +32,12 @@ function checkHeaderMatches(matches: Readonly<Record<string, HeaderMatch>>, path
 }
 
 function checkName(name: string, path: FieldPath): readonly Finding[] {
-  if (name.startsWith(claimPrefix)) {
-    return [{ code: "LTN0109", path, message: `\`${printPath(path)}\`: matching on token claims is accepted but has no effect here yet` }];
+  if (isClaimKey(name)) {
+    if (claimsOf(name) !== undefined) return [];
+    const message = `\`${printPath(path)}\`: ${JSON.stringify(name.slice(0, 80))} names no claim`;
+    return [
+      { code: "LTN0213", path, message, fix: 'Write "@request.auth.claims.group", or "@request.auth.claims[a.b][c]" for names with dots.' },
+    ];
   }
   if (isHeaderName(name) || (name.startsWith(":") && isHeaderName(name.slice(1)))) return [];
   const message = `\`${printPath(path)}\`: ${JSON.stringify(name.slice(0, 80))} is not a header name`;
