@@ -19,10 +19,11 @@ import type { ClusterPlan, ClusterPlanner, EndpointSource } from "./cluster/plan
 import { createClusterPlanner } from "./cluster/plan.ts";
 import { clusterLoadAssignment, splitLoadAssignment } from "./endpoint/cluster-load-assignment.ts";
 import { createJwtResources } from "./filter/jwt-resources.ts";
-import { createInboundResources } from "./inbound-resources.ts";
+import { createInboundResources, rbacOptions } from "./inbound-resources.ts";
 import { extensionReferences } from "./listener/extension-references.ts";
 import { terminatedChainReferences } from "./listener/gateway.ts";
 import { trafficListener, unknownCluster, virtualOutboundListener } from "./listener/outbound.ts";
+import { createGatewayPolicies } from "./route/gateway-policies.ts";
 import { RouteEncoder } from "./route/route-configuration.ts";
 import type { RouteSettings } from "./route/settings.ts";
 
@@ -35,6 +36,7 @@ const noResources: ResourceSet = new Map();
 export function createTranslator(cache: EncodeCache = new EncodeCache()): Translator {
   const encoderOf = memoLast((settings: MeshSettings) => new RouteEncoder(cache, routeSettings(settings)));
   const inboundSide = createInboundResources(cache);
+  const gatewayPoliciesOf = memoLast((settings: MeshSettings) => createGatewayPolicies(rbacOptions(settings)));
   const plannerOf = createClusterPlanner(cache);
   const plaintextOf = createPlaintextPorts();
   const tokens = createJwtResources(cache);
@@ -59,11 +61,13 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     const shared = translate(mesh, scope, encoderOf(mesh.settings));
     const inbound = inboundSide.resources(mesh, proxy);
     const extensions = tokens.resources(mesh, proxy);
-    return configs.get(proxy.id, [shared, inbound, extensions], () => ({
+    const policies = proxy.kind === "gateway" ? mesh.security.get(proxy.id)?.policies : undefined;
+    const routes = policies === undefined ? shared.routes : gatewayPoliciesOf(mesh.settings)(shared.routes, policies);
+    return configs.get(proxy.id, [shared, inbound, extensions, routes], () => ({
       ...shared,
       clusters: joined(shared.clusters, inbound.clusters),
       listeners: joined(shared.listeners, inbound.listeners),
-      routes: joined(shared.routes, inbound.routes),
+      routes: joined(routes, inbound.routes),
       extensions: joined(joined(shared.extensions, extensions), inbound.extensions),
     }));
   };

@@ -15,6 +15,8 @@ import { TlsInspectorSchema } from "#envoy/envoy/extensions/filters/listener/tls
 import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { DownstreamTlsContextSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { any, typeUrl } from "../../src/envoy/any.ts";
+import type { PathNormalization } from "../../src/model/mesh.ts";
+import { pathNormalizationFields } from "../../src/translate/filter/http-connection-manager.ts";
 import { rbacHttpFilters } from "../../src/translate/filter/rbac-filters.ts";
 import { jwtPayloadKey } from "../../src/translate/filter/rbac-metadata.ts";
 import { startEnvoy, temporaryFolder } from "./envoy.ts";
@@ -49,10 +51,12 @@ export interface RbacEnvoy extends AsyncDisposable {
 export interface RbacEnvoyOptions {
   /** Port of a plain HTTP server that gets what is allowed; without one Envoy answers 200 itself. */
   readonly backendPort?: number;
+  /** BASE when unset. */
+  readonly pathNormalization?: PathNormalization;
 }
 
 /** Starts it without any case. */
-export async function startRbacEnvoy({ backendPort }: RbacEnvoyOptions = {}): Promise<RbacEnvoy> {
+export async function startRbacEnvoy({ backendPort, pathNormalization = "BASE" }: RbacEnvoyOptions = {}): Promise<RbacEnvoy> {
   await using cleanup = new AsyncDisposableStack();
   const folder = cleanup.use(await temporaryFolder());
   const rds = join(folder.path, "rds.json");
@@ -70,7 +74,9 @@ export async function startRbacEnvoy({ backendPort }: RbacEnvoyOptions = {}): Pr
   const authority = testAuthority();
   const [plainPort, tlsPort] = [await freePort(), await freePort()];
   const envoy = cleanup.use(
-    await startEnvoy(bootstrap({ rds, jwks, authority, plainPort, tlsPort, backendPort }), { flags: ["--reject-unknown-dynamic-fields"] }),
+    await startEnvoy(bootstrap({ rds, jwks, authority, plainPort, tlsPort, backendPort, pathNormalization }), {
+      flags: ["--reject-unknown-dynamic-fields"],
+    }),
   );
   if (/deprecated/i.test(envoy.log())) throw new Error(`Envoy calls something deprecated: ${envoy.log()}`);
   const updates = async (kind: string): Promise<number> =>
@@ -119,11 +125,14 @@ interface BootstrapParts {
   readonly plainPort: number;
   readonly tlsPort: number;
   readonly backendPort: number | undefined;
+  readonly pathNormalization: PathNormalization;
 }
 
-function bootstrap({ rds, jwks, authority, plainPort, tlsPort, backendPort }: BootstrapParts): BootstrapJson {
+function bootstrap({ rds, jwks, authority, plainPort, tlsPort, backendPort, pathNormalization }: BootstrapParts): BootstrapJson {
   const socket = (portValue: number) => ({ socketAddress: { address: "127.0.0.1", portValue } });
-  const chain = (name: string): FilterChainJson => ({ filters: [{ name: "http", typedConfig: connectionManager(name, { rds, jwks }) }] });
+  const chain = (name: string): FilterChainJson => ({
+    filters: [{ name: "http", typedConfig: connectionManager(name, { rds, jwks, pathNormalization }) }],
+  });
   const server = authority.issue({ uri: "spiffe://cluster.local/ns/server/sa/server" });
   const transportSocket = {
     name: "tls",
@@ -160,7 +169,10 @@ function bootstrap({ rds, jwks, authority, plainPort, tlsPort, backendPort }: Bo
   };
 }
 
-function connectionManager(statPrefix: string, { rds, jwks }: { readonly rds: string; readonly jwks: string }): AnyJson {
+function connectionManager(
+  statPrefix: string,
+  { rds, jwks, pathNormalization }: Pick<BootstrapParts, "rds" | "jwks" | "pathNormalization">,
+): AnyJson {
   const jwt = any(JwtAuthenticationSchema, {
     providers: {
       any: { localJwks: { inlineString: jwks }, fromHeaders: [{ name: tokenHeader }], forward: true, payloadInMetadata: jwtPayloadKey },
@@ -176,7 +188,7 @@ function connectionManager(statPrefix: string, { rds, jwks }: { readonly rds: st
       { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, {}) },
     ],
     // As our sidecars have it.
-    normalizePath: true,
+    ...pathNormalizationFields(pathNormalization),
     useRemoteAddress: false,
     internalAddressConfig: {},
     localReplyConfig: {

@@ -1,6 +1,7 @@
 // A request as AuthorizationPolicies see it at the server's proxy. Made by `lateen policy can` and by tests; read by decideAccess.
 
 import type { JsonObject } from "../../api/json.ts";
+import type { PathNormalization } from "../../model/mesh.ts";
 import type { EffectiveMtlsMode } from "../../model/policies.ts";
 
 export interface AccessRequest {
@@ -38,4 +39,6 @@ export interface AccessOptions {
   readonly trustDomains: readonly string[];
   /** What the port accepts (see mtlsModeOf); PERMISSIVE when unset. */
   readonly mtls?: EffectiveMtlsMode;
+  /** How the proxy reads paths (MeshSettings); BASE when unset. */
+  readonly pathNormalization?: PathNormalization;
 }

@@ -118,7 +118,8 @@ function answerPair(question: AccessQuestion, world: AccessWorld, pair: Pair): A
   const identity = `spiffe://${settings.trustDomain}/ns/${client.namespace}/sa/${client.serviceAccount}`;
   const request = requestOf(question, pair, { transport, identity, target });
   const policies = authorizationPoliciesOf(world.snapshot.list("AuthorizationPolicy"), server, settings.rootNamespace);
-  const options = { trustDomains: [settings.trustDomain, ...settings.trustDomainAliases], mtls: serverMtls.mode };
+  const { trustDomain, trustDomainAliases, pathNormalization } = settings;
+  const options = { trustDomains: [trustDomain, ...trustDomainAliases], mtls: serverMtls.mode, pathNormalization };
   const decision =
     server.proxy === undefined
       ? notEnforced

@@ -44,7 +44,7 @@ function enforcedOf({ custom, deny, allow, audit }: WorkloadPolicies): WorkloadP
 }
 
 function decide({ deny, allow, audit }: WorkloadPolicies, request: AccessRequest, options: AccessOptions): AccessDecision {
-  if (request.http !== undefined && normalizePath(request.http.path) === undefined) {
+  if (request.http !== undefined && normalizePath(request.http.path, options.pathNormalization) === undefined) {
     return { allowed: false, reason: "Envoy answers 400: the path is not a valid one", audited: [] };
   }
   const denial = firstMatch(deny, request, options);

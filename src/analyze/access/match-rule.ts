@@ -71,7 +71,7 @@ function operationMatches(operation: AuthorizationOperation, context: RuleContex
       ({ authority, method, path }) =>
         holds(hosts, notHosts, (value) => hostMatches(value, authority)) &&
         holds(methods, notMethods, (value) => textMatches(value, method)) &&
-        holds(paths, notPaths, (value) => isPath(value, normalizePath(path)?.path ?? path)),
+        holds(paths, notPaths, (value) => isPath(value, normalizePath(path, context.pathNormalization)?.path ?? path)),
     )
   );
 }

@@ -1,10 +1,28 @@
-// A request's path as Envoy's filters see it under normalize_path, which is MeshConfig's pathNormalization BASE: RFC 3986 dot segments,
-// backslashes, percent-encodings of unreserved characters; encoded and double slashes stay. Compared with a real Envoy, character by character.
+// A request's path as Envoy's filters see it under each of MeshConfig's pathNormalization. BASE: RFC 3986 dot segments, backslashes,
+// percent-encodings of unreserved characters; encoded and double slashes stay. Compared with a real Envoy, character by character.
 
-/** The path a policy is compared with, or undefined when Envoy answers 400 to it. */
-export function normalizePath(path: string): { readonly path: string } | undefined {
+import type { PathNormalization } from "../../model/mesh.ts";
+
+/** The path a policy is compared with, or undefined when Envoy answers 400 to it. BASE is the default. */
+export function normalizePath(path: string, level: PathNormalization = "BASE"): { readonly path: string } | undefined {
   if (!path.startsWith("/") || !/^[\x21-\x7e]+$/.test(path) || path.includes("#")) return undefined;
   const [raw = ""] = path.split("?");
+  if (level === "NONE") return { path: raw };
+  const base = basePath(level === "DECODE_AND_MERGE_SLASHES" ? decodedSlashes(raw) : raw);
+  if (base === undefined || level === "BASE") return base;
+  return { path: mergedSlashes(base.path) };
+}
+
+/** Envoy keeps a slash at either end, so of a path of nothing but slashes two remain. */
+function mergedSlashes(path: string): string {
+  return /^\/{2,}$/.test(path) ? "//" : path.replace(/\/{2,}/g, "/");
+}
+
+function decodedSlashes(raw: string): string {
+  return raw.replace(/%2f/gi, "/").replace(/%5c/gi, "\\");
+}
+
+function basePath(raw: string): { readonly path: string } | undefined {
   if (raw.includes("%00")) return undefined;
   const plain = decodeUnreserved(withoutDotParameters(raw).replaceAll("\\", "/")).replace(/["<>^`{|}]/g, encode);
   return { path: withoutDotSegments(plain) };

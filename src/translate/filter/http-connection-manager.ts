@@ -6,7 +6,7 @@ import type { HttpConnectionManagerJson } from "#envoy/envoy/extensions/filters/
 import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { any } from "../../envoy/any.ts";
 import { defined } from "../../envoy/defined.ts";
-import type { MeshSettings } from "../../model/mesh.ts";
+import type { MeshSettings, PathNormalization } from "../../model/mesh.ts";
 import { adsConfigSource } from "../config-source.ts";
 import { accessLog } from "./access-log.ts";
 import type { FilterPlace } from "./http-filters.ts";
@@ -44,7 +44,7 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
     localReplyConfig: place.direction === "outbound" ? undefined : jwtLocalReply,
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",
-    ...pathNormalization(settings),
+    ...pathNormalizationFields(settings.pathNormalization),
     // "web.shop.svc.cluster.local." is the same host, and a common way around the resolver's search list.
     stripTrailingHostDot: true,
     upgradeConfigs: [{ upgradeType: "websocket" }],
@@ -57,7 +57,7 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
 }
 
 /** MeshConfig.pathNormalization, as Istio's pilot sets it (networking/core/listener_builder.go). */
-function pathNormalization({ pathNormalization: level }: MeshSettings): HttpConnectionManagerJson {
+export function pathNormalizationFields(level: PathNormalization): HttpConnectionManagerJson {
   const decodes = level === "DECODE_AND_MERGE_SLASHES";
   return defined<HttpConnectionManagerJson>({
     normalizePath: level === "NONE" ? undefined : true,

@@ -99,8 +99,53 @@ function decodeURIComponentSafely(path: string): string {
   ).toString("latin1");
 }
 
-test("normalizePath is what Envoy makes of every byte, raw and encoded, and of dot segments", async () => {
-  await using envoy = await startRbacEnvoy();
+test("DECODE_AND_MERGE_SLASHES: encoded and repeated slashes lead to no way around a denied path", async () => {
+  const reached: string[] = [];
+  await using backend = await startEchoServer("backend", ({ path }) => reached.push(path));
+  await using envoy = await startRbacEnvoy({ backendPort: backend.port, pathNormalization: "DECODE_AND_MERGE_SLASHES" });
+  await load(envoy, testPolicy({ action: "DENY", rules: [{ to: [{ operation: { paths: ["/a/admin", "/a/admin/*"] } }] }] }));
+  using connection = rawConnection({ port: envoy.plainPort });
+  for (const separator of [
+    "/",
+    "//",
+    "%2f",
+    "%2F",
+    "%5c",
+    "%5C",
+    "\\",
+    "/%2f",
+    "%2f%2F/",
+    "/./",
+    "%2f.%2f",
+    "/x/../",
+    "%2fx%2f..%2f",
+    "/x%5c..%5c",
+  ]) {
+    for (const path of [`/a${separator}admin`, `/a/admin${separator}x`, `/${separator}a/admin`]) {
+      const { status } = await connection.send(asCase({ path, host: "h" }));
+      expect([path, status]).toEqual([path, 403]);
+    }
+  }
+  for (let byte = 1; byte < 256; byte += 1) {
+    for (const path of [
+      `/a%${hex(byte)}admin`,
+      `/a/%${hex(byte)}admin`,
+      `/a/admin%${hex(byte)}x`,
+      `/%${hex(byte)}a/admin`,
+      `/a/%${hex(byte)}dmin`,
+    ]) {
+      await connection.send(asCase({ path, host: "h" }));
+    }
+  }
+  const isDenied = (path: string): boolean => /^\/+a\/+admin(?:\/|$)/.test(decodeURIComponentSafely(path).replaceAll("\\", "/"));
+  expect(reached.length).toBeGreaterThan(1000);
+  expect(reached.filter(isDenied)).toEqual([]);
+});
+
+const levels = ["NONE", "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"] as const;
+
+test.each(levels)("%s: normalizePath is what Envoy makes of every byte, raw and encoded, of dot segments and slashes", async (level) => {
+  await using envoy = await startRbacEnvoy({ pathNormalization: level });
   await load(envoy);
   using connection = rawConnection({ port: envoy.plainPort });
   const bytes = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) => ![0x0a, 0x0d, 0x20].includes(byte));
@@ -123,6 +168,8 @@ test("normalizePath is what Envoy makes of every byte, raw and encoded, and of d
     "%5c..",
     "\\",
     "a\\..",
+    "%2F",
+    "a%5c",
   ];
   const paths = [
     ...bytes.flatMap((byte) => [`/x%${hex(byte)}y`, `/x%${hex(byte).toUpperCase()}y`, `/x${String.fromCharCode(byte)}y`]),
@@ -137,7 +184,7 @@ test("normalizePath is what Envoy makes of every byte, raw and encoded, and of d
   for (const path of paths) {
     const { status, headers } = await connection.send(asCase({ path, host: "h" }));
     const seen = status === 200 ? headers[pathHeader]?.split("?")[0] : undefined;
-    const made = normalizePath(path)?.path;
+    const made = normalizePath(path, level)?.path;
     if (made !== seen) wrong.push(`${path}: Envoy ${seen}, we ${made}`);
   }
   expect(wrong).toEqual([]);
