@@ -1,87 +1,11 @@
 // The planner's rules one by one, in the words of a small world; histories are in push-plan.property.test.ts.
 
 import { describe, expect, test } from "vitest";
-import { type ConfigDraw, type ContentLine, configOf } from "../../test/harness/simulated-config.ts";
+import { Conversation, cluster, host, world } from "../../test/harness/planner-conversation.ts";
 import type { ProxyConfig, ResourceType } from "../envoy/config.ts";
-import { connected, type ProxyRequest, received } from "./proxy-events.ts";
-import { initialState, type ProxyState } from "./proxy-state.ts";
+import { connected } from "./proxy-events.ts";
 import { isAcknowledged, isAcknowledgedOrRefused, progressOf } from "./proxy-status.ts";
-import { type PlannedResponse, plan } from "./push-plan.ts";
 import { mixedParts } from "./route-mix.ts";
-
-const line = (name: string, fields: Partial<ContentLine> = {}): ContentLine => ({
-  name,
-  version: 0,
-  clusters: [],
-  routes: [],
-  bad: false,
-  ...fields,
-});
-const host = (name: string, clusters: readonly string[], version = 0) => ({
-  ...line(name, { clusters, version }),
-  table: "80",
-  domain: name,
-});
-const cluster = (name: string, version = 0) => ({ name, version, bad: false });
-
-function world(fields: Partial<ConfigDraw>): ProxyConfig {
-  const blank = {
-    clusters: [],
-    endpointVersion: 0,
-    listeners: [line("l", { routes: ["80"] })],
-    hosts: [],
-    weights: new Map(),
-    removalGrace: 5000,
-  };
-  return configOf({ ...blank, ...fields });
-}
-
-/** A proxy that is told what to say. */
-class Conversation {
-  state: ProxyState = initialState;
-  config: ProxyConfig;
-  now = 0;
-  wakeAt: number | undefined;
-  readonly sent: PlannedResponse[] = [];
-
-  constructor(config: ProxyConfig) {
-    this.config = config;
-  }
-
-  say(type: ResourceType, fields: Partial<ProxyRequest> = {}): void {
-    const blank = { subscribe: [], unsubscribe: [], initialVersions: new Map(), nonce: "", error: undefined };
-    this.state = received(this.state, { type, ...blank, ...fields }, this.config);
-    this.step();
-  }
-
-  desire(config: ProxyConfig): void {
-    this.config = config;
-    this.step();
-  }
-
-  at(ms: number): void {
-    this.now = ms;
-    this.step();
-  }
-
-  step(): void {
-    const next = plan(this.state, this.config, this.now);
-    this.state = next.state;
-    this.wakeAt = next.wakeAt;
-    this.sent.push(...next.responses);
-  }
-
-  acknowledge(...types: readonly ResourceType[]): void {
-    for (const type of types) this.say(type, { nonce: String(this.state.types[type].outstanding?.sequence) });
-  }
-
-  /** What was sent since the last call. */
-  news(): readonly string[] {
-    return this.sent
-      .splice(0)
-      .map(({ type, resources, removed }) => [type, ...resources.map(({ name }) => name), ...removed.map((name) => `-${name}`)].join(" "));
-  }
-}
 
 /** A proxy that holds everything of its first configuration. */
 function settled(config: ProxyConfig): Conversation {

@@ -9,7 +9,7 @@ const framingBytes = 5 + 9;
 
 const connectSchema = z.object({ proxies: z.array(z.object({ socketPath: z.string(), nodeId: z.string() })) });
 const proxies: FakeProxy[] = [];
-const known = new Map<string, readonly string[]>();
+const known = new Map<string, ReturnType<typeof namesIn>>();
 
 /** What a cluster or listener makes a proxy ask for; all proxies get the same ones, so each is read once. */
 const namesOnce: typeof namesIn = (type, name, content) => {

@@ -1,20 +1,25 @@
 // A delta ADS client that subscribes and acknowledges as Envoy does: RTDS first, wildcard CDS and LDS, EDS by name after CDS,
-// RDS by name from listeners, SDS by name. For feature tests and benches with many proxies; keeps versions, not contents.
+// RDS and ECDS by name from listeners, SDS by name from both. For feature tests and benches with many proxies; keeps versions, not contents.
 
 import { basename } from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, type ClientDuplexStream, credentials } from "@grpc/grpc-js";
-import { ClusterSchema } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
-import { NodeSchema } from "#envoy/envoy/config/core/v3/base_pb.js";
-import { ListenerSchema } from "#envoy/envoy/config/listener/v3/listener_pb.js";
+import { type Cluster, ClusterSchema } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
+import { NodeSchema, type TransportSocket } from "#envoy/envoy/config/core/v3/base_pb.js";
+import { type Listener, ListenerSchema } from "#envoy/envoy/config/listener/v3/listener_pb.js";
 import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import {
+  type CommonTlsContext,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from "#envoy/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import {
   type DeltaDiscoveryRequest,
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
 } from "#envoy/envoy/service/discovery/v3/discovery_pb.js";
-import type { ResourceType } from "../../src/envoy/config.ts";
+import type { ResourceReference, ResourceType } from "../../src/envoy/config.ts";
 import { runtimeLayerName } from "../../src/envoy/config.ts";
 import { resourceTypeOf, resourceTypes, typeUrls } from "../../src/xds/resource-types.ts";
 
@@ -36,8 +41,8 @@ export interface FakeProxyOptions {
   readonly answerDelayMs?: (type: ResourceType) => number;
   /** Why the proxy refuses a resource; undefined accepts it. Envoy's words name clusters and listeners. */
   readonly refuses?: (type: ResourceType, name: string, content: Uint8Array) => string | undefined;
-  /** Endpoint and secret names of a cluster, route configurations of a listener; default: read from the message. */
-  readonly namesIn?: (type: ResourceType, name: string, content: Uint8Array) => readonly string[];
+  /** What a cluster or listener makes the proxy ask for; default: read from the message. */
+  readonly namesIn?: (type: ResourceType, name: string, content: Uint8Array) => readonly ResourceReference[];
 }
 
 type ResponseListener = () => void;
@@ -59,7 +64,10 @@ export class FakeProxy {
   readonly #options: FakeProxyOptions;
   readonly #client: Client;
   readonly #listeners = new Set<ResponseListener>();
-  readonly #follows = { eds: new Map<string, string>(), rds: new Map<string, readonly string[]>() };
+  /** By "<type> <name>" of a cluster or listener. */
+  readonly #named = new Map<string, readonly ResourceReference[]>();
+  /** How many clusters and listeners name a resource. */
+  readonly #uses: Readonly<Record<FollowedType, Map<string, number>>> = { eds: new Map(), sds: new Map(), ecds: new Map(), rds: new Map() };
   #call: ClientDuplexStream<DeltaDiscoveryRequest, Buffer> | undefined;
   #isNodeSent = false;
 
@@ -150,36 +158,44 @@ export class FakeProxy {
     const versions = this.versions[type];
     for (const { name, version } of response.resources) versions.set(name, version);
     for (const name of response.removedResources) versions.delete(name);
-    if (type === "cds") this.#followClusters(response);
-    if (type === "lds") this.#followListeners(response);
+    if (type === "cds" || type === "lds") this.#follow(type, response);
   }
 
-  #followClusters(response: DeltaDiscoveryResponse): void {
-    const fresh: string[] = [];
-    for (const { name, resource } of response.resources) {
-      const [endpoints] = this.#namesIn("cds", name, resource?.value);
-      if (endpoints === undefined || this.#follows.eds.has(name)) continue;
-      this.#follows.eds.set(name, endpoints);
-      fresh.push(endpoints);
+  /** Asks for what is named for the first time, and ends what nothing names any more. */
+  #follow(type: "cds" | "lds", response: DeltaDiscoveryResponse): void {
+    const fresh = new Map<FollowedType, string[]>();
+    const replaced: ResourceReference[] = [];
+    const takeOver = (name: string, next: readonly ResourceReference[]) => {
+      replaced.push(...(this.#named.get(`${type} ${name}`) ?? []));
+      this.#named.set(`${type} ${name}`, next);
+      for (const reference of next) {
+        if (this.#count(reference, 1) === 1 && isFollowed(reference.type)) add(fresh, reference.type, reference.name);
+      }
+    };
+    for (const { name, resource } of response.resources) takeOver(name, this.#namesIn(type, name, resource?.value));
+    for (const name of response.removedResources) takeOver(name, []);
+    const gone = new Map<FollowedType, string[]>();
+    for (const reference of replaced) {
+      if (this.#count(reference, -1) === 0 && isFollowed(reference.type)) add(gone, reference.type, reference.name);
     }
-    const gone = response.removedResources.flatMap((name) => this.#follows.eds.get(name) ?? []);
-    for (const name of response.removedResources) this.#follows.eds.delete(name);
-    for (const name of gone) this.versions.eds.delete(name);
-    if (fresh.length > 0 || gone.length > 0) this.#send("eds", { resourceNamesSubscribe: fresh, resourceNamesUnsubscribe: gone });
+    for (const followed of followedTypes) {
+      const subscribe = fresh.get(followed) ?? [];
+      const unsubscribe = gone.get(followed) ?? [];
+      for (const name of unsubscribe) this.versions[followed].delete(name);
+      const isAnything = subscribe.length > 0 || unsubscribe.length > 0;
+      if (isAnything) this.#send(followed, { resourceNamesSubscribe: subscribe, resourceNamesUnsubscribe: unsubscribe });
+    }
   }
 
-  #followListeners(response: DeltaDiscoveryResponse): void {
-    const before = new Set([...this.#follows.rds.values()].flat());
-    for (const name of response.removedResources) this.#follows.rds.delete(name);
-    for (const { name, resource } of response.resources) this.#follows.rds.set(name, this.#namesIn("lds", name, resource?.value));
-    const after = new Set([...this.#follows.rds.values()].flat());
-    const fresh = [...after].filter((name) => !before.has(name));
-    const gone = [...before].filter((name) => !after.has(name));
-    for (const name of gone) this.versions.rds.delete(name);
-    if (fresh.length > 0 || gone.length > 0) this.#send("rds", { resourceNamesSubscribe: fresh, resourceNamesUnsubscribe: gone });
+  #count({ type, name }: ResourceReference, change: number): number {
+    if (!isFollowed(type)) return 0;
+    const count = (this.#uses[type].get(name) ?? 0) + change;
+    if (count === 0) this.#uses[type].delete(name);
+    else this.#uses[type].set(name, count);
+    return count;
   }
 
-  #namesIn(type: ResourceType, name: string, content: Uint8Array = new Uint8Array()): readonly string[] {
+  #namesIn(type: ResourceType, name: string, content: Uint8Array = new Uint8Array()): readonly ResourceReference[] {
     return (this.#options.namesIn ?? namesIn)(type, name, content);
   }
 
@@ -191,19 +207,68 @@ export class FakeProxy {
   }
 }
 
-/** What Envoy would ask for after a cluster or listener. */
-export function namesIn(type: ResourceType, name: string, content: Uint8Array): readonly string[] {
-  if (type === "cds") {
-    const { edsClusterConfig } = fromBinary(ClusterSchema, content);
-    return edsClusterConfig === undefined ? [] : [edsClusterConfig.serviceName === "" ? name : edsClusterConfig.serviceName];
-  }
-  const { filterChains, defaultFilterChain } = fromBinary(ListenerSchema, content);
+type FollowedType = "eds" | "sds" | "ecds" | "rds";
+
+const followedTypes: readonly FollowedType[] = ["eds", "sds", "ecds", "rds"];
+
+function isFollowed(type: ResourceType): type is FollowedType {
+  return type === "eds" || type === "sds" || type === "ecds" || type === "rds";
+}
+
+function add(lists: Map<FollowedType, string[]>, type: FollowedType, name: string): void {
+  const list = lists.get(type);
+  if (list === undefined) lists.set(type, [name]);
+  else list.push(name);
+}
+
+/** What Envoy would ask for after a cluster or listener, each name once. */
+export function namesIn(type: ResourceType, name: string, content: Uint8Array): readonly ResourceReference[] {
+  const all =
+    type === "cds" ? namesInCluster(name, fromBinary(ClusterSchema, content)) : namesInListener(fromBinary(ListenerSchema, content));
+  return [...new Map(all.map((reference) => [`${reference.type} ${reference.name}`, reference])).values()];
+}
+
+function namesInCluster(
+  name: string,
+  { edsClusterConfig, transportSocket, transportSocketMatches }: Cluster,
+): readonly ResourceReference[] {
+  const sockets = [transportSocket, ...transportSocketMatches.map((match) => match.transportSocket)];
+  const secrets = sockets.flatMap((socket) => secretsIn(socket, (bytes) => fromBinary(UpstreamTlsContextSchema, bytes)));
+  if (edsClusterConfig === undefined) return secrets;
+  return [{ type: "eds", name: edsClusterConfig.serviceName === "" ? name : edsClusterConfig.serviceName }, ...secrets];
+}
+
+function namesInListener({ filterChains, defaultFilterChain }: Listener): readonly ResourceReference[] {
   const chains = defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
-  return chains.flatMap(({ filters }) =>
-    filters.flatMap(({ configType }) => {
+  return chains.flatMap(({ filters, transportSocket }) => [
+    ...secretsIn(transportSocket, (bytes) => fromBinary(DownstreamTlsContextSchema, bytes)),
+    ...filters.flatMap(({ name, configType }): readonly ResourceReference[] => {
+      if (configType.case === "configDiscovery") return [{ type: "ecds", name }];
       if (configType.case !== "typedConfig" || !configType.value.typeUrl.endsWith("HttpConnectionManager")) return [];
-      const { routeSpecifier } = fromBinary(HttpConnectionManagerSchema, configType.value.value);
-      return routeSpecifier.case === "rds" ? [routeSpecifier.value.routeConfigName] : [];
+      const { routeSpecifier, httpFilters } = fromBinary(HttpConnectionManagerSchema, configType.value.value);
+      return [
+        ...(routeSpecifier.case === "rds" ? [{ type: "rds", name: routeSpecifier.value.routeConfigName } as const] : []),
+        ...httpFilters.flatMap((filter) =>
+          filter.configType.case === "configDiscovery" ? [{ type: "ecds", name: filter.name } as const] : [],
+        ),
+      ];
     }),
-  );
+  ]);
+}
+
+function secretsIn(
+  socket: TransportSocket | undefined,
+  read: (bytes: Uint8Array) => { readonly commonTlsContext?: CommonTlsContext | undefined },
+): readonly ResourceReference[] {
+  if (socket?.configType.case !== "typedConfig" || !socket.configType.value.typeUrl.endsWith("TlsContext")) return [];
+  const { commonTlsContext } = read(socket.configType.value.value);
+  if (commonTlsContext === undefined) return [];
+  const { tlsCertificateSdsSecretConfigs, validationContextType } = commonTlsContext;
+  const trusted =
+    validationContextType.case === "combinedValidationContext"
+      ? validationContextType.value.validationContextSdsSecretConfig
+      : validationContextType.case === "validationContextSdsSecretConfig"
+        ? validationContextType.value
+        : undefined;
+  return [...tlsCertificateSdsSecretConfigs, ...(trusted === undefined ? [] : [trusted])].map(({ name }) => ({ type: "sds", name }));
 }
