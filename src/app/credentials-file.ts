@@ -40,7 +40,8 @@ function heldOf({ certificate, roots }: z.output<typeof schema>[number][1]): Hel
   return {
     certificate: certificate && readValue(readServerCertificate(named("chain", certificate.chainPem), named("key", certificate.keyPem))),
     roots:
-      roots && readValue(readTrustedCas(named("roots", roots.rootsPem), roots.crlPem === undefined ? undefined : named("crl", roots.crlPem))),
+      roots &&
+      readValue(readTrustedCas(named("roots", roots.rootsPem), roots.crlPem === undefined ? undefined : named("crl", roots.crlPem))),
   };
 }
 

@@ -2,8 +2,10 @@
 
 import { createServer } from "node:net";
 import { join } from "node:path";
+import type { Diagnostic } from "../../src/api/diagnostic.ts";
 import type { Snapshot } from "../../src/api/snapshot.ts";
-import type { CredentialSecrets } from "../../src/app/proxy-secrets.ts";
+import { credentialFindings } from "../../src/app/credential-findings.ts";
+import { Credentials } from "../../src/app/credentials.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
@@ -21,6 +23,8 @@ export interface GatewayEnvoy extends AsyncDisposable {
   readonly envoy: RunningEnvoy;
   /** Replaces the world; resolves when the gateway has acknowledged it. */
   apply(yaml: string): Promise<void>;
+  /** What is said about the credentials of the newest world. */
+  findings(): readonly Diagnostic[];
   /** One counter or gauge; 0 when it does not exist. */
   stat(name: string): Promise<number>;
 }
@@ -61,12 +65,12 @@ spec: {selector: {istio: ingressgateway}, servers: [{port: {number: ${port}, nam
 
 /**
  * Starts the control plane's core and a gateway. The mesh's retries are off, so that every failure is seen, and so is automatic mutual TLS:
- * pods of such a world are servers of the test, without sidecars.
+ * pods of such a world are servers of the test, without sidecars. Secrets of the world are the gateway's credentials, judged at `now`.
  */
 export async function startGatewayEnvoy(
   yaml: string,
   settings: Partial<MeshSettings> = {},
-  credentials: CredentialSecrets = () => undefined,
+  now: () => number = Date.now,
 ): Promise<GatewayEnvoy> {
   await using cleanup = new AsyncDisposableStack();
   const folder = cleanup.use(await temporaryFolder());
@@ -79,15 +83,19 @@ export async function startGatewayEnvoy(
     enableAutoMtls: false,
     ...settings,
   };
-  const secrets = cleanup.use(startTestSecrets(credentials));
+  const credentials = new Credentials({ kept: new Map(), onKeep: () => {} });
+  const secrets = cleanup.use(startTestSecrets((namespace, name) => credentials.secretResource(namespace, name)));
   const resolved = new Map<string, readonly string[]>();
   let settled: SettledWeights = new Map();
   let snapshot: Snapshot | undefined;
+  let findings: readonly Diagnostic[] = [];
   const desiredOf = (text: string): Desired => {
     const revision = (snapshot?.revision ?? 0) + 1;
     snapshot = snapshotOf(withEndpoints(resourcesOf(gatewayPod + text)), revision, snapshot);
-    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled });
+    credentials.update(snapshot, now());
+    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable });
     settled = mesh.settled;
+    findings = credentialFindings(snapshot, { credentials, proxies: mesh.proxies, nowMs: now() });
     const proxy = mesh.proxies.get(gatewayId);
     if (proxy === undefined) throw new Error("no gateway");
     return { config: secrets.withSecrets(translate(mesh, proxy), mesh, proxy), revision };
@@ -108,6 +116,7 @@ export async function startGatewayEnvoy(
       const { status } = await acknowledged(ads, desired.revision);
       if (status !== undefined) throw new Error(`the gateway did not acknowledge: ${status}`);
     },
+    findings: () => findings,
     stat: async (name) => {
       const { stats }: { readonly stats: readonly { readonly name?: string; readonly value?: number }[] } = JSON.parse(
         await envoy.admin("/stats?format=json"),

@@ -13,8 +13,19 @@ export interface TestCertificate {
 export interface TestAuthority {
   readonly certificatePem: string;
   /** A certificate with exactly these names. */
-  issue(names: { readonly uri: string; readonly dnsNames?: readonly string[] }): TestCertificate;
+  issue(names: TestNames): TestCertificate;
 }
+
+export interface TestNames {
+  readonly uri: string;
+  readonly dnsNames?: readonly string[];
+  /** From a day ago to tomorrow when unset. */
+  readonly validMs?: { readonly from: number; readonly to: number };
+  /** P-256 when unset. */
+  readonly key?: KeyKind;
+}
+
+export type KeyKind = "p256" | "rsa" | "weak-rsa" | "ed25519";
 
 const ecdsaWithSha256 = sequence(oid("1.2.840.10045.4.3.2"));
 const dayMs = 86_400_000;
@@ -27,15 +38,15 @@ export function testAuthority(): TestAuthority {
   const certificate = (
     subject: Pick<CertificateSpec, "subject" | "profile">,
     key: { readonly publicKey: Uint8Array; readonly keyId: Uint8Array },
+    validMs = { from: Date.now() - dayMs, to: Date.now() + dayMs },
   ): string => {
-    const now = Date.now();
     serial += 1;
     const tbs = tbsCertificate({
       ...subject,
       serial: Uint8Array.of(serial >> 8, serial & 0xff),
       issuer: name,
-      notBeforeMs: now - dayMs,
-      notAfterMs: now + dayMs,
+      notBeforeMs: validMs.from,
+      notAfterMs: validMs.to,
       publicKey: key.publicKey,
       subjectKeyId: key.keyId,
       authorityKeyId: root.keyId,
@@ -45,24 +56,35 @@ export function testAuthority(): TestAuthority {
   };
   return {
     certificatePem: certificate({ subject: name, profile: { kind: "ca", pathLength: undefined } }, root),
-    issue: ({ uri, dnsNames = [] }) => {
-      const leaf = newKey();
+    issue: ({ uri, dnsNames = [], validMs, key }) => {
+      const leaf = newKey(key);
       return {
-        certificatePem: certificate({ subject: emptyName, profile: { kind: "workload", uri, dnsNames } }, leaf),
+        certificatePem: certificate({ subject: emptyName, profile: { kind: "workload", uri, dnsNames } }, leaf, validMs),
         keyPem: leaf.keyPem,
       };
     },
   };
 }
 
-function newKey(): { readonly key: KeyObject; readonly keyPem: string; readonly publicKey: Uint8Array; readonly keyId: Uint8Array } {
-  const { privateKey, publicKey } = generateKeyPairSync("ec", {
-    namedCurve: "P-256",
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-    publicKeyEncoding: { type: "spki", format: "der" },
-  });
+interface NewKey {
+  readonly key: KeyObject;
+  readonly keyPem: string;
+  readonly publicKey: Uint8Array;
+  readonly keyId: Uint8Array;
+}
+
+function newKey(kind: KeyKind = "p256"): NewKey {
+  const { privateKey, publicKey } = newPair(kind);
   const keyId = new Uint8Array(createHash("sha1").update(publicKey).digest());
   return { key: createPrivateKey(privateKey), keyPem: privateKey, publicKey: new Uint8Array(publicKey), keyId };
+}
+
+function newPair(kind: KeyKind): { readonly privateKey: string; readonly publicKey: Buffer } {
+  const privateKeyEncoding = { type: "pkcs8", format: "pem" } as const;
+  const publicKeyEncoding = { type: "spki", format: "der" } as const;
+  if (kind === "p256") return generateKeyPairSync("ec", { namedCurve: "P-256", privateKeyEncoding, publicKeyEncoding });
+  if (kind === "ed25519") return generateKeyPairSync("ed25519", { privateKeyEncoding, publicKeyEncoding });
+  return generateKeyPairSync("rsa", { modulusLength: kind === "rsa" ? 2048 : 1024, privateKeyEncoding, publicKeyEncoding });
 }
 
 function pem(label: string, bytes: Uint8Array): string {
