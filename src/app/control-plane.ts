@@ -16,6 +16,7 @@ import { apiParser } from "../store/api-parser.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
 import { AdsServer } from "../xds/ads-server.ts";
 import { runFiles } from "./config.ts";
+import { readCredentials, writeCredentials } from "./credentials-file.ts";
 import { readKept, writeKept } from "./kept-file.ts";
 import { MeshEngine } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
@@ -56,6 +57,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const logger = createLogger("control-plane", options.logLevel, (line) => void process.stderr.write(line));
   const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
   const keptPath = join(runDir, "kept.json");
+  const credentialsPath = join(runDir, "credentials.json");
   const { trustDomain } = defaultMeshSettings;
   const authority =
     options.caDirectory === undefined
@@ -73,6 +75,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     kept: readKept(keptPath),
     authority,
     certificates,
+    credentials: { kept: readCredentials(credentialsPath), onKeep: (kept) => writeCredentials(credentialsPath, kept) },
     onKeep: (kept) => writeKept(keptPath, kept),
   });
   const controllers = startControllers({

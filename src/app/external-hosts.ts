@@ -5,7 +5,14 @@ import { MeshError } from "../lib/errors.ts";
 import { externalHostsAnnotation } from "../model/name-table.ts";
 import type { LateenYaml } from "../platform/local/lateen-yaml.ts";
 
-const namespace = "lateen-external";
+/** Where the stand-ins live. */
+export const externalNamespace = "lateen-external";
+/** On a stand-in's pod: the file with the CA certificates that its host is known by. */
+export const externalCaFileAnnotation = "lateen.dev/ca-file";
+
+/** What lateen.yaml calls the folder that all containers see. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is the placeholder of lateen.yaml
+const sharedFolder = "${shared}";
 
 /** The images that the pods of external hosts name. */
 export function externalImages(external: LateenYaml["external"]): LateenYaml["images"] {
@@ -15,12 +22,12 @@ export function externalImages(external: LateenYaml["external"]): LateenYaml["im
 }
 
 /** The namespace and pods that stand in for the hosts. */
-export function externalPods(external: LateenYaml["external"]): readonly ParsedResource[] {
+export function externalPods(external: LateenYaml["external"], sharedDir: string): readonly ParsedResource[] {
   const hosts = Object.entries(external);
   if (hosts.length === 0) return [];
   const manifests = [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
-    ...hosts.map(([host, { ports }]) => podOf(host, ports)),
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: externalNamespace } },
+    ...hosts.map(([host, entry]) => podOf(host, entry, sharedDir)),
   ];
   return manifests.map((manifest) => {
     const { resource, diagnostics } = parseResource(manifest);
@@ -29,15 +36,18 @@ export function externalPods(external: LateenYaml["external"]): readonly ParsedR
   });
 }
 
-function podOf(host: string, ports: readonly number[]) {
+function podOf(host: string, { ports, caFile }: LateenYaml["external"][string], sharedDir: string) {
   return {
     apiVersion: "v1",
     kind: "Pod",
     metadata: {
       name: host,
-      namespace,
+      namespace: externalNamespace,
       labels: { "sidecar.istio.io/inject": "false" },
-      annotations: { [externalHostsAnnotation]: host },
+      annotations: {
+        [externalHostsAnnotation]: host,
+        ...(caFile === undefined ? {} : { [externalCaFileAnnotation]: caFile.replaceAll(sharedFolder, sharedDir) }),
+      },
     },
     spec: {
       containers: [

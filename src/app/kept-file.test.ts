@@ -11,11 +11,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const kept = {
   settled: new Map([["prefix", { weights: [9000, 1000], structure: "abc" }]]),
   resolved: new Map([["api.example", ["192.0.2.1", "192.0.2.2"]]]),
+  jwks: new Map([["https://keys.example/jwks", "{}"]]),
   mtls: new Map([
     ["web.shop", { server: { mode: "PERMISSIVE", ports: new Map() }, client: { mode: "STRICT", ports: new Map([[8080, "DISABLE"]]) } }],
   ]) satisfies MtlsPhases,
 };
-const nothing = { settled: new Map(), resolved: new Map(), mtls: new Map() };
+const nothing = { settled: new Map(), resolved: new Map(), jwks: new Map(), mtls: new Map() };
 
 test("what one process kept the next one reads; the file is replaced as a whole and only its owner's", () => {
   const path = join(folder, "kept.json");

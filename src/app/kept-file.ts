@@ -1,4 +1,4 @@
-// What the mesh engine keeps over restarts of the control plane: settled weights, resolved names and what proxies
+// What the mesh engine keeps over restarts of the control plane: settled weights, resolved names, keys and what proxies
 // accept, a small JSON file replaced as a whole.
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -17,23 +17,29 @@ const schema = z.object({
     z.tuple([z.string(), z.object({ weights: z.array(z.number()), structure: z.string(), moving: z.boolean().optional() })]),
   ),
   resolved: z.array(z.tuple([z.string(), z.array(z.string())])),
+  jwks: z.array(z.tuple([z.string(), z.string()])),
   mtls: z.array(z.tuple([z.string(), z.object({ server: workloadMtls, client: workloadMtls })])),
 });
 
 /** What the process before this one kept; nothing when there is no readable file. */
 export function readKept(path: string): Kept {
   try {
-    const { settled, resolved, mtls } = schema.parse(JSON.parse(readFileSync(path, "utf8")));
-    return { settled: new Map(settled), resolved: new Map(resolved), mtls: new Map(mtls) };
+    const { settled, resolved, jwks, mtls } = schema.parse(JSON.parse(readFileSync(path, "utf8")));
+    return { settled: new Map(settled), resolved: new Map(resolved), jwks: new Map(jwks), mtls: new Map(mtls) };
   } catch {
-    return { settled: new Map(), resolved: new Map(), mtls: new Map() };
+    return { settled: new Map(), resolved: new Map(), jwks: new Map(), mtls: new Map() };
   }
 }
 
 /** Replaces the file. */
-export function writeKept(path: string, { settled, resolved, mtls }: Kept): void {
+export function writeKept(path: string, { settled, resolved, jwks, mtls }: Kept): void {
   const temporary = `${path}.new`;
-  const text = { settled: [...settled], resolved: [...resolved], mtls: [...mtls].map(([id, phase]) => [id, printed(phase)]) };
+  const text = {
+    settled: [...settled],
+    resolved: [...resolved],
+    jwks: [...jwks],
+    mtls: [...mtls].map(([id, phase]) => [id, printed(phase)]),
+  };
   writeFileSync(temporary, JSON.stringify(text), { mode: 0o600 });
   renameSync(temporary, path);
 }

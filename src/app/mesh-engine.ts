@@ -10,12 +10,11 @@ import type { Authority, OwnAuthority } from "../ca/authority.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { contentHash } from "../lib/hash.ts";
 import type { Logger } from "../lib/log.ts";
-import type { ResolvedNames } from "../model/endpoints.ts";
 import { memoLast } from "../model/memo.ts";
 import type { Mesh, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import { createModel } from "../model/mesh-of.ts";
-import { externalHosts, type NameTable, nameTableOf } from "../model/name-table.ts";
+import { type NameTable, nameTableOf } from "../model/name-table.ts";
 import type { MtlsPhases } from "../model/security.ts";
 import { meshSettingsOf } from "../model/settings.ts";
 import type { SettledWeights } from "../model/weights.ts";
@@ -24,14 +23,13 @@ import { createTranslator } from "../translate/proxy-config.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 import type { Desired } from "../xds/proxy-session.ts";
 import { PushQueue, type Urgency } from "../xds/push-queue.ts";
+import { ExternalInputs, type ExternalInputsOptions, type KeptInputs } from "./external-inputs.ts";
 import { MeshSecurity } from "./mesh-security.ts";
-import { NameResolver } from "./name-resolver.ts";
 import { ProxySecrets } from "./proxy-secrets.ts";
 
 /** What a restarted control plane needs to make the same configuration again. */
-export interface Kept {
+export interface Kept extends KeptInputs {
   readonly settled: SettledWeights;
-  readonly resolved: ResolvedNames;
   readonly mtls: MtlsPhases;
 }
 
@@ -46,6 +44,7 @@ export interface MeshEngineOptions {
   readonly kept: Kept;
   readonly authority: Authority | OwnAuthority;
   readonly certificates: WorkloadCertificates;
+  readonly credentials: ExternalInputsOptions["credentials"];
   /** Called when any of it changed, to keep it over a restart. */
   readonly onKeep: (kept: Kept) => void;
 }
@@ -66,7 +65,7 @@ export class MeshEngine {
   readonly #translator = createTranslator();
   readonly #nameTableOf = memoLast(hashedNames);
   readonly #queue: PushQueue;
-  readonly #resolver: NameResolver;
+  readonly #external: ExternalInputs;
   readonly #unsubscribe: () => void;
   readonly #security: MeshSecurity;
   readonly #secrets: ProxySecrets;
@@ -90,16 +89,20 @@ export class MeshEngine {
     const { ads, authority, certificates, kept, logger } = options;
     this.#settled = kept.settled;
     this.#queue = new PushQueue({ push: () => this.#push(), now: () => performance.now() });
-    this.#resolver = new NameResolver({
-      onChange: () => {
-        this.#keep();
-        this.#changed("immediate");
-      },
-      initial: kept.resolved,
-      logger,
+    this.#external = new ExternalInputs({
+      kept,
+      credentials: options.credentials,
       egress: options.egress,
+      logger,
+      onChange: () => this.#changed("immediate"),
+      onKeep: () => this.#keep(),
     });
-    this.#secrets = new ProxySecrets({ authority, certificates, credentials: () => undefined });
+    this.#secrets = new ProxySecrets({
+      authority,
+      certificates,
+      credentials: (namespace, name) => this.#external.credentials.secretResource(namespace, name),
+      systemRootsPem: () => this.#external.roots.pem(),
+    });
     this.#security = new MeshSecurity({
       authority,
       certificates,
@@ -146,7 +149,8 @@ export class MeshEngine {
     if (this.#findings.revision !== snapshot.revision) {
       this.#findings = { revision: snapshot.revision, list: [...this.#settingsDiagnostics, ...analyze(snapshot)] };
     }
-    return [...this.#findings.list, ...this.#untranslatedFindings()];
+    const external = this.#mesh === undefined ? [] : this.#external.findings(snapshot, this.#mesh);
+    return [...this.#findings.list, ...external, ...this.#untranslatedFindings()];
   }
 
   #untranslatedFindings(): readonly Diagnostic[] {
@@ -164,7 +168,7 @@ export class MeshEngine {
   close(): void {
     this.#unsubscribe();
     this.#queue.close();
-    this.#resolver.close();
+    this.#external.close();
     this.#security.close();
   }
 
@@ -190,8 +194,8 @@ export class MeshEngine {
     const snapshot = store.snapshot();
     this.#readSettings(snapshot);
     const mesh = this.#model.meshOf(snapshot, {
+      ...this.#external.of(snapshot),
       settings: this.#settings,
-      resolved: this.#resolver.resolved,
       settled: this.#settled,
       mtls: this.#security.phases,
     });
@@ -258,7 +262,7 @@ export class MeshEngine {
   }
 
   #keep(): void {
-    this.#options.onKeep({ settled: this.#settled, resolved: this.#resolver.resolved, mtls: this.#security.phases });
+    this.#options.onKeep({ settled: this.#settled, ...this.#external.kept, mtls: this.#security.phases });
   }
 
   #readSettings(snapshot: Snapshot): void {
@@ -272,8 +276,7 @@ export class MeshEngine {
 
   #updateNames(mesh: Mesh, snapshot: Snapshot): void {
     const pods = snapshot.list("Pod");
-    const local = new Map(externalHosts(pods).map(({ host, addresses }) => [host, addresses]));
-    this.#resolver.want(mesh.names, local);
+    this.#external.follow(mesh, snapshot);
     const names = this.#nameTableOf(mesh.services, mesh.endpoints, mesh.proxies, pods);
     if (names.version === this.#names.version) return;
     this.#names = names;

@@ -7,7 +7,7 @@ import type { ApiClient } from "../http/client-types.ts";
 import { UserError } from "../lib/errors.ts";
 import { emptyLateenYaml, type LateenYaml, parseLateenYaml } from "../platform/local/lateen-yaml.ts";
 import { type ApplyResult, applyResources, findingsAbout } from "./apply.ts";
-import { envoyPathOf, type MeshConfig } from "./config.ts";
+import { envoyPathOf, type MeshConfig, runFiles } from "./config.ts";
 import { externalImages, externalPods } from "./external-hosts.ts";
 import { type Manifests, readManifests } from "./manifests.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -58,7 +58,10 @@ export async function startMesh(request: StartRequest): Promise<StartedMesh> {
   try {
     request.onProgress("control plane and node are up");
     const applyStartMs = Date.now();
-    const applied = await applyResources(supervisor.client, [...externalPods(lateenYaml.external), ...manifests.resources]);
+    const applied = await applyResources(supervisor.client, [
+      ...externalPods(lateenYaml.external, runFiles.sharedDir(config.runDir)),
+      ...manifests.resources,
+    ]);
     request.onApplied(applied);
     const { timeoutMs, signal, onProgress } = request;
     const waiting = await waitUntilReady(supervisor.client, { timeoutMs, signal, onProgress });

@@ -5,7 +5,6 @@ import type { SecretJson } from "#envoy/envoy/extensions/transport_sockets/tls/v
 import { SecretSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { Authority } from "../ca/authority.ts";
 import type { WorkloadIdentity } from "../ca/leaf.ts";
-import { systemRootsPem } from "../ca/system-roots.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import type { EncodedResource, ProxyConfig, ResourceSet } from "../envoy/config.ts";
 import { EncodeCache } from "../envoy/encode-cache.ts";
@@ -22,6 +21,8 @@ export interface ProxySecretsOptions {
   readonly authority: Authority;
   readonly certificates: WorkloadCertificates;
   readonly credentials: CredentialSecrets;
+  /** The CAs that servers outside the mesh are known by, PEM. */
+  readonly systemRootsPem: () => string;
 }
 
 /** Whom a proxy's certificate is for. */
@@ -38,6 +39,10 @@ export function identityOf({ namespace, serviceAccount, workload }: MeshProxy, {
 export class ProxySecrets {
   readonly #options: ProxySecretsOptions;
   readonly #cache = new EncodeCache();
+  readonly #rootsKnown = new Map<string, { readonly rootsPem: string; readonly resource: EncodedResource }>();
+  readonly #credential = memoObject(
+    (json: SecretJson): EncodedResource => this.#cache.resource({ type: "sds", name: json.name ?? "", schema: SecretSchema, json }),
+  );
   #settings: MeshSettings = defaultMeshSettings;
   readonly #sets = new Map<string, ResourceSet>();
   readonly #configs = new KeyedMemo<ProxyConfig>();
@@ -74,11 +79,22 @@ export class ProxySecrets {
   }
 
   #resource(name: string, proxy: MeshProxy): EncodedResource | undefined {
-    const { authority, certificates, credentials } = this.#options;
+    const { authority, certificates, credentials, systemRootsPem } = this.#options;
     if (name === workloadSecretName) return certificateResource(this.#cache)(certificates.certificateOf(identityOf(proxy, this.#settings)));
-    const trusted = name === rootsSecretName ? authority.trustBundlePem() : name === systemRootsSecretName ? systemRootsPem() : undefined;
-    const json = trusted === undefined ? credentials(proxy.namespace, name) : validationContextSecret(name, { rootsPem: trusted });
-    return json && this.#cache.resource({ type: "sds", name, schema: SecretSchema, json });
+    if (name === rootsSecretName) return this.#roots(name, authority.trustBundlePem());
+    if (name === systemRootsSecretName) return this.#roots(name, systemRootsPem());
+    const json = credentials(proxy.namespace, name);
+    return json && this.#credential(json);
+  }
+
+  /** Roots are long and for all proxies the same: they are encoded once. */
+  #roots(name: string, rootsPem: string): EncodedResource {
+    const known = this.#rootsKnown.get(name);
+    if (known?.rootsPem === rootsPem) return known.resource;
+    const json = validationContextSecret(name, { rootsPem });
+    const resource = this.#cache.resource({ type: "sds", name, schema: SecretSchema, json });
+    this.#rootsKnown.set(name, { rootsPem, resource });
+    return resource;
   }
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CredentialSecrets, ProxySecrets } from "../../src/app/proxy-secrets.ts";
 import { openAuthority } from "../../src/ca/authority.ts";
+import { systemRootsPem } from "../../src/ca/system-roots.ts";
 import { WorkloadCertificates } from "../../src/ca/workload-certificates.ts";
 import type { ProxyConfig } from "../../src/envoy/config.ts";
 import type { Mesh, MeshProxy } from "../../src/model/mesh.ts";
@@ -19,7 +20,7 @@ export interface TestSecrets extends Disposable {
 export function startTestSecrets(credentials: CredentialSecrets = () => undefined): TestSecrets {
   const parent = mkdtempSync(join(tmpdir(), "lateen-ca-"));
   const authority = openAuthority({ directory: join(parent, "ca"), trustDomain: defaultMeshSettings.trustDomain });
-  const secrets = new ProxySecrets({ authority, certificates: new WorkloadCertificates({ authority }), credentials });
+  const secrets = new ProxySecrets({ authority, certificates: new WorkloadCertificates({ authority }), credentials, systemRootsPem });
   return {
     withSecrets: (config, mesh, proxy) => {
       secrets.generation(mesh);

@@ -21,13 +21,17 @@ const processSchema = z.strictObject({
   env: z.record(z.string(), z.string()).default({}),
 });
 
+const externalSchema = processSchema.extend({
+  ports: z.array(port).min(1),
+  /** File with the CA certificates that the stand-in's certificate leads to; may begin with `${shared}`. Sidecars trust them like the system's. */
+  caFile: z.string().optional(),
+});
+
 const lateenYamlSchema = z.strictObject({
   /** Image name → the process it is. */
   images: z.record(z.string(), processSchema).default({}),
   /** Host name → a process in a network namespace of its own, without sidecar, that stands in for a host outside the mesh. */
-  external: z
-    .record(z.string().refine(isDnsSubdomain, "not a host name in lower case"), processSchema.extend({ ports: z.array(port).min(1) }))
-    .default({}),
+  external: z.record(z.string().refine(isDnsSubdomain, "not a host name in lower case"), externalSchema).default({}),
   gateway: z
     .strictObject({
       /** Gateway port → port on the host's loopback; 0 = any free one. */
