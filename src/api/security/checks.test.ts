@@ -137,9 +137,13 @@ const requestAuthentications: readonly (readonly [spec: string, ...expected: str
   [jwt("jwksUri: keys"), `LTN0808 ${at}.jwksUri`],
   [jwt("jwksUri: 'https://a:b@c.example'"), `LTN0808 ${at}.jwksUri`],
   [jwt(`jwks: '{"keys": [${pointOfRfc7517}]}'`)],
-  ...['{"keys": []}', '{"keys": [{"kty": "EC", "crv": "P-256", "x": "a", "y": "b"}]}', "{", '{"keys": [{"kty": "oct", "k": "a"}]}', '{"keys": [{"kty": "EC", "d": "a"}]}'].map(
-    (keys): readonly [string, string] => [jwt(`jwks: '${keys}'`), `LTN0808 ${at}.jwks`],
-  ),
+  ...[
+    '{"keys": []}',
+    '{"keys": [{"kty": "EC", "crv": "P-256", "x": "a", "y": "b"}]}',
+    "{",
+    '{"keys": [{"kty": "oct", "k": "a"}]}',
+    '{"keys": [{"kty": "EC", "d": "a"}]}',
+  ].map((keys): readonly [string, string] => [jwt(`jwks: '${keys}'`), `LTN0808 ${at}.jwks`]),
   [jwt("fromHeaders: [{name: x-jwt, prefix: 'JWT '}], fromParams: [t], fromCookies: [c], outputPayloadToHeader: x-payload")],
   [
     jwt("fromHeaders: [{name: 'a b'}], fromParams: [''], fromCookies: [''], outputPayloadToHeader: ''"),

@@ -23,7 +23,8 @@ describe("a usable key", () => {
   test.each(privateKeys)("%s loses everything but its public numbers", (_, jwk) => {
     const { d: _d, p: _p, q: _q, dp: _dp, dq: _dq, qi: _qi, ...numbers } = jwk;
     const text = setOf({ ...jwk, kid: "a", use: "sig", key_ops: ["verify"], x5c: ["secret"], "x-other": "secret" });
-    expect(keysOf(text)).toEqual([{ kid: "a", ...numbers }]);
+    const alg = { RSA: undefined, "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", Ed25519: "EdDSA" }[jwk.crv ?? "RSA"];
+    expect(keysOf(text)).toEqual([{ kid: "a", ...numbers, ...(alg === undefined ? {} : { alg }) }]);
     expect(parseKeySet(text).keySet).not.toContain("secret");
   });
 

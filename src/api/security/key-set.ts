@@ -58,7 +58,7 @@ const edwardsKey = z.object({
 });
 const anyKey = z.discriminatedUnion("kty", [rsaKey, ecKey, edwardsKey]);
 
-/** RFC 7518, 3.4: each curve has one algorithm. */
+/** RFC 7518, 3.4: each curve has one algorithm. It is always written, because Envoy would take a token that says another. */
 const curveAlgorithms: Readonly<Record<CurveName, string>> = { "P-256": "ES256", "P-384": "ES384", "P-521": "ES512" };
 
 const keyList = z.object({ keys: z.array(z.unknown()) });
@@ -90,10 +90,10 @@ function publicKeyOf(value: unknown): Readonly<Record<string, string | undefined
     case "EC": {
       const { crv, x, y } = key;
       if (!isCurvePoint(crv, x, y) || (alg !== undefined && alg !== curveAlgorithms[crv])) return undefined;
-      return { kid, kty: key.kty, alg, crv, x: printBase64url(x), y: printBase64url(y) };
+      return { kid, kty: key.kty, alg: curveAlgorithms[crv], crv, x: printBase64url(x), y: printBase64url(y) };
     }
     case "OKP":
-      return { kid, kty: key.kty, alg, crv: key.crv, x: printBase64url(key.x) };
+      return { kid, kty: key.kty, alg: "EdDSA", crv: key.crv, x: printBase64url(key.x) };
   }
 }
 

@@ -1,0 +1,291 @@
+// What generated JWT configurations do on a real Envoy: tokens of all kinds, good and forged, and what happens to the other rules when one has
+// no keys. One Envoy for all; its listener is never touched.
+
+import { sign } from "node:crypto";
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type JwtEnvoy, jwtDetailsHeader, jwtPayloadHeader, startJwtEnvoy } from "../../../test/harness/jwt-envoy.ts";
+import { hmacToken, keySetOf, secondsFromNow, type TokenSigner, tokenSigner, unsigned } from "../../../test/harness/tokens.ts";
+import { parseKeySet } from "../../api/security/key-set.ts";
+import { type RequestAuthentication, requestAuthenticationSchema } from "../../api/security/request-authentication.ts";
+import { jwtAuthentication } from "./jwt.ts";
+
+const [rsa, ec, edwards, other] = [
+  tokenSigner("RS256", "r"),
+  tokenSigner("ES256", "e"),
+  tokenSigner("EdDSA", "d"),
+  tokenSigner("ES256", "e"),
+];
+const pss = tokenSigner("PS256", "p");
+const fetched = tokenSigner("ES384", "f");
+const claims = { iss: "one", sub: "alice", aud: "api" };
+
+/** A key set as the control plane hands it on. */
+function published(...signers: readonly TokenSigner[]): string {
+  return parseKeySet(keySetOf(...signers)).keySet ?? "";
+}
+
+function policy(name: string, ...jwtRules: readonly object[]): RequestAuthentication {
+  return requestAuthenticationSchema.parse({
+    apiVersion: "security.istio.io/v1",
+    kind: "RequestAuthentication",
+    metadata: { name, namespace: "shop" },
+    spec: { jwtRules },
+  });
+}
+
+const one = policy("one", { issuer: "one", audiences: ["api", "web"], jwks: keySetOf(rsa, ec, edwards, pss) });
+const two = policy(
+  "two",
+  {
+    issuer: "two",
+    jwksUri: "https://two.example/keys",
+    fromHeaders: [{ name: "x-two", prefix: "JWT " }, { name: "x-bare" }],
+    fromParams: ["token"],
+    fromCookies: ["session"],
+    outputPayloadToHeader: "x-payload-out",
+    outputClaimToHeaders: [
+      { header: "x-sub", claim: "sub" },
+      { header: "x-level", claim: "nested.level" },
+    ],
+    forwardOriginalToken: true,
+    spaceDelimitedClaims: ["roles"],
+  },
+  { issuer: "three", jwksUri: "https://three.example/keys", fromHeaders: [{ name: "x-three" }] },
+);
+const keySets = new Map([["https://two.example/keys", published(fetched)]]);
+const config = (policies: readonly RequestAuthentication[], sets = keySets) =>
+  jwtAuthentication(policies, { keySets: sets, clearRouteCache: false });
+
+let envoy: JwtEnvoy;
+beforeAll(async () => {
+  envoy = await startJwtEnvoy({});
+});
+afterAll(() => envoy[Symbol.asyncDispose]());
+
+interface Answer {
+  readonly status: number;
+  readonly details: string;
+  readonly payload: Readonly<Record<string, unknown>> | undefined;
+  readonly upstream: Readonly<Record<string, string>>;
+}
+
+async function send(headers: Readonly<Record<string, string>>, path = "/"): Promise<Answer> {
+  const response = await fetch(`http://127.0.0.1:${envoy.port}${path}`, { headers });
+  const payload = response.headers.get(jwtPayloadHeader);
+  await response.arrayBuffer();
+  return {
+    status: response.status,
+    details: response.headers.get(jwtDetailsHeader) ?? "",
+    payload: payload === null || payload === "-" ? undefined : JSON.parse(payload),
+    upstream: JSON.parse(decodeURIComponent(response.headers.get("x-echo") ?? "{}")).headers ?? {},
+  };
+}
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+describe("of several rules", () => {
+  beforeAll(() => envoy.load(config([one, two])));
+
+  test("a request without a token passes, also with another scheme, and gets no payload", async () => {
+    for (const headers of [{}, { authorization: "Basic YTpi" }, { cookie: "other=1" }]) {
+      expect(await send(headers)).toMatchObject({ status: 200, payload: undefined });
+    }
+  });
+
+  test.each([
+    ["RS256", () => rsa.token(claims)],
+    ["PS256", () => pss.token(claims)],
+    ["ES256", () => ec.token(claims)],
+    ["EdDSA", () => edwards.token(claims)],
+    ["without kid", () => ec.token(claims, { kid: undefined })],
+    ["with a list of audiences", () => ec.token({ ...claims, aud: ["x", "web"] })],
+    ["just expired, within a minute of clock skew", () => ec.token({ ...claims, exp: secondsFromNow(-20) })],
+  ])("a good token passes: %s", async (_, token) => {
+    const answer = await send(bearer(token()));
+    expect(answer).toMatchObject({ status: 200, payload: { iss: "one", sub: "alice" } });
+    expect(answer.upstream).not.toHaveProperty("authorization");
+    expect((await send({}, `/?access_token=${token()}`)).status).toBe(200);
+  });
+
+  const pem = rsa.publicKey.export({ format: "pem", type: "spki" }).toString();
+  const good = () => ec.token(claims);
+  const [header, payload, signature] = good().split(".");
+  const valid = { ...claims, exp: secondsFromNow(3600) };
+  test.each<readonly [string, () => string]>([
+    ["alg none", () => `${unsigned({ alg: "none" }, valid)}.`],
+    ["alg none with a signature", () => `${unsigned({ alg: "none", kid: "e" }, valid)}.${signature}`],
+    ["alg None", () => `${unsigned({ alg: "None" }, valid)}.`],
+    ["no alg", () => `${unsigned({ kid: "e" }, valid)}.${signature}`],
+    ["alg null", () => `${unsigned({ alg: null }, valid)}.${signature}`],
+    ["alg as a list", () => `${unsigned({ alg: ["ES256"] }, valid)}.${signature}`],
+    ["HS256 with the RSA key's PEM", () => hmacToken(pem, { kid: "r" }, valid)],
+    ["HS256 with the RSA key's PEM, trimmed", () => hmacToken(pem.trim(), { kid: "r" }, valid)],
+    ["HS256 with the RSA key's DER", () => hmacToken(rsa.publicKey.export({ format: "der", type: "spki" }), { kid: "r" }, valid)],
+    ["HS256 with the modulus", () => hmacToken(Buffer.from(String(rsa.jwk["n"]), "base64url"), { kid: "r" }, valid)],
+    ["HS256 with the key set", () => hmacToken(keySetOf(rsa, ec, edwards, pss), {}, valid)],
+    ["HS256 with nothing", () => hmacToken("", {}, valid)],
+    ["RS256 said of an EC signature", () => ec.token(claims, { alg: "RS256" })],
+    ["ES384 said of P-256", () => ec.token(claims, { alg: "ES384" })],
+    ["expired", () => ec.token({ ...claims, exp: secondsFromNow(-120) })],
+    ["expired in 1970", () => ec.token({ ...claims, exp: 1 })],
+    ["not yet valid", () => ec.token({ ...claims, nbf: secondsFromNow(120) })],
+    ["expiry as a text", () => ec.token({ ...claims, exp: "never" })],
+    ["expiry below zero", () => ec.token({ ...claims, exp: -1 })],
+    ["another audience", () => ec.token({ ...claims, aud: "other" })],
+    ["no audience", () => ec.token({ ...claims, aud: undefined })],
+    ["part of an audience", () => ec.token({ ...claims, aud: "ap" })],
+    ["another issuer", () => ec.token({ ...claims, iss: "nobody" })],
+    ["another rule's issuer", () => ec.token({ ...claims, iss: "two" })],
+    ["an issuer in upper case", () => ec.token({ ...claims, iss: "ONE" })],
+    ["no issuer", () => ec.token({ ...claims, iss: undefined })],
+    ["an issuer as a list", () => ec.token({ ...claims, iss: ["one"] })],
+    ["an unknown kid", () => ec.token(claims, { kid: "unknown" })],
+    ["another key's kid", () => ec.token(claims, { kid: "r" })],
+    ["a kid that is a path", () => other.token(claims, { kid: "../../dev/null" })],
+    ["another key under a known kid", () => other.token(claims)],
+    ["a key of its own in the header", () => other.token(claims, { jwk: other.jwk })],
+    ["a key's address in the header", () => other.token(claims, { jku: "https://two.example/keys", x5u: "https://two.example" })],
+    ["no signature", () => `${header}.${payload}.`],
+    ["no third part", () => `${header}.${payload}`],
+    ["five parts", () => `${good()}.${payload}.${signature}`],
+    ["an all-zero signature", () => `${header}.${payload}.${Buffer.alloc(64).toString("base64url")}`],
+    ["a DER signature", () => derSigned()],
+    ["half a signature", () => `${header}.${payload}.${signature?.slice(0, 43)}`],
+    ["another token's signature", () => `${unsigned({ alg: "ES256", kid: "e" }, { ...valid, sub: "root" })}.${signature}`],
+    ["no JSON", () => `${header}.${Buffer.from("{").toString("base64url")}.${signature}`],
+    ["no base64", () => "%.%.%"],
+    ["dots", () => ".."],
+    ["a word", () => "token"],
+    ["48 KB of nothing", () => "a".repeat(48_000)],
+    [
+      "48 KB of nesting",
+      () =>
+        `${header}.${Buffer.from(`${"[".repeat(20_000)}${"]".repeat(16_000)}`)
+          .toString("base64url")
+          .slice(0, 48_000)}.${signature}`,
+    ],
+  ])("a bad token is refused with 401: %s", async (_, token) => {
+    const answer = await send(bearer(token()));
+    expect(answer).toMatchObject({ status: 401, details: expect.stringMatching(/^jwt_authn_access_denied/) });
+    const inQuery = await send({}, `/?access_token=${encodeURIComponent(token())}`);
+    expect(inQuery.status).toBe(401);
+  });
+
+  function derSigned(): string {
+    const text = unsigned({ alg: "ES256", kid: "e" }, { ...claims, exp: secondsFromNow(3600) });
+    return `${text}.${sign("sha256", Buffer.from(text), ec.privateKey).toString("base64url")}`;
+  }
+
+  test("a token of 1 MB doesn't get that far: no request has room for it", async () => {
+    const answer = await send(bearer("a".repeat(1_000_000))).catch(() => ({ status: 0 }));
+    expect([0, 431]).toContain(answer.status);
+    expect((await send(bearer(good()))).status).toBe(200);
+  });
+
+  test("no changed character goes unnoticed", async () => {
+    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+    const bytesOf = (token: string): string =>
+      token
+        .split(".")
+        .map((part) => Buffer.from(part, "base64url").toString("hex"))
+        .join(".");
+    const token = good();
+    for (const [at, letter] of fc.sample(fc.tuple(fc.nat(token.length - 1), fc.constantFrom(...alphabet)), { seed: 4, numRuns: 300 })) {
+      const changed = `${token.slice(0, at)}${letter}${token.slice(at + 1)}`;
+      const isSame = bytesOf(changed) === bytesOf(token);
+      expect({ changed, status: isSame ? 401 : (await send(bearer(changed))).status }).toEqual({ changed, status: 401 });
+    }
+  });
+
+  test.each<readonly [string, (token: string) => readonly [headers: Record<string, string>, path: string]]>([
+    ["a header with prefix", (token) => [{ "x-two": `JWT ${token}` }, "/"]],
+    ["a header", (token) => [{ "x-bare": token }, "/"]],
+    ["a parameter", (token) => [{}, `/?token=${token}`]],
+    ["a cookie", (token) => [{ cookie: `a=b; session=${token}` }, "/"]],
+  ])("a token is found in %s", async (_, place) => {
+    const token = { iss: "two", sub: "bob", nested: { level: 3 }, roles: "a b", scope: "c d", text: "e f" };
+    const [headers, path] = place(fetched.token(token));
+    const answer = await send({ ...headers, "x-payload-out": "forged", "x-sub": "forged" }, path);
+    expect(answer).toMatchObject({ status: 200, payload: { sub: "bob", roles: ["a", "b"], scope: ["c", "d"], text: "e f" } });
+    const given = JSON.parse(Buffer.from(answer.upstream["x-payload-out"] ?? "", "base64url").toString());
+    expect(given).toMatchObject({ sub: "bob", roles: "a b" });
+    expect(answer.upstream).toMatchObject({ "x-sub": "bob", "x-level": "3", ...headers });
+    const [badHeaders, badPath] = place(other.token(token));
+    expect((await send(badHeaders, badPath)).status).toBe(401);
+  });
+
+  test("a token in the place of another rule is not looked at by the first", async () => {
+    expect((await send(bearer(fetched.token({ iss: "two" })))).status).toBe(401);
+    expect((await send({ "x-bare": ec.token(claims) })).status).toBe(401);
+  });
+
+  test("headers that rules write can't be brought along", async () => {
+    const answer = await send({ "x-payload-out": "forged", "x-sub": "root", "x-level": "9" });
+    expect(answer.status).toBe(200);
+    for (const name of ["x-payload-out", "x-sub", "x-level"]) expect(answer.upstream).not.toHaveProperty(name);
+  });
+
+  test("a rule whose keys can't be fetched refuses every token, and the others go on", async () => {
+    for (const signer of [ec, fetched, other, rsa]) {
+      const answer = await send({ "x-three": signer.token({ iss: "three" }) });
+      expect(answer).toMatchObject({ status: 401, details: "jwt_authn_access_denied{Jwks_doesn't_have_any_valid_public_key}" });
+    }
+    expect((await send({ "x-three": `${unsigned({ alg: "none" }, { iss: "three" })}.` })).status).toBe(401);
+    expect((await send({ "x-three": hmacToken("", {}, { iss: "three" }) })).status).toBe(401);
+    expect((await send(bearer(good()))).status).toBe(200);
+    expect((await send({ "x-two": `JWT ${fetched.token({ iss: "two" })}` })).status).toBe(200);
+  });
+
+  test("a preflight needs no token", async () => {
+    const headers = { origin: "https://a.example", "access-control-request-method": "GET", authorization: "Bearer bad" };
+    expect((await fetch(`http://127.0.0.1:${envoy.port}/`, { method: "OPTIONS", headers })).status).toBe(200);
+  });
+});
+
+describe("of one rule", () => {
+  const single = policy("three", { issuer: "three", jwksUri: "https://three.example/keys" });
+  const setsOf = (text: string) => new Map([["https://three.example/keys", text]]);
+
+  test("keys come, change and go without a touch of the listener", async () => {
+    const get = async (signer: typeof ec) => (await send(bearer(signer.token({ iss: "three" })))).status;
+    const modified = await envoy.stat("listener_manager.listener_modified");
+    const created = await envoy.stat("listener_manager.listener_create_success");
+    await envoy.load(config([single], new Map()));
+    expect([await get(ec), await get(fetched), (await send({})).status]).toEqual([401, 401, 200]);
+    await envoy.load(config([single], setsOf(published(ec))));
+    expect([await get(ec), await get(fetched), (await send({})).status]).toEqual([200, 401, 200]);
+    await envoy.load(config([single], setsOf(published(fetched, ec))));
+    expect([await get(ec), await get(fetched)]).toEqual([200, 200]);
+    await envoy.load(config([single], setsOf(published(fetched))));
+    expect([await get(ec), await get(fetched)]).toEqual([401, 200]);
+    await envoy.load(config([]));
+    expect([await get(other), (await send({})).status]).toEqual([200, 200]);
+    expect(await envoy.stat("listener_manager.listener_modified")).toBe(modified);
+    expect(await envoy.stat("listener_manager.listener_create_success")).toBe(created);
+  });
+
+  beforeEach(() => {
+    expect(envoy.log()).not.toMatch(/deprecated|rejected/i);
+  });
+});
+
+test("Envoy takes every key set that is read from anything", async () => {
+  const member = fc.constantFrom("kty", "crv", "x", "y", "n", "e", "alg", "use", "kid");
+  const value = fc.oneof(
+    fc.constantFrom("RSA", "EC", "OKP", "P-256", "P-384", "P-521", "Ed25519", "AQAB", "sig", "ES256", ""),
+    fc.uint8Array({ minLength: 32, maxLength: 66 }).map((bytes) => Buffer.from(bytes).toString("base64url")),
+    fc.string({ unit: "binary" }),
+  );
+  const jwks = [rsa, ec, edwards, pss, fetched].map(({ jwk }) => jwk);
+  const key = fc
+    .tuple(fc.constantFrom(...jwks), fc.dictionary(member, value, { maxKeys: 2 }))
+    .map(([jwk, changes]) => ({ ...jwk, ...changes }));
+  const sets = fc.sample(fc.array(key, { minLength: 1, maxLength: 3 }), { seed: 9, numRuns: 400 });
+  const read = sets.map((keys) => parseKeySet(JSON.stringify({ keys })).keySet).filter((text) => text !== undefined);
+  expect(read.length).toBeGreaterThan(50);
+  const rules = read.map((_, index) => ({ issuer: `i${index}`, jwksUri: `https://${index}.example/keys` }));
+  const all = new Map(read.map((text, index) => [`https://${index}.example/keys`, text]));
+  await envoy.load(jwtAuthentication([policy("all", ...rules)], { keySets: all, clearRouteCache: true }));
+  expect((await send({})).status).toBe(200);
+});
