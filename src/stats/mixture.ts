@@ -1,0 +1,81 @@
+// The running products of the block e-values over a grid of alternatives, and their mean: the core of all processes of this folder.
+// A state machine: settings, mixture, block -> mixture. Alternatives are made of earlier blocks only, or nothing of it holds.
+
+import { z } from "zod";
+import { type Arm, armSchema, type Block, emptyArm, type Rates, soundBlock, sumOf } from "./block.ts";
+import { hasBothArms, logFactor } from "./block-factor.ts";
+import { logMeanExp } from "./log-space.ts";
+import { marginSchema, toleratedRate } from "./margin.ts";
+
+/**
+ * How a grid's number makes the candidate's alternative of the tolerated rate t and the baseline's rate b: `rate` number·t, `odds` odds(t)
+ * times number (it has no end at 1, so it fits shares of any size), `between` b + number·(t - b), on the side of no harm.
+ */
+const scaleSchema = z.enum(["rate", "odds", "between"]);
+
+export const mixtureSettingsSchema = z
+  .object({
+    margin: marginSchema,
+    grid: z.array(z.number()).min(1).readonly(),
+    scale: scaleSchema,
+    /** Pseudo-counts in front of the baseline's past: what its rate is taken for at the start. */
+    prior: armSchema,
+    /** The most that one block may multiply one alternative's product by; tames bursts inside a block. */
+    factorCap: z.union([z.number().gt(1), z.literal("none")]),
+  })
+  .readonly();
+
+export type MixtureSettings = z.infer<typeof mixtureSettingsSchema>;
+
+export const mixtureSchema = z
+  .object({ candidate: armSchema, baseline: armSchema, logProducts: z.array(z.number()).readonly() })
+  .readonly();
+
+/** Totals of both arms and, per number of the grid, ln of its product. */
+export type Mixture = z.infer<typeof mixtureSchema>;
+
+/** Beta(0.5, 99.5), a rate of 0.5 % worth a hundred tries (release-engine design §4). */
+export const defaultPrior: Arm = { trials: 100, events: 0.5 };
+
+/** Rates stay this far from 1, where a single success would end a product for good. */
+const highestRate = 0.999;
+
+export function startMixture({ grid }: MixtureSettings): Mixture {
+  return { candidate: emptyArm, baseline: emptyArm, logProducts: grid.map(() => 0) };
+}
+
+/** The mixture after one more block; the same products when an arm is empty. */
+export function observeMixture(settings: MixtureSettings, mixture: Mixture, block: Block): Mixture {
+  const sound = soundBlock(block);
+  const candidate = sumOf(mixture.candidate, sound.candidate);
+  const baseline = sumOf(mixture.baseline, sound.baseline);
+  if (!hasBothArms(sound, settings.margin)) return { candidate, baseline, logProducts: mixture.logProducts };
+  const rate = rateBefore(settings.prior, mixture.baseline);
+  const most = settings.factorCap === "none" ? Number.POSITIVE_INFINITY : Math.log(settings.factorCap);
+  const logProducts = mixture.logProducts.map((logProduct, index) => {
+    const alternative = alternativeOf(settings, rate, settings.grid[index] ?? 1);
+    return alternative === undefined ? logProduct : logProduct + Math.min(most, logFactor(sound, alternative, settings.margin));
+  });
+  return { candidate, baseline, logProducts };
+}
+
+/** ln E: the mean over the grid. */
+export function logEvidenceOfMixture({ logProducts }: Mixture): number {
+  return logMeanExp(logProducts);
+}
+
+/** The baseline's rate as earlier blocks have it. */
+export function rateBefore(prior: Arm, past: Arm): number {
+  return (prior.events + past.events) / (prior.trials + past.trials);
+}
+
+/** The rates that a number of the grid stands for; undefined when they aren't beyond the margin. */
+export function alternativeOf({ margin, scale }: MixtureSettings, rate: number, step: number): Rates | undefined {
+  const baseline = Math.min(rate, highestRate);
+  const tolerated = toleratedRate(margin, baseline);
+  if (scale === "between") return { candidate: baseline + step * (Math.min(tolerated, 1) - baseline), baseline };
+  if (tolerated <= 0 || tolerated >= 1) return undefined;
+  const odds = (step * tolerated) / (1 - tolerated);
+  const candidate = Math.min(highestRate, scale === "rate" ? step * tolerated : odds / (1 + odds));
+  return candidate > tolerated ? { candidate, baseline } : undefined;
+}
