@@ -6,6 +6,7 @@ import { closeSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { sidecarPorts } from "./capture.ts";
 import { type DnsHost, type DnsTable, decideDnsReply, dnsTableOf } from "./dns-answer.ts";
+import { serveDnsConnection } from "./dns-connection.ts";
 import { encodeDnsReply, fitUdp, parseDnsQuery, ResponseCode, serverFailure } from "./dns-message.ts";
 import { inNamespaces } from "./namespaces.ts";
 import { bindSocket, openSocket, SocketOption, setSocketOption } from "./syscalls.ts";
@@ -19,7 +20,6 @@ export interface PodDns {
 }
 
 const forwardTimeoutMs = 2000;
-const tcpIdleMs = 10_000;
 const receiveBufferBytes = 4 * 1024 * 1024;
 const maxForwards = 1000;
 const maxTcpConnectionsPerPod = 64;
@@ -108,10 +108,9 @@ export class DnsServer {
     socket.on("message", async (message, from) => {
       const query = parseDnsQuery(message);
       if (query === undefined) return;
-      const reply = fitUdp(message, await this.#reply(message, namespace), query.udpSizeBytes);
       // The pod may have gone meanwhile.
       try {
-        socket.send(reply, from.port, from.address, () => {});
+        socket.send(fitUdp(message, await this.answer(message, namespace), query.udpSizeBytes), from.port, from.address, () => {});
       } catch {
         return;
       }
@@ -125,7 +124,7 @@ export class DnsServer {
     const server = createServer((connection) => {
       connections.add(connection);
       connection.once("close", () => connections.delete(connection));
-      this.#serveConnection(connection, namespace);
+      serveDnsConnection(connection, (query) => this.answer(query, namespace));
     });
     server.maxConnections = maxTcpConnectionsPerPod;
     server.on("error", () => {});
@@ -133,23 +132,14 @@ export class DnsServer {
     return { server, connections };
   }
 
-  /** RFC 1035 §4.2.2: each message has two bytes of length in front. */
-  #serveConnection(connection: Socket, namespace: string): void {
-    let received: Buffer = Buffer.alloc(0);
-    connection.setTimeout(tcpIdleMs, () => connection.destroy());
-    connection.on("error", () => connection.destroy());
-    connection.on("data", async (chunk: Buffer) => {
-      received = Buffer.concat([received, chunk]);
-      while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
-        const message = received.subarray(2, 2 + received.readUInt16BE(0));
-        received = received.subarray(2 + message.length);
-        if (parseDnsQuery(message) === undefined) return void connection.destroy();
-        const reply = await this.#reply(message, namespace);
-        const length = Buffer.alloc(2);
-        length.writeUInt16BE(reply.length);
-        if (connection.writable) connection.write(Buffer.concat([length, reply]));
-      }
-    });
+  /** The answer to a query of a pod in a namespace; a failure is an answer too. */
+  async answer(message: Uint8Array, namespace: string): Promise<Uint8Array> {
+    try {
+      return await this.#reply(message, namespace);
+    } catch {
+      // A name that can be read and not written again, for one.
+      return serverFailure(message);
+    }
   }
 
   async #reply(message: Uint8Array, namespace: string): Promise<Uint8Array> {
