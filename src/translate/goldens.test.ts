@@ -14,7 +14,7 @@ import { staticBootstrap } from "../../test/harness/static-bootstrap.ts";
 import { translatedCase } from "../../test/harness/translated-case.ts";
 import { decodeJson, encodeJson } from "../envoy/codec.ts";
 import type { ProxyConfig, ResourceSet } from "../envoy/config.ts";
-import { credentialSecretName, rootsSecretName, workloadSecretName } from "../envoy/names.ts";
+import { credentialSecretName, rootsSecretName, systemRootsSecretName, workloadSecretName } from "../envoy/names.ts";
 
 interface Translated {
   readonly name: string;
@@ -58,7 +58,7 @@ test.each(cases)("$title names nothing that does not exist", ({ path }) => {
 
 /** Secrets are made from what the configuration names, after the translation. */
 function isSecret(name: string): boolean {
-  return name === workloadSecretName || name === rootsSecretName || name.startsWith(credentialSecretName(""));
+  return [workloadSecretName, rootsSecretName, systemRootsSecretName].includes(name) || name.startsWith(credentialSecretName(""));
 }
 
 test.each(translators)("no golden of $name is without its input", ({ name }) => {
