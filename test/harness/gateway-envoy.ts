@@ -21,8 +21,8 @@ import { resourcesOf, snapshotOf, withEndpoints } from "./world.ts";
 
 export interface GatewayEnvoy extends AsyncDisposable {
   readonly envoy: RunningEnvoy;
-  /** Replaces the world; resolves when the gateway has acknowledged it. */
-  apply(yaml: string): Promise<void>;
+  /** Replaces the world, and the fetched key sets if some are given; resolves when the gateway has acknowledged it. */
+  apply(yaml: string, jwks?: ReadonlyMap<string, string>): Promise<void>;
   /** What is said about the credentials of the newest world. */
   findings(): readonly Diagnostic[];
   /** One counter or gauge; 0 when it does not exist. */
@@ -87,13 +87,14 @@ export async function startGatewayEnvoy(
   const secrets = cleanup.use(startTestSecrets((namespace, name) => credentials.secretResource(namespace, name)));
   const resolved = new Map<string, readonly string[]>();
   let settled: SettledWeights = new Map();
+  let keySets: ReadonlyMap<string, string> = new Map();
   let snapshot: Snapshot | undefined;
   let findings: readonly Diagnostic[] = [];
   const desiredOf = (text: string): Desired => {
     const revision = (snapshot?.revision ?? 0) + 1;
     snapshot = snapshotOf(withEndpoints(resourcesOf(gatewayPod + text)), revision, snapshot);
     credentials.update(snapshot, now());
-    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable });
+    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable, jwks: keySets });
     settled = mesh.settled;
     findings = credentialFindings(snapshot, { credentials, proxies: mesh.proxies, nowMs: now() });
     const proxy = mesh.proxies.get(gatewayId);
@@ -110,7 +111,8 @@ export async function startGatewayEnvoy(
   const stack = cleanup.move();
   return {
     envoy,
-    apply: async (text) => {
+    apply: async (text, jwks) => {
+      keySets = jwks ?? keySets;
       desired = desiredOf(text);
       ads.setDesired(gatewayId, desired);
       const { status } = await acknowledged(ads, desired.revision);
