@@ -218,5 +218,11 @@ test.each<["passthrough" | "blackhole", number, string | undefined]>([
   const request = { host: "nowhere.example:8080", path: "/x" };
   const response = await proxy.send(request);
   expect([response.status, response.upstream?.server]).toEqual([status, server]);
+  if (status === 502) {
+    expect(response.body).toMatch(
+      /^nowhere\.example:8080 is no host of the mesh, .*REGISTRY_ONLY: a ServiceEntry for this host would open it/,
+    );
+    expect(response.headers["content-type"]).toBe("text/plain");
+  }
   expect(simulate(sidecar, request)?.virtualHost.name).toBe(unknownHosts === "passthrough" ? "allow_any" : "block_all");
 });
