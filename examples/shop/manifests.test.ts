@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { DestinationRule, Gateway, ServiceEntry, VirtualService } from "@kubernetes-models/istio/networking.istio.io/v1";
+import { AuthorizationPolicy, PeerAuthentication } from "@kubernetes-models/istio/security.istio.io/v1";
 import { describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
@@ -36,7 +37,7 @@ const deploymentSchema = z.object({
 });
 
 /** Istio's own schemas, as an oracle that isn't ours. */
-const oracle = { DestinationRule, Gateway, ServiceEntry, VirtualService };
+const oracle = { AuthorizationPolicy, DestinationRule, Gateway, PeerAuthentication, ServiceEntry, VirtualService };
 
 function yamlFiles(folder: string): string[] {
   return readdirSync(path.join(SHOP, folder))
@@ -78,8 +79,10 @@ describe.each([...yamlFiles("manifests"), ...yamlFiles("try")])("%s", (file) => 
 
   test("keeps to Istio's schemas", () => {
     for (const object of objects.filter((candidate) => candidate.apiVersion.includes("istio.io"))) {
-      const known = z.enum(["DestinationRule", "Gateway", "ServiceEntry", "VirtualService"]).parse(object.kind);
-      expect(object.apiVersion).toBe("networking.istio.io/v1");
+      const known = z
+        .enum(["AuthorizationPolicy", "DestinationRule", "Gateway", "PeerAuthentication", "ServiceEntry", "VirtualService"])
+        .parse(object.kind);
+      expect(object.apiVersion).toMatch(/^(networking|security)\.istio\.io\/v1$/);
       expect(() => validate(known, object), keyOf(object)).not.toThrow();
     }
   });
@@ -100,7 +103,7 @@ describe.each([...yamlFiles("manifests"), ...yamlFiles("try")])("%s", (file) => 
     });
     const subsets = all.flatMap((object) => {
       if (object.kind !== "DestinationRule") return [];
-      const rule = z.object({ host: z.string(), subsets: z.array(z.object({ name: z.string() })) }).parse(object.spec);
+      const rule = z.object({ host: z.string(), subsets: z.array(z.object({ name: z.string() })).default([]) }).parse(object.spec);
       return rule.subsets.map((subset) => `${rule.host} ${subset.name}`);
     });
     for (const { host, subset } of destinationsIn(objects.map((object) => object.spec))) {

@@ -13,5 +13,10 @@ if (first === roleArgument) {
   await runRole(second ?? "");
 } else {
   const { runProgram } = await import("./program.ts");
+  // `lateen status | head`: who has read enough ends us, as with any other command.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(0);
+  });
   process.exitCode = await runProgram([first, second, ...rest].filter((word) => word !== undefined));
 }

@@ -1,5 +1,5 @@
 // Stand-in for a rates API on the internet: HTTPS on PORT (default 443), GET /latest. It makes its key and certificate at start and
-// writes the certificate to RATES_CA_FILE, which `rates` trusts. No sidecar, not part of the mesh.
+// writes the certificate to RATES_CA_FILE, which the sidecars trust. No sidecar, not part of the mesh.
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import https from "node:https";
 import path from "node:path";

@@ -2,8 +2,9 @@
 // they pass on, what a visitor sees when the remote API is gone, and a graceful end.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -35,7 +36,6 @@ type Program = { readonly process: ChildProcess; readonly port: number; readonly
 
 const started: ChildProcess[] = [];
 const folder = mkdtempSync(path.join(tmpdir(), "shop-"));
-const caFile = path.join(folder, "ca.pem");
 
 /** Starts a program of the shop on a free port and resolves once it says that it listens. */
 async function start(script: string, env: Record<string, string> = {}): Promise<Program> {
@@ -81,7 +81,28 @@ async function stub(answer: http.RequestListener): Promise<{ server: http.Server
   return { server, url: `http://127.0.0.1:${portOf(server)}` };
 }
 
+/** What the sidecar of rates does: plain HTTP in, TLS to the remote API out, 503 when it is away. */
+async function tlsOrigination(port: number, ca: string): Promise<string> {
+  const { server, url } = await stub((incoming, outgoing) => {
+    const { url: requestPath = "/", headers } = incoming;
+    https
+      .get({ host: "localhost", port, path: requestPath, ca, headers, agent: false }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 0, answer.headers);
+        answer.pipe(outgoing);
+      })
+      .on("error", () => outgoing.writeHead(503).end("upstream connect error"));
+  });
+  sidecars.push(server);
+  return url;
+}
+
+const sidecars: http.Server[] = [];
+
 afterAll(async () => {
+  for (const server of sidecars) {
+    server.close();
+    server.closeAllConnections();
+  }
   await Promise.all(started.map((child) => stop(child, "SIGKILL")));
   rmSync(folder, { recursive: true, force: true });
 });
@@ -96,10 +117,8 @@ describe("the whole shop", () => {
     const authority = path.join(folder, "authority.pem");
     const dbStarts = start("services/db/server.mjs", { HOST: "127.0.0.1" });
     remote = await start("remote/server.mjs", { RATES_NAME: "localhost", RATES_CA_FILE: authority });
-    rates = await start("services/rates/server.mjs", { REMOTE_URL: `https://localhost:${remote.port}/latest`, RATES_CA_FILE: caFile });
-    // rates may be up, and asked, before the file of its authority is there.
-    expect((await fetch(`${rates.url}/EUR`)).status).toBe(502);
-    copyFileSync(authority, caFile);
+    const sidecar = await tlsOrigination(remote.port, readFileSync(authority, "utf8"));
+    rates = await start("services/rates/server.mjs", { REMOTE_URL: `${sidecar}/latest` });
     const db = await dbStarts;
     stock = await start("services/stock/server.mjs", { PGHOST: "127.0.0.1", PGPORT: String(db.port), PGPASSWORD: "x" });
     const catalog = await start("services/catalog/server.mjs", {
@@ -152,7 +171,7 @@ describe("the whole shop", () => {
     await stop(remote.process, "SIGKILL");
     const direct = await fetch(`${rates.url}/EUR`);
     expect(direct.status).toBe(502);
-    expect(await direct.json()).toEqual({ error: expect.stringMatching(/^remote rates API: .*ECONNREFUSED/) });
+    expect(await direct.json()).toEqual({ error: expect.stringMatching(/^remote rates API answered 503: upstream connect error/) });
     const { shop, hops } = await shopOf(web);
     expect(hops).toBe("web=v1,catalog=v2,stock=v1");
     expect(shop.rate).toBeNull();

@@ -30,8 +30,8 @@ export function passedOn(incoming) {
 
 /** GETs JSON from `url`; throws a CallError that names `what` on a refused connection, a timeout, a status >= 400 or bad JSON. */
 export async function getJson(what, url, options) {
-  const { request = http.request, agent = keepAlive, timeoutMs = CALL_TIMEOUT_MS, headers = {}, ca } = options;
-  const { status, body } = await send({ what, url, request, timeoutMs, options: { agent, headers, ca } });
+  const { timeoutMs = CALL_TIMEOUT_MS, headers = {} } = options;
+  const { status, body } = await send({ what, url, timeoutMs, options: { agent: keepAlive, headers } });
   if (status >= 400) throw new CallError(`${what} answered ${status}: ${errorIn(body)}`);
   try {
     return JSON.parse(body);
@@ -50,9 +50,9 @@ async function send(call) {
   }
 }
 
-function sendOnce({ what, url, request, timeoutMs, options }) {
+function sendOnce({ what, url, timeoutMs, options }) {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, options, (answer) => {
+    const outgoing = http.request(url, options, (answer) => {
       const chunks = [];
       answer.on("data", (chunk) => chunks.push(chunk));
       answer.on("end", () => resolve({ status: answer.statusCode, body: Buffer.concat(chunks).toString() }));
