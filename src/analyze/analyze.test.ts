@@ -56,6 +56,9 @@ const web = service("web") + deployment("web");
 const to = (destination: string) => `{hosts: [web], http: [{route: [{destination: ${destination}}]}]}`;
 const httpServer = '{selector: {app: web}, servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}';
 
+const httpsServer = (hosts: string) =>
+  `{selector: {app: web}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: [${hosts}], tls: {mode: SIMPLE, credentialName: c}}]}`;
+
 function findingsOf(yaml: string) {
   const { resources, diagnostics } = parseManifests(yaml, { file: "test.yaml" });
   expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
@@ -172,6 +175,14 @@ const cases: readonly Case[] = [
     "two gateways with one port of different protocols",
     web + gateway("a", httpServer.replace("protocol: HTTP", "protocol: TCP"), later) + gateway("b", httpServer),
     [["LTN0709", "Gateway shop/a", "spec.servers[0].port"]],
+  ],
+  [
+    "servers that end TLS for one host on one port",
+    web +
+      gateway("a", httpsServer('"*.web.test", shop/Web.test'), later) +
+      gateway("b", httpsServer("web.test, a.web.test").replace("number: 443", "number: 444")) +
+      gateway("c", httpsServer("web.test, a.web.test")),
+    [["LTN0716", "Gateway shop/a", "spec.servers[0].hosts[1]"]],
   ],
   [
     "a ServiceEntry for a Service's host, and for one of another entry",

@@ -5,10 +5,11 @@ import type { Snapshot } from "../api/snapshot.ts";
 import { compare } from "../model/visibility.ts";
 import { checkDestinations } from "./destinations.ts";
 import { type Directory, directoryOf } from "./directory.ts";
-import { checkGatewayPods, checkGatewayPorts, checkGatewayReferences } from "./gateways.ts";
+import { checkGatewayPods, checkGatewayPorts, checkGatewayReferences, checkGatewayServerNames } from "./gateways.ts";
 import { checkMeshHosts } from "./mesh-hosts.ts";
 import { checkHostRivals, checkSubsetRivals, checkVirtualServiceRivals } from "./rivals.ts";
 import { checkServices, checkSubsets } from "./subsets.ts";
+import { checkClaimRoutes, checkKeySources, checkRequiredTokens } from "./tokens.ts";
 
 const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkDestinations,
@@ -20,7 +21,11 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkGatewayReferences,
   checkGatewayPods,
   checkGatewayPorts,
+  checkGatewayServerNames,
   checkMeshHosts,
+  checkRequiredTokens,
+  checkKeySources,
+  checkClaimRoutes,
 ];
 
 const rank = { error: 0, warning: 1, info: 2 } as const;

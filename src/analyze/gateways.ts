@@ -8,6 +8,8 @@ import type { Gateway, Server } from "../api/networking/gateway.ts";
 import { meshGateway, type VirtualService } from "../api/networking/virtual-service.ts";
 import { closest } from "../api/suggest.ts";
 import type { FieldPath } from "../lib/field-path.ts";
+import { endsTls } from "../model/gateway-tls.ts";
+import { declaredProtocol } from "../model/protocol.ts";
 import { type Directory, nameOf } from "./directory.ts";
 
 /** Gateways that VirtualServices name: in spec.gateways and in matches. */
@@ -86,6 +88,42 @@ export function checkGatewayPorts(directory: Directory): readonly Diagnostic[] {
       return [diagnosticOf({ code: "LTN0709", path, message }, nameOf("Gateway", gateway.metadata))];
     }),
   );
+}
+
+/** Hosts for which two servers of one port end TLS at the same pods: the server name can't tell them apart. */
+export function checkGatewayServerNames(directory: Directory): readonly Diagnostic[] {
+  const bearers = directory.workloads.all;
+  const servers = directory.gateways.flatMap((gateway) =>
+    gateway.spec.servers.flatMap((server, index) =>
+      endsTls({ server, protocol: declaredProtocol(server.port.protocol) }) ? [{ gateway, server, index }] : [],
+    ),
+  );
+  return servers.flatMap(({ gateway, server, index }, place) =>
+    server.hosts.flatMap((host, item) => {
+      const name = sniOf(gateway, host);
+      const rival = servers
+        .slice(0, place)
+        .find(
+          (older) =>
+            isSamePort(older.server, server) &&
+            older.server.hosts.some((other) => sniOf(older.gateway, other) === name) &&
+            (older.gateway === gateway || sharePods(older.gateway, gateway, bearers)),
+        );
+      if (rival === undefined) return [];
+      const path = ["spec", "servers", index, "hosts", item];
+      const older = `server ${rival.index + 1} of ${rival.gateway === gateway ? "this Gateway" : nameOf("Gateway", rival.gateway.metadata)}`;
+      const message = `port ${server.port.number}: TLS for ${name} ends at ${older}, which comes first`;
+      return [diagnosticOf({ code: "LTN0716", path, message }, nameOf("Gateway", gateway.metadata))];
+    }),
+  );
+}
+
+function sniOf({ metadata }: Gateway, host: string): string {
+  return gatewayHost(host, metadata.namespace).host.toLowerCase();
+}
+
+function isSamePort(a: Server, b: Server): boolean {
+  return a.port.number === b.port.number && (a.bind ?? "") === (b.bind ?? "");
 }
 
 function sharePods(a: Gateway, b: Gateway, bearers: readonly Readonly<Record<string, string>>[]): boolean {

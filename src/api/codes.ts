@@ -121,7 +121,7 @@ export const codes = {
   LTN0306: error("negative limit", "Limits are 0 or more.", "Use 0 or more."),
   LTN0307: warning("setting without effect", "The setting needs another one to act.", "Add the other one, or remove it."),
   LTN0401: error("empty Gateway", "A Gateway needs servers, and these hosts.", "Add a server with port and hosts."),
-  LTN0402: error("server name twice", "Server names of a Gateway are unique.", "Rename one of them."),
+  LTN0402: error("server name twice", "Names of servers and of their ports are unique in a Gateway.", "Rename one of them."),
   LTN0403: error(
     "tls and protocol disagree",
     "HTTPS and TLS ports need a tls block with what its mode needs; others take none.",
@@ -129,6 +129,11 @@ export const codes = {
   ),
   LTN0404: error("unknown protocol", "The port's protocol is not one of Istio's.", "Use HTTP, HTTPS, HTTP2, GRPC, TCP or TLS."),
   LTN0405: error("port with two protocols", "One port of a Gateway speaks one protocol.", "Use another port."),
+  LTN0406: warning(
+    "clients are not checked",
+    "A server asks clients for certificates, and admits them with any or none.",
+    "Remove insecureSkipVerify, and name the CA of the clients.",
+  ),
   LTN0501: error("no usable host", "A ServiceEntry is for named hosts.", "Name at least one host."),
   LTN0502: error("invalid address", "Addresses are IP addresses or, with NONE and STATIC, ranges.", "Write an IP address."),
   LTN0503: error("ports", "A ServiceEntry has ports with unique names and numbers.", "Add or rename ports."),
@@ -228,6 +233,11 @@ export const codes = {
     "A VirtualService on the mesh is for a host that no Service and no ServiceEntry has.",
     "Correct the host, add a ServiceEntry, or bind it to a Gateway.",
   ),
+  LTN0716: error(
+    "server name claimed twice",
+    "Two servers of one port end TLS for the same host; the older one has it.",
+    "Use another host or port, or remove one of them.",
+  ),
   LTN0801: error("invalid match value", "An AuthorizationPolicy compares with texts that may have a * at one end.", "Correct the value."),
   LTN0802: error(
     "invalid path template",
@@ -252,6 +262,26 @@ export const codes = {
     "literal asterisk",
     "Wildcards are possible at the beginning or the end of a value only.",
     "Use a * at one end, or in paths the template {*}.",
+  ),
+  LTN0820: warning(
+    "tokens are not required",
+    "A RequestAuthentication refuses bad tokens only; a request without any passes unless a policy asks for one.",
+    "Add an AuthorizationPolicy that asks for a request principal.",
+  ),
+  LTN0821: warning(
+    "rule without usable keys",
+    "Keys of a RequestAuthentication's rule are missing or can't verify signatures.",
+    "Add jwksUri or jwks with public keys.",
+  ),
+  LTN0822: warning(
+    "claims that nobody verifies",
+    "A route asks for claims of tokens where no RequestAuthentication verifies any, so it never matches.",
+    "Add a RequestAuthentication for the gateway's pods.",
+  ),
+  LTN0823: warning(
+    "keys can't be fetched",
+    "The control plane could not fetch the keys of a RequestAuthentication's rule. It tries again by itself.",
+    "Correct the address, or allow it by the annotation lateen.dev/fetch-keys-from on ConfigMap istio-system/istio.",
   ),
   LTN0900: error("lateen.yaml", "The project file lateen.yaml has a mistake.", "Correct the field named."),
   LTN0901: error("mesh settings", "A setting of the mesh (MeshConfig) has a mistake.", "Correct the setting named."),

@@ -214,5 +214,6 @@ export function misdirectedAt(self: TlsServer, all: readonly GatewayServer[], ow
 function neighbour(server: GatewayServer): Neighbour {
   const hosts = serverHosts(server);
   if (!endsTls(server)) return { hosts: hosts.filter((host) => host !== "*"), asksClients: false };
-  return { hosts, asksClients: server.server.tls !== undefined && clientOf(server.server.tls) !== "nothing" };
+  const { tls } = server.server;
+  return { hosts, asksClients: tls !== undefined && clientOf(tls) !== "nothing" && tls.insecureSkipVerify !== true };
 }

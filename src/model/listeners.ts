@@ -35,7 +35,7 @@ export interface ListenerRelation {
 
 /** Connections of one server of a Gateway, from the server's certificate to what is inside. */
 export interface TerminatedChain {
-  /** Unique in its listener: the RDS name, for TCP with the cluster. */
+  /** Unique in its listener: the RDS name, for TCP with the cluster and the conditions. */
   readonly name: string;
   /** Empty for any name and for none. */
   readonly serverNames: readonly string[];
@@ -231,7 +231,11 @@ function terminated(server: TlsServer, { directory, client, virtualServices }: G
   // What is inside is TCP: nothing is left to tell connections apart by their server name.
   const place = { ...gatewayPlace(server, { directory, client }), protocol: "tcp" } as const;
   const l4 = combined(bound.map((virtualService) => l4Routes(virtualService, place)));
-  const chains = l4.chains.map((chain) => ({ name: `${routes} ${chain.cluster}`, serverNames, tls, inside: { chain } }));
+  const chains = l4.chains.map((chain) => {
+    const { destinations, sources } = chain.match;
+    const name = [routes, chain.cluster, ...destinations, ...sources.map((source) => `from ${source}`)].join(" ");
+    return { name, serverNames, tls, inside: { chain } };
+  });
   return { chains, l4 };
 }
 

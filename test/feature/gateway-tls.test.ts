@@ -136,6 +136,12 @@ describe("one gateway with a server of every mode", () => {
             hosts: ["b.example.com"],
             tls: "{mode: MUTUAL, credentialName: b, caCertCredentialName: a, subjectAltNames: [spiffe://test/another]}",
           },
+          {
+            name: "unchecked",
+            port: ports.mutual,
+            hosts: ["c.example.com"],
+            tls: "{mode: MUTUAL, credentialName: wide, insecureSkipVerify: true}",
+          },
           { name: "optional", port: ports.optional, hosts: ["*"], tls: "{mode: OPTIONAL_MUTUAL, credentialName: a}" },
           { name: "http", port: ports.http, hosts: ["a.example.com"], tls: "{httpsRedirect: true}", protocol: "HTTP" },
           { name: "tls", port: ports.tls, hosts: ["a.example.com"], tls: "{mode: SIMPLE, credentialName: a}", protocol: "TLS" },
@@ -210,6 +216,8 @@ spec: {hosts: [a.example.com], gateways: [gateway], tcp: [{match: [{port: ${port
     expect(await get(ports.mutual, "b.example.com", as(client))).toMatchObject({ status: 0 });
     const another = clients.issue({ uri: "spiffe://test/another" });
     expect(await get(ports.mutual, "b.example.com", as(another))).toMatchObject({ status: 200 });
+    expect(await get(ports.mutual, "c.example.com", as(stranger))).toMatchObject({ status: 200 });
+    expect(await get(ports.mutual, "c.example.com")).toMatchObject({ status: 200 });
     // The name as a DNS SAN's text is not the name.
     const forged = clients.issue({ uri: "spiffe://test/x", dnsNames: ["spiffe://test/another"] });
     expect(await get(ports.mutual, "b.example.com", as(forged))).toMatchObject({ status: 0 });
@@ -222,6 +230,9 @@ spec: {hosts: [a.example.com], gateways: [gateway], tcp: [{match: [{port: ${port
   });
 
   test("ISTIO_MUTUAL admits the mesh's workloads only", async () => {
+    const admitted = await get(ports.mesh, "a.example.com", as(running.meshCertificate()));
+    expect(admitted.status).toBe(200);
+    expect(admitted.body).toContain("URI=spiffe://cluster.local/ns/test/sa/default");
     expect(await get(ports.mesh, "a.example.com")).toMatchObject({ status: 0 });
     expect(await get(ports.mesh, "a.example.com", as(client))).toMatchObject({ status: 0 });
   });

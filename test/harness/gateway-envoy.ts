@@ -2,10 +2,14 @@
 
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { SecretSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { Diagnostic } from "../../src/api/diagnostic.ts";
 import type { Snapshot } from "../../src/api/snapshot.ts";
 import { credentialFindings } from "../../src/app/credential-findings.ts";
 import { Credentials } from "../../src/app/credentials.ts";
+import { decodeJson } from "../../src/envoy/codec.ts";
+import type { ResourceSet } from "../../src/envoy/config.ts";
+import { workloadSecretName } from "../../src/envoy/names.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
@@ -16,6 +20,7 @@ import { AdsServer } from "../../src/xds/ads-server.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
 import type { RunningEnvoy } from "./envoy.ts";
 import { startEnvoy, temporaryFolder } from "./envoy.ts";
+import type { TestCertificate } from "./test-identities.ts";
 import { startTestSecrets } from "./test-secrets.ts";
 import { resourcesOf, snapshotOf, withEndpoints } from "./world.ts";
 
@@ -23,6 +28,8 @@ export interface GatewayEnvoy extends AsyncDisposable {
   readonly envoy: RunningEnvoy;
   /** Replaces the world, and the fetched key sets if some are given; resolves when the gateway has acknowledged it. */
   apply(yaml: string, jwks?: ReadonlyMap<string, string>): Promise<void>;
+  /** The gateway's own certificate, which the whole mesh accepts. */
+  meshCertificate(): TestCertificate;
   /** What is said about the credentials of the newest world. */
   findings(): readonly Diagnostic[];
   /** One counter or gauge; 0 when it does not exist. */
@@ -118,6 +125,7 @@ export async function startGatewayEnvoy(
       const { status } = await acknowledged(ads, desired.revision);
       if (status !== undefined) throw new Error(`the gateway did not acknowledge: ${status}`);
     },
+    meshCertificate: () => certificateIn(desired.config.secrets),
     findings: () => findings,
     stat: async (name) => {
       const { stats }: { readonly stats: readonly { readonly name?: string; readonly value?: number }[] } = JSON.parse(
@@ -127,6 +135,12 @@ export async function startGatewayEnvoy(
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+function certificateIn(secrets: ResourceSet): TestCertificate {
+  const own = secrets.get(workloadSecretName);
+  const { tlsCertificate } = own === undefined ? {} : decodeJson(SecretSchema, own.bytes);
+  return { certificatePem: tlsCertificate?.certificateChain?.inlineString ?? "", keyPem: tlsCertificate?.privateKey?.inlineString ?? "" };
 }
 
 async function acknowledged(ads: AdsServer, revision: number): Promise<{ readonly status: string | undefined }> {

@@ -21,6 +21,10 @@ const caseSchema = z.strictObject({
       trustDomainAliases: z.array(z.string()).default([]),
     })
     .default({ accessLogFile: "", enableAutoMtls: false, trustDomainAliases: [] }),
+  /** Secrets that are there, by "<namespace>/<name>". */
+  credentials: z
+    .record(z.string(), z.strictObject({ certificate: z.boolean().default(true), roots: z.boolean().default(false) }))
+    .default({}),
   /** Addresses of DNS names. */
   resolved: z.record(z.string(), z.array(z.string())).default({}),
 });
@@ -35,7 +39,7 @@ export interface TranslatedCase {
 export function translatedCase(text: string): TranslatedCase {
   const documents: unknown[] = parseAllDocuments(text).map((document) => document.toJS());
   const isCase = (document: unknown) => typeof document === "object" && document !== null && "kind" in document && document.kind === "Case";
-  const { proxy, only, settings, resolved } = caseSchema.parse(documents.find(isCase));
+  const { proxy, only, settings, credentials, resolved } = caseSchema.parse(documents.find(isCase));
   const { outboundTrafficPolicy, ...others } = settings;
   const world = worldOf(
     documents
@@ -44,6 +48,7 @@ export function translatedCase(text: string): TranslatedCase {
       .join("---\n"),
     {
       settings: outboundTrafficPolicy === undefined ? others : { ...others, outboundTrafficPolicy },
+      credentials: new Map(Object.entries(credentials)),
       resolved: new Map(Object.entries(resolved)),
     },
   );

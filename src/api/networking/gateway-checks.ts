@@ -6,6 +6,7 @@ import { gatewayHost } from "../hosts.ts";
 import { checkLabels, checkUnique, isDnsLabel } from "../names.ts";
 import { checkHostPattern, checkProtocol } from "./common-checks.ts";
 import type { Gateway, Server } from "./gateway.ts";
+import { checkServerTls } from "./server-tls-checks.ts";
 
 /** All findings of one Gateway. */
 export function checkGateway({ spec, metadata }: Gateway): readonly Finding[] {
@@ -21,6 +22,11 @@ export function checkGateway({ spec, metadata }: Gateway): readonly Finding[] {
       spec.servers.map(({ name }, index) => name ?? index),
       (index) => ["spec", "servers", index, "name"],
       { code: "LTN0402", what: "the server name" },
+    ),
+    ...checkUnique(
+      spec.servers.map(({ port }, index) => (port.name === "" ? index : port.name)),
+      (index) => ["spec", "servers", index, "port", "name"],
+      { code: "LTN0402", what: "the port name" },
     ),
     ...checkSamePort(spec.servers),
   ];
@@ -85,14 +91,15 @@ function checkTls({ port, tls }: Server, path: FieldPath): readonly Finding[] {
           },
         ]
       : [];
-  return [...redirect, ...checkCertificate(tls, at)];
+  return [...redirect, ...checkServerTls(tls, at)];
 }
 
 type Tls = NonNullable<Server["tls"]>;
 
 function checkNoTls(protocol: string, tls: Tls, path: FieldPath): readonly Finding[] {
   const onlyRedirect = protocol.toUpperCase() === "HTTP" && tls.mode === undefined;
-  if (onlyRedirect || protocol.toUpperCase() === "TCP") return [];
+  if (onlyRedirect) return [];
+  if (protocol.toUpperCase() === "TCP") return checkServerTls(tls, path);
   return [
     {
       code: "LTN0403",
@@ -101,31 +108,6 @@ function checkNoTls(protocol: string, tls: Tls, path: FieldPath): readonly Findi
       fix: "Use protocol HTTPS or TLS, or remove tls.",
     },
   ];
-}
-
-function checkCertificate(tls: Tls, path: FieldPath): readonly Finding[] {
-  const mode = tls.mode ?? "PASSTHROUGH";
-  if (!["SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL"].includes(mode)) return [];
-  const inFiles = tls.serverCertificate !== undefined && tls.privateKey !== undefined;
-  const inSecret = tls.credentialName !== undefined || tls.credentialNames.length > 0 || tls.tlsCertificates.length > 0;
-  const findings: Finding[] = [];
-  if (!inFiles && !inSecret) {
-    findings.push({
-      code: "LTN0403",
-      path,
-      message: `\`${printPath(path)}\` has mode ${mode} and no certificate`,
-      fix: "Add credentialName, or serverCertificate and privateKey.",
-    });
-  }
-  if (inFiles && tls.credentialName !== undefined) {
-    findings.push({
-      code: "LTN0403",
-      path,
-      message: `\`${printPath(path)}\` has certificate files and credentialName`,
-      fix: "Keep one of them.",
-    });
-  }
-  return findings;
 }
 
 /** Servers on one port must speak alike: HTTP and its kind together, TLS and HTTPS together, TCP alone. */

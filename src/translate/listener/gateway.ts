@@ -10,6 +10,7 @@ import type {
 } from "#envoy/envoy/extensions/transport_sockets/tls/v3/common_pb.js";
 import type { CommonTlsContextJson, DownstreamTlsContextJson } from "#envoy/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { isIp } from "../../api/ip.ts";
+import { isCipherSuite } from "../../api/networking/cipher-suites.ts";
 import type { ServerTlsSettings } from "../../api/networking/gateway.ts";
 import type { ResourceReference } from "../../envoy/config.ts";
 import { defined } from "../../envoy/defined.ts";
@@ -121,11 +122,13 @@ const versions = {
 /** What the server says, else the mesh's `tlsDefaults`; TLS 1.2 and newer when neither does. */
 function versionsAndCiphers(server: ServerTlsSettings, { tlsDefaults, meshTls }: MeshSettings): TlsParametersJson {
   const { minProtocolVersion = "TLS_AUTO", maxProtocolVersion = "TLS_AUTO", cipherSuites } = server;
+  // Envoy would refuse the whole listener for a name it doesn't know, and the Gateway says so already.
+  const suites = [...new Set(cipherSuites.filter(isCipherSuite))];
   const standard = tlsParameters(server.mode === "ISTIO_MUTUAL" ? meshTls : tlsDefaults);
   return defined<TlsParametersJson>({
     ...standard,
     tlsMinimumProtocolVersion: minProtocolVersion === "TLS_AUTO" ? standard.tlsMinimumProtocolVersion : versions[minProtocolVersion],
     tlsMaximumProtocolVersion: maxProtocolVersion === "TLS_AUTO" ? standard.tlsMaximumProtocolVersion : versions[maxProtocolVersion],
-    cipherSuites: cipherSuites.length === 0 ? standard.cipherSuites : [...new Set(cipherSuites)],
+    cipherSuites: suites.length === 0 ? standard.cipherSuites : suites,
   });
 }

@@ -65,7 +65,7 @@ export function trafficListener(relation: ListenerRelation, place: ListenerPlace
     (relation.routes !== undefined && !detect && place.kind === "sidecar");
   const http = relation.routes === undefined ? undefined : httpChain(relation, relation.routes, place);
   // Where TLS ends nobody speaks before the client, and a slow one still means TLS: Envoy's 15 s, then its connection is closed.
-  const waits = (needsTls || detect) && !endsTls;
+  const waits = (needsTls || detect) && !(endsTls && open === undefined);
   return defined<ListenerJson>({
     name,
     address: socketAddress(address, port),
