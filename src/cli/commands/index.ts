@@ -132,6 +132,17 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./policy-can.ts")).runPolicyCan,
   },
   {
+    name: "egress blocked",
+    onRunningMesh: true,
+    summary: "hosts outside that were refused, to whom, and the ServiceEntries that would open them",
+    options: [
+      { flags: "-n, --namespace <name>", description: "only callers of this namespace" },
+      { ...outputOption, description: "table, json, or yaml: ServiceEntries to apply" },
+    ],
+    examples: ["lateen egress blocked", "lateen egress blocked -o yaml > open.yaml"],
+    load: async () => (await import("./egress-blocked.ts")).runEgressBlocked,
+  },
+  {
     name: "ca status",
     onRunningMesh: true,
     summary: "roots that everybody trusts, their expiry, and how far a rotation is",
