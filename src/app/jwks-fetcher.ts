@@ -1,10 +1,10 @@
 // Keeps the key sets that RequestAuthentications name: fetches each, again before it gets old, sooner after a failure; a set that can't be
 // fetched again stays as it was. In: addresses. Out: public keys as text, and why some are missing.
 
+import { type FetchAllowance, nothingAllowed } from "../api/security/fetch-allowance.ts";
 import { maxKeySetBytes } from "../api/security/key-set.ts";
 import type { Logger } from "../lib/log.ts";
 import type { WantedKeySet } from "../model/key-sets.ts";
-import { type FetchAllowance, nothingAllowed } from "./jwks/address-policy.ts";
 import { fetchKeySet, type KeySetAnswer } from "./jwks/fetch-key-set.ts";
 import type { Resolve } from "./jwks/fetch-text.ts";
 import { decideRefetch } from "./jwks/refetch.ts";
@@ -91,8 +91,9 @@ export class JwksFetcher {
     this.#publish();
   }
 
-  /** What may be fetched besides public addresses; sets that could not be fetched are tried again at once. */
+  /** What may be fetched besides public addresses; when that is another object, sets that could not be fetched are tried again at once. */
   allow(allowance: FetchAllowance): void {
+    if (this.#allowance === allowance) return;
     this.#allowance = allowance;
     for (const entry of this.#entries.values()) if (entry.problem !== undefined) this.#ask(entry);
   }

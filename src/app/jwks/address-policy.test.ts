@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { nothingAllowed, refusalOfAddress, specialAddress } from "./address-policy.ts";
+import { nothingAllowed } from "../../api/security/fetch-allowance.ts";
+import { refusalOfAddress, specialAddress } from "./address-policy.ts";
 
 describe("specialAddress", () => {
   test.each([

@@ -2,14 +2,7 @@
 // writes a RequestAuthentication must not make the control plane call its own machine or network for him (SSRF).
 
 import { BlockList, isIP } from "node:net";
-
-/** Hosts ("keys.shop.example", "*.shop.example"), addresses and ranges ("10.0.0.0/8") from which fetching is allowed although not public. */
-export interface FetchAllowance {
-  readonly hosts: readonly string[];
-  readonly ranges: readonly string[];
-}
-
-export const nothingAllowed: FetchAllowance = { hosts: [], ranges: [] };
+import type { FetchAllowance } from "../../api/security/fetch-allowance.ts";
 
 /** Special-purpose IPv4 (IANA registry, RFC 6890), each with the word for messages. */
 const privateRanges4: readonly (readonly [range: string, name: string])[] = [
@@ -70,7 +63,7 @@ function isAllowed(host: string, address: string, { hosts, ranges }: FetchAllowa
   return kind !== 0 && listOf(ranges).check(address, kind === 4 ? "ipv4" : "ipv6");
 }
 
-/** Addresses and ranges as a list; a wrong one throws, so check them with `isRange` before. */
+/** Addresses and ranges as a list; they were checked (isIpOrCidr). */
 function listOf(ranges: readonly string[]): BlockList {
   const list = new BlockList();
   for (const range of ranges) {

@@ -5,7 +5,8 @@ import { lookup as dnsLookup, type LookupAddress } from "node:dns";
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { type FetchAllowance, refusalOfAddress } from "./address-policy.ts";
+import type { FetchAllowance } from "../../api/security/fetch-allowance.ts";
+import { refusalOfAddress } from "./address-policy.ts";
 
 /** All addresses of a name; tests pass their own. */
 export type Resolve = (host: string) => Promise<readonly LookupAddress[]>;
