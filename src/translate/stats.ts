@@ -30,6 +30,8 @@ const clusterStats: readonly string[] = [
   ".downstream_cx_total",
   ".downstream_cx_active",
   ".no_filter_chain_match",
+  // Which policy's rule decided. "http." doesn't take them: Envoy doesn't compare prefixes with names made at run time.
+  ".rbac.policy.",
   // Why handshakes failed, at either side.
   ".ssl.connection_error",
   ".ssl.fail_verify_",

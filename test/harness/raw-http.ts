@@ -27,7 +27,9 @@ export interface RawTarget {
   readonly localAddress?: string;
   readonly address?: string;
   /** TLS with this certificate, and this server name. */
-  readonly tls?: { readonly certificate: TestCertificate | undefined; readonly serverName: string } | undefined;
+  readonly tls?:
+    | { readonly certificate: TestCertificate | undefined; readonly serverName: string; readonly alpn?: readonly string[] }
+    | undefined;
 }
 
 export interface RawConnection extends Disposable {
@@ -60,9 +62,9 @@ function open({ port, localAddress = "127.0.0.1", address = "127.0.0.1", tls }: 
       tcp.once("error", reject).once("connect", () => resolve(tcp));
       return;
     }
-    const { certificate, serverName } = tls;
+    const { certificate, serverName, alpn = [] } = tls;
     const identity = certificate === undefined ? {} : { cert: certificate.certificatePem, key: certificate.keyPem };
-    const secure = connectTls({ socket: tcp, servername: serverName, rejectUnauthorized: false, ...identity });
+    const secure = connectTls({ socket: tcp, servername: serverName, rejectUnauthorized: false, ALPNProtocols: [...alpn], ...identity });
     tcp.once("error", reject);
     secure.once("error", reject).once("secureConnect", () => resolve(secure));
   });

@@ -14,6 +14,8 @@ export interface TestAuthority {
   readonly certificatePem: string;
   /** A certificate with exactly these names. */
   issue(names: TestNames): TestCertificate;
+  /** A certificate that only its own key vouches for. */
+  selfSigned(names: TestNames): TestCertificate;
 }
 
 export interface TestNames {
@@ -37,8 +39,8 @@ export function testAuthority(): TestAuthority {
   let serial = 1;
   const certificate = (
     subject: Pick<CertificateSpec, "subject" | "profile">,
-    key: { readonly publicKey: Uint8Array; readonly keyId: Uint8Array },
-    validMs = { from: Date.now() - dayMs, to: Date.now() + dayMs },
+    key: Pick<NewKey, "publicKey" | "keyId">,
+    { validMs = { from: Date.now() - dayMs, to: Date.now() + dayMs }, signer = root }: Partial<Signing> = {},
   ): string => {
     serial += 1;
     const tbs = tbsCertificate({
@@ -49,21 +51,33 @@ export function testAuthority(): TestAuthority {
       notAfterMs: validMs.to,
       publicKey: key.publicKey,
       subjectKeyId: key.keyId,
-      authorityKeyId: root.keyId,
+      authorityKeyId: signer.keyId,
       signatureAlgorithm: ecdsaWithSha256,
     });
-    return pem("CERTIFICATE", signedCertificate(tbs, ecdsaWithSha256, sign("sha256", tbs, root.key)));
+    return pem("CERTIFICATE", signedCertificate(tbs, ecdsaWithSha256, sign("sha256", tbs, signer.key)));
   };
   return {
     certificatePem: certificate({ subject: name, profile: { kind: "ca", pathLength: undefined } }, root),
     issue: ({ uri, dnsNames = [], validMs, key }) => {
       const leaf = newKey(key);
-      return {
-        certificatePem: certificate({ subject: emptyName, profile: { kind: "workload", uri, dnsNames } }, leaf, validMs),
-        keyPem: leaf.keyPem,
-      };
+      const workload = { subject: emptyName, profile: { kind: "workload", uri, dnsNames } } as const;
+      return { certificatePem: certificate(workload, leaf, signingOf(validMs)), keyPem: leaf.keyPem };
+    },
+    selfSigned: ({ uri, dnsNames = [], validMs }) => {
+      const leaf = newKey();
+      const workload = { subject: emptyName, profile: { kind: "workload", uri, dnsNames } } as const;
+      return { certificatePem: certificate(workload, leaf, { ...signingOf(validMs), signer: leaf }), keyPem: leaf.keyPem };
     },
   };
+}
+
+interface Signing {
+  readonly validMs: NonNullable<TestNames["validMs"]>;
+  readonly signer: NewKey;
+}
+
+function signingOf(validMs: TestNames["validMs"]): Partial<Signing> {
+  return validMs === undefined ? {} : { validMs };
 }
 
 interface NewKey {

@@ -22,7 +22,13 @@ export function refusal({ reason, settings }: Refusal): FilterJson[] {
   const rules = { action: "DENY" as const, policies: { [reason]: { principals: [{ any: true }], permissions: [{ any: true }] } } };
   return [
     { name: "lateen.refusal", typedConfig: any(RBACSchema, { statPrefix: `tcp.inbound.${reason}`, rules }) },
-    tcpProxyFilter({ cluster: blackHoleClusterName, statPrefix: `refused.${reason}`, waitsForData: true, settings, limits: refusalLimits }),
+    tcpProxyFilter({
+      cluster: blackHoleClusterName,
+      statPrefix: `refused.${reason}`,
+      connectsAfter: "first-byte",
+      settings,
+      limits: refusalLimits,
+    }),
   ];
 }
 

@@ -18,8 +18,8 @@ export interface TcpPlace {
   readonly limits?: ConnectionLimits | undefined;
   /** The cluster's name when unset. */
   readonly statPrefix?: string;
-  /** Whether the upstream is connected to only after the client's first byte; at once when unset. */
-  readonly waitsForData?: boolean;
+  /** When the upstream is connected to; at once when unset. */
+  readonly connectsAfter?: "handshake" | "first-byte";
 }
 
 /** The filter, ready for a filter chain. */
@@ -28,15 +28,17 @@ export function tcpProxyFilter(place: TcpPlace): FilterJson {
 }
 
 /** The TCP proxy of one chain. */
-export function tcpProxy({ cluster, settings, limits, statPrefix, waitsForData = false }: TcpPlace): TcpProxyJson {
+export function tcpProxy({ cluster, settings, limits, statPrefix, connectsAfter }: TcpPlace): TcpProxyJson {
   return defined<TcpProxyJson>({
     statPrefix: statPrefix ?? clusterStatName(cluster),
     cluster,
-    upstreamConnectMode: waitsForData ? "ON_DOWNSTREAM_DATA" : undefined,
-    // Envoy wants a limit where it waits; what comes first is held back by flow control beyond it.
-    maxEarlyDataBytes: waitsForData ? 1024 : undefined,
+    upstreamConnectMode: connectsAfter === undefined ? undefined : connectModes[connectsAfter],
+    // Envoy wants to be told how much it may hold meanwhile; more is left to flow control.
+    maxEarlyDataBytes: connectsAfter === undefined ? undefined : 16_384,
     idleTimeout: limits?.idleTimeout === undefined ? undefined : protoDuration(limits.idleTimeout),
     maxDownstreamConnectionDuration: limits?.maxConnectionDuration === undefined ? undefined : protoDuration(limits.maxConnectionDuration),
     accessLog: accessLog(settings),
   });
 }
+
+const connectModes = { handshake: "ON_DOWNSTREAM_TLS_HANDSHAKE", "first-byte": "ON_DOWNSTREAM_DATA" } as const;

@@ -25,7 +25,7 @@ export function portChains({ inbound, mode, settings }: PortChains): readonly Fi
   const { port, servicePort } = inbound;
   const chains = { port, name: `inbound_${port}`, settings };
   const http = (isMutual: boolean) => httpFilters(inbound, isMutual, settings);
-  const tcp = () => tcpFilters(inboundClusterName(port), settings);
+  const tcp = (isMutual: boolean) => tcpFilters(inboundClusterName(port), isMutual, settings);
   if (isHttp(servicePort.protocol)) {
     const mutual = mutualChain(chains, { suffix: "http_mtls", alpn: [meshHttpAlpn, meshAlpn], filters: http(true) });
     if (mode === "DISABLE") return [chain(chains, { suffix: "http", match: {}, filters: http(false) })];
@@ -40,18 +40,18 @@ export function portChains({ inbound, mode, settings }: PortChains): readonly Fi
   const mutuals = detects
     ? [
         mutualChain(chains, { suffix: "http_mtls", alpn: [meshHttpAlpn], filters: http(true) }),
-        mutualChain(chains, { suffix: "tcp_mtls", alpn: [meshAlpn], filters: tcp() }),
+        mutualChain(chains, { suffix: "tcp_mtls", alpn: [meshAlpn], filters: tcp(true) }),
       ]
-    : [mutualChain(chains, { suffix: "tcp_mtls", alpn: [meshHttpAlpn, meshAlpn], filters: tcp() })];
+    : [mutualChain(chains, { suffix: "tcp_mtls", alpn: [meshHttpAlpn, meshAlpn], filters: tcp(true) })];
   if (mode === "STRICT") return [...mutuals, ...strictChains(chains)];
   const applicationProtocols = [...httpApplicationProtocols];
   const plain = mode === "DISABLE" ? {} : { transportProtocol: "raw_buffer" };
   return [
     ...(mode === "DISABLE" ? [] : mutuals),
     ...(detects ? [chain(chains, { suffix: "http", match: { ...plain, applicationProtocols }, filters: http(false) })] : []),
-    chain(chains, { suffix: "tcp", match: plain, filters: tcp() }),
+    chain(chains, { suffix: "tcp", match: plain, filters: tcp(false) }),
     // The application's own TLS.
-    ...(mode === "DISABLE" ? [] : [chain(chains, { suffix: "tcp_tls", match: { transportProtocol: "tls" }, filters: tcp() })]),
+    ...(mode === "DISABLE" ? [] : [chain(chains, { suffix: "tcp_tls", match: { transportProtocol: "tls" }, filters: tcp(false) })]),
   ];
 }
 
@@ -68,8 +68,9 @@ export function catchAllChains({ mode, settings, port }: CatchAllChains): {
   readonly rest: FilterChainJson;
 } {
   const chains = { port, name: port === undefined ? "virtualInbound-catchall" : `inbound_${port}_catchall`, settings };
-  const tcp = tcpFilters(inboundPassthroughClusterName, settings);
-  const mutual = mutualChain(chains, { suffix: "tcp_mtls", alpn: [meshHttpAlpn, meshAlpn], filters: tcp });
+  const tcp = tcpFilters(inboundPassthroughClusterName, false, settings);
+  const secured = tcpFilters(inboundPassthroughClusterName, true, settings);
+  const mutual = mutualChain(chains, { suffix: "tcp_mtls", alpn: [meshHttpAlpn, meshAlpn], filters: secured });
   const plain = chain(chains, { suffix: "tcp", match: {}, filters: tcp });
   if (mode === "DISABLE") return { chains: [], rest: plain };
   // A port of its own has its own map of transport protocols, and Envoy never looks back from it.
@@ -133,6 +134,7 @@ function httpFilters({ port, servicePort }: InboundPort, isMutual: boolean, sett
   ];
 }
 
-function tcpFilters(cluster: string, settings: MeshSettings): FilterJson[] {
-  return [...rbacNetworkFilters(), tcpProxyFilter({ cluster, settings })];
+/** The application sees no connection of a client that hasn't shown its certificate yet. */
+function tcpFilters(cluster: string, isMutual: boolean, settings: MeshSettings): FilterJson[] {
+  return [...rbacNetworkFilters(), tcpProxyFilter({ cluster, settings, ...(isMutual ? { connectsAfter: "handshake" } : {}) })];
 }
