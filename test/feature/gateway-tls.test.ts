@@ -307,7 +307,7 @@ test("Secrets change under open connections; bad, expired and deleted ones chang
       ...secrets,
     ].join("");
   const cas = { "ca.crt": clients.certificatePem };
-  await using running = await startGatewayEnvoy(world(secret("a", certificates.a, cas)), {}, () => now);
+  await using running = await startGatewayEnvoy(world(secret("a", certificates.a, cas)), {}, { now: () => now });
   const codes = () => running.findings().map(({ code }) => code);
   const shown = async () => (await get(port, "a.example.com", as(client))).fingerprint;
   const open = await Connection.open(port, { servername: "a.example.com", ...as(client) });
