@@ -2,11 +2,15 @@
 
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { SecretSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { Diagnostic } from "../../src/api/diagnostic.ts";
 import type { Snapshot } from "../../src/api/snapshot.ts";
 import { credentialFindings } from "../../src/app/credential-findings.ts";
 import { Credentials } from "../../src/app/credentials.ts";
 import type { CredentialSecrets } from "../../src/app/proxy-secrets.ts";
+import { decodeJson } from "../../src/envoy/codec.ts";
+import type { ResourceSet } from "../../src/envoy/config.ts";
+import { workloadSecretName } from "../../src/envoy/names.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
@@ -17,13 +21,16 @@ import { AdsServer } from "../../src/xds/ads-server.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
 import type { RunningEnvoy } from "./envoy.ts";
 import { startEnvoy, temporaryFolder } from "./envoy.ts";
+import type { TestCertificate } from "./test-identities.ts";
 import { startTestSecrets, type TestSecrets } from "./test-secrets.ts";
 import { resourcesOf, snapshotOf, withEndpoints } from "./world.ts";
 
 export interface GatewayEnvoy extends AsyncDisposable {
   readonly envoy: RunningEnvoy;
-  /** Replaces the world; resolves when the gateway has acknowledged it. */
-  apply(yaml: string): Promise<void>;
+  /** Replaces the world, and the fetched key sets if some are given; resolves when the gateway has acknowledged it. */
+  apply(yaml: string, jwks?: ReadonlyMap<string, string>): Promise<void>;
+  /** The gateway's own certificate, which the whole mesh accepts. */
+  meshCertificate(): TestCertificate;
   /** What is said about the credentials of the newest world. */
   findings(): readonly Diagnostic[];
   /** One counter or gauge; 0 when it does not exist. */
@@ -94,13 +101,14 @@ export async function startGatewayEnvoy(
   const secrets = cleanup.use(secretsOf((namespace, name) => credentials.secretResource(namespace, name)));
   const resolved = new Map<string, readonly string[]>();
   let settled: SettledWeights = new Map();
+  let keySets: ReadonlyMap<string, string> = new Map();
   let snapshot: Snapshot | undefined;
   let findings: readonly Diagnostic[] = [];
   const desiredOf = (text: string): Desired => {
     const revision = (snapshot?.revision ?? 0) + 1;
     snapshot = snapshotOf(withEndpoints(resourcesOf(gatewayPod + text)), revision, snapshot);
     credentials.update(snapshot, now());
-    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable });
+    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable, jwks: keySets });
     settled = mesh.settled;
     findings = credentialFindings(snapshot, { credentials, proxies: mesh.proxies, nowMs: now() });
     const proxy = mesh.proxies.get(gatewayId);
@@ -117,12 +125,14 @@ export async function startGatewayEnvoy(
   const stack = cleanup.move();
   return {
     envoy,
-    apply: async (text) => {
+    apply: async (text, jwks) => {
+      keySets = jwks ?? keySets;
       desired = desiredOf(text);
       ads.setDesired(gatewayId, desired);
       const { status } = await acknowledged(ads, desired.revision);
       if (status !== undefined) throw new Error(`the gateway did not acknowledge: ${status}`);
     },
+    meshCertificate: () => certificateIn(desired.config.secrets),
     findings: () => findings,
     stat: async (name) => {
       const { stats }: { readonly stats: readonly { readonly name?: string; readonly value?: number }[] } = JSON.parse(
@@ -132,6 +142,12 @@ export async function startGatewayEnvoy(
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+function certificateIn(secrets: ResourceSet): TestCertificate {
+  const own = secrets.get(workloadSecretName);
+  const { tlsCertificate } = own === undefined ? {} : decodeJson(SecretSchema, own.bytes);
+  return { certificatePem: tlsCertificate?.certificateChain?.inlineString ?? "", keyPem: tlsCertificate?.privateKey?.inlineString ?? "" };
 }
 
 async function acknowledged(ads: AdsServer, revision: number): Promise<{ readonly status: string | undefined }> {
