@@ -153,6 +153,12 @@ const requestAuthentications: readonly (readonly [spec: string, ...expected: str
     `LTN0213 ${at}.outputPayloadToHeader`,
   ],
   [
+    jwt('fromHeaders: [{name: a, prefix: "a\\nb"}], outputPayloadToHeader: Host, outputClaimToHeaders: [{header: te, claim: a}]'),
+    `LTN0808 ${at}.fromHeaders[0].prefix`,
+    `LTN0808 ${at}.outputPayloadToHeader`,
+    `LTN0808 ${at}.outputClaimToHeaders[0].header`,
+  ],
+  [
     jwt("outputClaimToHeaders: [{header: 'a:', claim: ''}]"),
     `LTN0213 ${at}.outputClaimToHeaders[0].header`,
     `LTN0808 ${at}.outputClaimToHeaders[0].claim`,

@@ -138,7 +138,10 @@ function jsonOf(text: string): unknown {
 
 function checkPlaces({ fromHeaders, fromParams, fromCookies }: JwtRule, path: FieldPath): readonly Finding[] {
   return [
-    ...fromHeaders.flatMap(({ name }, index) => headerName(name, [...path, "fromHeaders", index, "name"])),
+    ...fromHeaders.flatMap(({ name, prefix }, index) => [
+      ...headerName(name, [...path, "fromHeaders", index, "name"]),
+      ...headerValue(prefix ?? "", [...path, "fromHeaders", index, "prefix"]),
+    ]),
     ...noneEmpty(fromParams, [...path, "fromParams"]),
     ...noneEmpty(fromCookies, [...path, "fromCookies"]),
   ];
@@ -147,10 +150,10 @@ function checkPlaces({ fromHeaders, fromParams, fromCookies }: JwtRule, path: Fi
 function checkOutput(rule: JwtRule, path: FieldPath): readonly Finding[] {
   const payload = rule.outputPayloadToHeader;
   return [
-    ...(payload === undefined ? [] : headerName(payload, [...path, "outputPayloadToHeader"])),
+    ...(payload === undefined ? [] : outputHeader(payload, [...path, "outputPayloadToHeader"])),
     ...rule.outputClaimToHeaders.flatMap(({ header, claim }, index) => {
       const at = [...path, "outputClaimToHeaders", index];
-      return [...headerName(header, [...at, "header"]), ...(claim === "" ? [invalid([...at, "claim"], "is empty")] : [])];
+      return [...outputHeader(header, [...at, "header"]), ...(claim === "" ? [invalid([...at, "claim"], "is empty")] : [])];
     }),
     ...noneEmpty(rule.spaceDelimitedClaims, [...path, "spaceDelimitedClaims"]),
     ...(rule.timeout !== undefined && rule.timeout < 1
@@ -162,6 +165,21 @@ function checkOutput(rule: JwtRule, path: FieldPath): readonly Finding[] {
 function headerName(name: string, path: FieldPath): readonly Finding[] {
   if (isHeaderName(name)) return [];
   return [{ code: "LTN0213", path, message: `\`${printPath(path)}\`: ${JSON.stringify(name.slice(0, 80))} is not a header name` }];
+}
+
+/** Envoy removes these headers from every request before it writes them; without some of them none would be a request any more. */
+const neededHeaders: ReadonlySet<string> = new Set(["host", "connection", "content-length", "te", "transfer-encoding", "upgrade"]);
+
+function outputHeader(name: string, path: FieldPath): readonly Finding[] {
+  const isNeeded = neededHeaders.has(name.toLowerCase());
+  return isNeeded
+    ? [invalid(path, `can't be ${name}: requests need that header as it is`, "Use a header of its own.")]
+    : headerName(name, path);
+}
+
+function headerValue(value: string, path: FieldPath): readonly Finding[] {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return /[\0-\x08\x0a-\x1f\x7f]/.test(value) ? [invalid(path, "has control characters, which no header has")] : [];
 }
 
 function noneEmpty(values: readonly string[], path: FieldPath): readonly Finding[] {
