@@ -1,7 +1,7 @@
 // One block's e-value: how much likelier its counts are at the alternative's rates than at the nearest tolerated ones.
 // Turner, Ly, Grünwald, "Generic E-variables for exact sequential k-sample tests that allow for optional stopping", arXiv 2106.02693.
 
-import type { Block, Rates } from "./block.ts";
+import type { Arm, Block, Rates } from "./block.ts";
 import { boundaryBaseline, type Margin, toleratedRate } from "./margin.ts";
 
 /** Whether a block can say anything against `margin`: both arms were tried, or the margin doesn't ask for the baseline. */
@@ -23,7 +23,7 @@ export function logFactor(block: Block, alternative: Rates, margin: Margin): num
 }
 
 /** ln of the binomial likelihood ratio of rate `theta` to rate `q`. */
-function logRatio({ trials, events }: Block["candidate"], theta: number, q: number): number {
+export function logRatio({ trials, events }: Arm, theta: number, q: number): number {
   if (trials === 0 || theta === q) return 0;
   const ofEvents = events === 0 ? 0 : events * Math.log(theta / q);
   return ofEvents + (trials - events) * (Math.log1p(-theta) - Math.log1p(-q));

@@ -2,14 +2,14 @@
 // bets on equal rates. Reaching 1/α proves non-inferiority, so a step may end early.
 
 import { defaultErrorMargin, defaultFactorCap, type ProcessState, startProcess } from "./harm.ts";
-import { defaultPrior, type MixtureSettings } from "./mixture.ts";
+import { type MixtureSettings, rareEvents } from "./mixture.ts";
 
 /** How far from the baseline's rate (0) to the tolerated one (1) the candidate is bet to be. */
 export const goOnGrid: readonly number[] = [0, 0.4];
 
 /** The process for one step of a release; each step starts its own. */
 export function startGoOn(settings: Partial<Omit<MixtureSettings, "scale">> = {}): ProcessState {
-  const defaults = { margin: defaultErrorMargin, grid: goOnGrid, prior: defaultPrior, factorCap: defaultFactorCap };
+  const defaults = { margin: defaultErrorMargin, grid: goOnGrid, ...rareEvents, factorCap: defaultFactorCap };
   return startProcess({ ...defaults, ...settings, scale: "between" });
 }
 

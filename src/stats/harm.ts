@@ -5,12 +5,12 @@ import { z } from "zod";
 import type { Block } from "./block.ts";
 import type { Margin } from "./margin.ts";
 import {
-  defaultPrior,
   logEvidenceOfMixture,
   type MixtureSettings,
   mixtureSchema,
   mixtureSettingsSchema,
   observeMixture,
+  rareEvents,
   startMixture,
 } from "./mixture.ts";
 
@@ -36,7 +36,7 @@ export function startHarm(settings: Partial<MixtureSettings> = {}): ProcessState
     margin: defaultErrorMargin,
     grid: harmGrid,
     scale: "rate" as const,
-    prior: defaultPrior,
+    ...rareEvents,
     factorCap: defaultFactorCap,
     ...settings,
   };

@@ -41,10 +41,10 @@ export interface Interval {
   readonly high: number | undefined;
 }
 
-/** Differences from 0.0001 to 0.5 on both sides of 0, a quarter more each. */
-export const differenceMargins: readonly number[] = symmetric(geometric(0.0001, 0.5, 1.25));
-/** Ratios from 1/10 to 10 in steps of 7 %. */
-export const ratioMargins: readonly number[] = geometric(0.1, 10, 1.07);
+/** Differences from 0.0001 to 0.5 on both sides of 0, 15 % more each. */
+export const differenceMargins: readonly number[] = symmetric(geometric(0.0001, 0.5, 1.15));
+/** Ratios from 1/10 to 10 in steps of 4 %. */
+export const ratioMargins: readonly number[] = geometric(0.1, 10, 1.04);
 
 /** Products below e^-60 are let go: they could not come back in any run, and stay out of the way. */
 const lost = -60;

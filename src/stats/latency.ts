@@ -3,11 +3,12 @@
 
 import { z } from "zod";
 import { type Block, emptyArm, soundArm } from "./block.ts";
-import { defaultFactorCap, type ProcessState } from "./harm.ts";
+import { startGoOn } from "./go-on.ts";
+import { defaultFactorCap } from "./harm.ts";
 import { logSumExp } from "./log-space.ts";
 import type { Margin } from "./margin.ts";
 import {
-  defaultPrior,
+  anyRate,
   logEvidenceOfMixture,
   type Mixture,
   type MixtureSettings,
@@ -56,16 +57,16 @@ export function startLatency(edgesMs: readonly number[], settings: Partial<Mixtu
     margin: defaultLatencyMargin,
     grid: latencyGrid,
     scale: "odds" as const,
-    prior: defaultPrior,
+    ...anyRate,
     factorCap: defaultFactorCap,
   };
   const all = { ...defaults, ...settings };
   return { settings: all, edgesMs, mixtures: edgesMs.map(() => startMixture(all)), blocks: 0, maxLogEvidence: 0 };
 }
 
-/** The same histogram's other question, whether no edge is worse than the margin: see go-on.ts. It is answered once every edge's evidence is there. */
-export function startLatencyGoOn(edgesMs: readonly number[], process: ProcessState): LatencyState {
-  return startLatency(edgesMs, process.settings);
+/** The same histogram's other question, whether no edge is worse than the margin (go-on.ts); read it with `everyEdgeLogEvidence`. */
+export function startLatencyGoOn(edgesMs: readonly number[], settings: Partial<Omit<MixtureSettings, "scale">> = {}): LatencyState {
+  return startLatency(edgesMs, startGoOn({ margin: defaultLatencyMargin, ...anyRate, ...settings }).settings);
 }
 
 /** The state after one more block. */

@@ -20,6 +20,8 @@ export const mixtureSettingsSchema = z
     scale: scaleSchema,
     /** Pseudo-counts in front of the baseline's past: what its rate is taken for at the start. */
     prior: armSchema,
+    /** Nothing is bet before the baseline was tried so often: a wrong first guess of its rate would cost for the rest of the run. */
+    learnTrials: z.number().min(0),
     /** The most that one block may multiply one alternative's product by; tames bursts inside a block. */
     factorCap: z.union([z.number().gt(1), z.literal("none")]),
   })
@@ -34,8 +36,14 @@ export const mixtureSchema = z
 /** Totals of both arms and, per number of the grid, ln of its product. */
 export type Mixture = z.infer<typeof mixtureSchema>;
 
-/** Beta(0.5, 99.5), a rate of 0.5 % worth a hundred tries (release-engine design §4). */
-export const defaultPrior: Arm = { trials: 100, events: 0.5 };
+/** What is assumed of the baseline's rate at the start. */
+export type Assumption = Pick<MixtureSettings, "prior" | "learnTrials">;
+
+/** For errors: Beta(0.5, 99.5), a rate of 0.5 % worth a hundred tries (release-engine design §4), so that the first second counts. */
+export const rareEvents: Assumption = { prior: { trials: 100, events: 0.5 }, learnTrials: 0 };
+
+/** For events of any rate, as the share beyond an edge: fifty tries first, then what they show (Krichevsky, Trofimov: half an event in one try). */
+export const anyRate: Assumption = { prior: { trials: 1, events: 0.5 }, learnTrials: 50 };
 
 /** Rates stay this far from 1, where a single success would end a product for good. */
 const highestRate = 0.999;
@@ -44,12 +52,13 @@ export function startMixture({ grid }: MixtureSettings): Mixture {
   return { candidate: emptyArm, baseline: emptyArm, logProducts: grid.map(() => 0) };
 }
 
-/** The mixture after one more block; the same products when an arm is empty. */
+/** The mixture after one more block; the same products when an arm is empty or nothing is known of the baseline. */
 export function observeMixture(settings: MixtureSettings, mixture: Mixture, block: Block): Mixture {
   const sound = soundBlock(block);
   const candidate = sumOf(mixture.candidate, sound.candidate);
   const baseline = sumOf(mixture.baseline, sound.baseline);
-  if (!hasBothArms(sound, settings.margin)) return { candidate, baseline, logProducts: mixture.logProducts };
+  const isLearning = mixture.baseline.trials < settings.learnTrials;
+  if (isLearning || !hasBothArms(sound, settings.margin)) return { candidate, baseline, logProducts: mixture.logProducts };
   const rate = rateBefore(settings.prior, mixture.baseline);
   const most = settings.factorCap === "none" ? Number.POSITIVE_INFINITY : Math.log(settings.factorCap);
   const logProducts = mixture.logProducts.map((logProduct, index) => {
