@@ -5,6 +5,7 @@ import { outboundClusterName } from "../../src/envoy/names.ts";
 import { effectivePolicy } from "../../src/model/destinations.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
+import type { MtlsPhases } from "../../src/model/security.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { resourcesOf, snapshotOf, withEndpoints, worldOf } from "../harness/world.ts";
 
@@ -191,11 +192,13 @@ describe("incrementality", () => {
     const translate = createTranslator();
     const resolved = new Map();
     let settled = new Map();
+    let mtls: MtlsPhases = new Map();
     let kept = withEndpoints(resourcesOf(base));
     return (changed: string, keep = kept) => {
       kept = keep;
-      const mesh = model.meshOf(snapshotOf([...kept, ...resourcesOf(changed)]), { settings: defaultMeshSettings, resolved, settled });
+      const mesh = model.meshOf(snapshotOf([...kept, ...resourcesOf(changed)]), { settings: defaultMeshSettings, resolved, settled, mtls });
       settled = new Map(mesh.settled);
+      mtls = mesh.mtls.phases;
       const proxy = mesh.proxies.get("client.a");
       if (proxy === undefined) throw new Error("no proxy");
       return { mesh, config: translate(mesh, proxy) };
