@@ -43,7 +43,8 @@ export function createInboundResources(cache: EncodeCache): {
     resources: ({ settings, security }, proxy) => {
       if (proxy.kind === "sidecar" && proxy.address === "") return noInbound;
       const { mtls = defaultMtls, policies = noPolicies } = security.get(proxy.id) ?? {};
-      const first = connections.get(proxy.id, [proxy, mtls, settings], () =>
+      const modes = JSON.stringify([mtls.mode, ...mtls.ports]);
+      const first = connections.get(proxy.id, [proxy, modes, settings], () =>
         proxy.kind === "gateway" ? noInbound : connectionResources(cache, proxy, { mtls, settings }),
       );
       const second = enforced.get(proxy.id, [proxy, policies, settings], () => policyResources(cache, proxy, { policies, settings }));

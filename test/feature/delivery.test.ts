@@ -6,67 +6,60 @@ import type { Server } from "node:net";
 import { connect, createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import { ListenerSchema } from "#envoy/envoy/config/listener/v3/listener_pb.js";
-import { decodeJson, encodeJson } from "../../src/envoy/codec.ts";
-import type { InboundPort, MeshProxy, PortProtocol } from "../../src/model/mesh.ts";
-import { defaultMeshSettings } from "../../src/model/mesh.ts";
-import { inboundCluster } from "../../src/translate/cluster/inbound.ts";
-import { virtualInboundListener } from "../../src/translate/listener/inbound.ts";
+import type { ResourceSet } from "../../src/envoy/config.ts";
+import { inboundClusterName, virtualInboundListenerName } from "../../src/envoy/names.ts";
+import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { startEnvoy } from "../harness/envoy.ts";
 import { freePort } from "../harness/gateway-envoy.ts";
+import { staticBootstrap } from "../harness/static-bootstrap.ts";
+import { worldOf } from "../harness/world.ts";
 
-const settings = { ...defaultMeshSettings, accessLogFile: "" };
 /** The "pod's address": loopback too, so that the test needs no privilege, but another one than the application may listen on. */
 const podAddress = "127.0.0.2";
+type Protocol = "http" | "tcp" | "detect";
 
-function inboundPort(port: number, protocol: PortProtocol): InboundPort {
-  const servicePort = { number: port, name: "any", protocol, targetPort: port };
-  return {
-    port,
-    servicePort,
-    service: {
-      id: "test/web",
-      hostname: "web.test.svc.cluster.local",
-      namespace: "test",
-      name: "web",
-      kind: "Service",
-      source: "Service test/web",
-      external: false,
-      headless: false,
-      resolution: "endpoints",
-      vips: [],
-      ports: [servicePort],
-      exportTo: "all",
-      createdAt: "",
-    },
-  };
+function world(port: number, protocol: Protocol): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: test, labels: {app: web}}
+spec: {containers: [{name: app}]}
+status: {podIP: ${podAddress}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: test}
+spec: {clusterIP: 198.19.0.1, selector: {app: web}, ports: [{name: ${protocol === "detect" ? "any" : protocol}, port: ${port}}]}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: plaintext, namespace: test}
+spec: {mtls: {mode: DISABLE}}
+`;
 }
 
-const proxy: MeshProxy = {
-  id: "web.test",
-  kind: "sidecar",
-  podName: "web",
-  podUid: "",
-  namespace: "test",
-  address: podAddress,
-  labels: {},
-  serviceAccount: "default",
-  workload: { name: "web", namespace: "test", labels: {} },
-  inbound: [],
-};
-
 /** The inbound side on a free port instead of the captured one: chains lose their destination port, everything else stays. */
-function bootstrapFor(inbound: InboundPort, listenPort: number): BootstrapJson {
-  const { upstreamBindConfig: _, ...cluster } = inboundCluster(inbound, proxy, settings);
-  const listener = decodeJson(ListenerSchema, encodeJson(ListenerSchema, virtualInboundListener([inbound], settings)));
+function bootstrapFor(port: number, protocol: Protocol, listenPort: number): BootstrapJson {
+  const { mesh, proxy } = worldOf(world(port, protocol), { settings: { accessLogFile: "" } });
+  const config = createTranslator()(mesh, proxy("web.test"));
+  const only = (set: ResourceSet, wanted: string): ResourceSet => new Map([...set].filter(([name]) => name === wanted));
+  const { staticResources, ...rest } = staticBootstrap({
+    ...config,
+    clusters: only(config.clusters, inboundClusterName(port)),
+    listeners: only(config.listeners, virtualInboundListenerName),
+  });
+  const { upstreamBindConfig: _, ...cluster } = staticResources?.clusters?.find(({ name }) => name === inboundClusterName(port)) ?? {};
+  const others = (staticResources?.clusters ?? []).filter(({ name }) => name !== inboundClusterName(port));
+  const [listener = {}] = staticResources?.listeners ?? [];
   const filterChains = (listener.filterChains ?? []).slice(1).map(({ filterChainMatch, ...chain }) => {
     const { destinationPort: _port, ...match } = filterChainMatch ?? {};
     return { ...chain, filterChainMatch: match };
   });
   const listenerFilters = (listener.listenerFilters ?? []).slice(1).map(({ filterDisabled: _disabled, ...filter }) => filter);
-  const { defaultFilterChain: _default, ...rest } = listener;
+  const { defaultFilterChain: _default, ...inbound } = listener;
   const address = { socketAddress: { address: "127.0.0.1", portValue: listenPort } };
-  return { staticResources: { clusters: [cluster], listeners: [{ ...rest, address, filterChains, listenerFilters }] } };
+  const listeners = [{ ...inbound, address, filterChains, listenerFilters }];
+  return { ...rest, staticResources: { clusters: [...others, cluster], listeners } };
 }
 
 async function listening(server: Server, address: string): Promise<AsyncDisposable & { readonly port: number }> {
@@ -108,7 +101,7 @@ describe.each(addresses)("an application on %s", (address) => {
       address,
     );
     const port = await freePort();
-    await using _envoy = await startEnvoy(bootstrapFor(inboundPort(app.port, protocol), port));
+    await using _envoy = await startEnvoy(bootstrapFor(app.port, protocol, port));
     expect(await httpGet(port)).toBe("200 hello");
   });
 
@@ -118,7 +111,7 @@ describe.each(addresses)("an application on %s", (address) => {
       address,
     );
     const port = await freePort();
-    await using _envoy = await startEnvoy(bootstrapFor(inboundPort(app.port, protocol), port));
+    await using _envoy = await startEnvoy(bootstrapFor(app.port, protocol, port));
     expect(await greeting(port)).toBe("220 ready\n");
   });
 });
