@@ -1,7 +1,3 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { testAuthority } from "../../test/harness/test-identities.ts";
 import type { Reading, ServerCertificate } from "./tls-credential.ts";
@@ -100,34 +96,16 @@ describe("CAs", () => {
 
   test("several in one text, and none that is no CA without a word", () => {
     const second = testAuthority();
-    expect(readOf(trust(authority.certificatePem + second.certificatePem)).rootsPem).toBe(
-      authority.certificatePem + second.certificatePem,
-    );
+    expect(readOf(trust(authority.certificatePem + second.certificatePem)).rootsPem).toBe(authority.certificatePem + second.certificatePem);
     expect(trust(crt)).toMatchObject({ flaws: [{ message: "certificate 1 of ca.crt is no CA's" }] });
     expect(problemOf(trust("nonsense"))).toBe("ca.crt holds no PEM certificate");
   });
 
   test("a revocation list that Envoy would refuse is refused", () => {
-    const list = revocationList();
+    const list = authority.revocationList([good]);
     expect(readOf(trust(authority.certificatePem, list)).crlPem).toBe(list);
     for (const bad of ["nonsense", authority.certificatePem, list.slice(0, 100), list.replace(/^M../m, "AAA")]) {
       expect(problemOf(trust(authority.certificatePem, bad))).toBe("ca.crl holds no PEM revocation list that can be read");
     }
   });
 });
-
-/** An empty list of a throwaway CA, by openssl. */
-function revocationList(): string {
-  const folder = mkdtempSync(join(tmpdir(), "lateen-crl-"));
-  try {
-    writeFileSync(join(folder, "index.txt"), "");
-    writeFileSync(join(folder, "ca.cnf"), "[ca]\ndefault_ca=x\n[x]\ndatabase=index.txt\ndefault_md=sha256\ndefault_crl_days=1\n");
-    const run = (...args: readonly string[]) => execFileSync("openssl", [...args], { cwd: folder, stdio: ["ignore", "pipe", "ignore"] });
-    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-    run("req", "-x509", ...curve, "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test", "-days", "1");
-    run("ca", "-config", "ca.cnf", "-gencrl", "-keyfile", "ca.key", "-cert", "ca.pem", "-out", "list.pem");
-    return readFileSync(join(folder, "list.pem"), "utf8");
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}

@@ -1,11 +1,14 @@
 // TLS at gateways on a real Envoy: every mode, with the right client and with wrong ones, and Secrets that change while connections are open.
 
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { createServer } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { createServer as createTcpServer } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { temporaryFolder } from "../harness/envoy.ts";
 import { freePort, type GatewayEnvoy, startGatewayEnvoy } from "../harness/gateway-envoy.ts";
 import { rawConnection } from "../harness/raw-http.ts";
 import type { TestCertificate } from "../harness/test-identities.ts";
@@ -346,4 +349,37 @@ test("Secrets change under open connections; bad, expired and deleted ones chang
   expect(await open.get("a.example.com")).toMatchObject({ status: 200 });
   open.close();
   expect([await modified(), await updated()]).toEqual([0, 0]);
+});
+
+test("a client whose certificate the list takes back is refused, and certificates may come from files", async () => {
+  const [port, filePort] = [await freePort(), await freePort()];
+  await using folder = await temporaryFolder();
+  const at = (name: string, text: string): string => {
+    const path = join(folder.path, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const revoked = clients.issue({ uri: "spiffe://test/revoked" });
+  const list = clients.revocationList([revoked]);
+  const files = {
+    mode: "MUTUAL",
+    serverCertificate: at("a.pem", certificates.a.certificatePem),
+    privateKey: at("a.key", certificates.a.keyPem),
+    caCertificates: at("ca.pem", clients.certificatePem),
+    caCrl: at("ca.crl", list),
+  };
+  await using _running = await startGatewayEnvoy(
+    [
+      gateway([
+        { name: "secrets", port, hosts: ["a.example.com"], tls: "{mode: MUTUAL, credentialName: a}" },
+        { name: "files", port: filePort, hosts: ["a.example.com"], tls: JSON.stringify(files) },
+      ]),
+      routes(["a.example.com"]),
+      secret("a", certificates.a, { "ca.crt": clients.certificatePem, "ca.crl": list }),
+    ].join(""),
+  );
+  for (const each of [port, filePort]) {
+    expect(await get(each, "a.example.com", as(client))).toMatchObject({ status: 200, fingerprint: fingerprint(certificates.a) });
+    expect(await get(each, "a.example.com", as(revoked))).toMatchObject({ status: 0 });
+  }
 });

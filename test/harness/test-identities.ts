@@ -1,9 +1,9 @@
 // Certificates for tests with whatever names a test wants, also such as no honest authority signs.
 
-import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { createHash, createPrivateKey, generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
 import type { CertificateSpec } from "../../src/ca/certificate.ts";
 import { caName, emptyName, signedCertificate, tbsCertificate } from "../../src/ca/certificate.ts";
-import { oid, sequence } from "../../src/ca/der.ts";
+import { oid, sequence, time, unsignedInteger } from "../../src/ca/der.ts";
 
 export interface TestCertificate {
   readonly certificatePem: string;
@@ -16,6 +16,8 @@ export interface TestAuthority {
   issue(names: TestNames): TestCertificate;
   /** A certificate that only its own key vouches for. */
   selfSigned(names: TestNames): TestCertificate;
+  /** A list (PEM) that takes these certificates back. */
+  revocationList(revoked: readonly TestCertificate[]): string;
 }
 
 export interface TestNames {
@@ -68,7 +70,23 @@ export function testAuthority(): TestAuthority {
       const workload = { subject: emptyName, profile: { kind: "workload", uri, dnsNames } } as const;
       return { certificatePem: certificate(workload, leaf, { ...signingOf(validMs), signer: leaf }), keyPem: leaf.keyPem };
     },
+    revocationList: (revoked) => {
+      const tbs = revocations(name, revoked);
+      return pem("X509 CRL", signedCertificate(tbs, ecdsaWithSha256, sign("sha256", tbs, root.key)));
+    },
   };
+}
+
+/** The signed part of a revocation list, valid today (RFC 5280 §5.1). */
+function revocations(issuer: Uint8Array, revoked: readonly TestCertificate[]): Uint8Array {
+  const now = Date.now();
+  const entries = revoked.map(({ certificatePem }) => {
+    const { serialNumber } = new X509Certificate(certificatePem);
+    return sequence(unsignedInteger(new Uint8Array(Buffer.from(serialNumber, "hex"))), time(now - dayMs));
+  });
+  const list = entries.length === 0 ? [] : [sequence(...entries)];
+  const version2 = unsignedInteger(Uint8Array.of(1));
+  return sequence(version2, ecdsaWithSha256, issuer, time(now - dayMs), time(now + dayMs), ...list);
 }
 
 interface Signing {
