@@ -1,7 +1,7 @@
-// The HTTP API's server: Kubernetes' paths and Lateen's own, on a Unix socket (whose folder's mode is the access control)
+// The HTTP API's server: Kubernetes' paths and Lateen's own, on a Unix socket (only its owner's, in a folder only its owner's)
 // and, when asked for, on loopback TCP behind a bearer token.
 
-import { lstatSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { Unavailable } from "../lib/errors.ts";
@@ -27,6 +27,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   try {
     removeStaleSocket(options.socketPath);
     await onSocket.listen({ path: options.socketPath });
+    chmodSync(options.socketPath, 0o600);
     if (options.tcp === undefined) return { port: undefined, close };
     const onTcp = buildApp({ ...options, signal: ending.signal, token: options.tcp.token });
     apps.push(onTcp);

@@ -41,6 +41,29 @@ metadata: {name: ingress, namespace: istio-system}
 spec: {clusterIP: 198.19.0.3, selector: {istio: ingressgateway}, ports: [{name: http, port: 80, targetPort: 8081}]}
 `;
 
+test("a ServiceEntry's name is known where it is exported to, a Service's everywhere", () => {
+  const entry = (namespace: string, exportTo: string, address: string) => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: partner, namespace: ${namespace}}
+spec: {hosts: [partner.example], addresses: [${address}], exportTo: ${exportTo}, resolution: STATIC, ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 192.0.2.1}]}
+---`;
+  const all = `${entry("a", '["."]', "240.0.0.1")}${entry("b", '[".", c]', "240.0.0.2")}${entry("d", '["*"]', "240.0.0.3")}${entry("e", '["~"]', "240.0.0.4")}
+apiVersion: v1
+kind: Service
+metadata: {name: hidden, namespace: a, annotations: {networking.istio.io/exportTo: "."}}
+spec: {clusterIP: 198.19.0.1, ports: [{name: http, port: 80}]}
+`;
+  const { hosts } = nameTableOf(worldOf(all).mesh, []);
+  expect(hosts.map(({ host, addresses, namespaces }) => [host, ...addresses, namespaces])).toEqual([
+    ["hidden.a.svc.cluster.local", "198.19.0.1", undefined],
+    ["partner.example", "240.0.0.4", []],
+    ["partner.example", "240.0.0.1", ["a"]],
+    ["partner.example", "240.0.0.2", ["b", "c"]],
+    ["partner.example", "240.0.0.3", undefined],
+  ]);
+});
+
 describe("the name table", () => {
   const { mesh } = worldOf(text);
   const pods = resourcesOf(text).filter((resource) => resource.kind === "Pod");

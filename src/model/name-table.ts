@@ -10,6 +10,8 @@ export interface NamedHost {
   readonly host: string;
   readonly addresses: readonly string[];
   readonly ports: readonly { readonly name: string; readonly protocol: "tcp" | "udp"; readonly port: number }[];
+  /** The namespaces that may know the name, sorted (exportTo of a ServiceEntry); missing: all. */
+  readonly namespaces?: readonly string[];
 }
 
 export interface VirtualAddress {
@@ -35,16 +37,17 @@ export interface NameTable {
 /** Pods that stand in for hosts outside the mesh carry their host names here, separated by commas. */
 export const externalHostsAnnotation = "lateen.dev/external-hosts";
 
-/** The table of one moment; of several services that claim a host the first by id counts. */
+/** The table of one moment; of several services that claim a host for the same namespaces the first by id counts. */
 export function nameTableOf(mesh: Pick<Mesh, "services" | "endpoints" | "proxies">, pods: readonly Pod[]): NameTable {
   const services = [...mesh.services.values()];
   const endpoints = (service: MeshService) => mesh.endpoints.get(service.id) ?? [];
   const hosts = new Map<string, NamedHost>();
   for (const host of [...services.map((service) => namedHost(service, endpoints(service))), ...externalHosts(pods)]) {
-    if (host.addresses.length > 0 && !hosts.has(host.host)) hosts.set(host.host, host);
+    const key = JSON.stringify([host.host, host.namespaces]);
+    if (host.addresses.length > 0 && !hosts.has(key)) hosts.set(key, host);
   }
   return {
-    hosts: [...hosts.values()].toSorted((a, b) => compare(a.host, b.host)),
+    hosts: [...hosts.values()].toSorted((a, b) => compare(a.host, b.host) || compare(`${a.namespaces}`, `${b.namespaces}`)),
     vips: services.flatMap((service) => virtualAddresses(service, endpoints(service))),
     gatewayPorts: gatewayPorts(services.filter(isGatewayService([...mesh.proxies.values()], endpoints)), endpoints),
   };
@@ -54,7 +57,10 @@ function namedHost(service: MeshService, endpoints: readonly Endpoint[]): NamedH
   const single = service.vips.filter((vip) => !vip.includes("/"));
   const addresses = service.headless ? [...new Set(endpoints.map(({ address }) => address))] : single;
   const ports = service.ports.map(({ name, number, protocol }) => ({ name, protocol: transportOf(protocol), port: number }));
-  return { host: service.hostname, addresses, ports };
+  // A Service's name is everybody's: DNS of Kubernetes knows no exportTo, and what isn't exported is then reached without the mesh's rules.
+  const isLimited = service.kind === "ServiceEntry" && service.exportTo !== "all";
+  const namespaces = isLimited ? { namespaces: [...service.exportTo].toSorted(compare) } : {};
+  return { host: service.hostname, addresses, ports, ...namespaces };
 }
 
 function transportOf(protocol: string): "tcp" | "udp" {

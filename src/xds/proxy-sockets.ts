@@ -1,7 +1,7 @@
 // One Unix socket per proxy: whoever connects to it is that proxy. Connections are handed to one gRPC server with the proxy's
 // id as their peer address, which a Unix socket does not have.
 
-import { mkdir, rm } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
 import { MeshError } from "../lib/errors.ts";
@@ -30,6 +30,7 @@ export class ProxySockets {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await rm(path, { force: true });
       await listening(server, path);
+      await chmod(path, 0o600);
     } catch (cause) {
       this.#servers.delete(proxyId);
       throw new MeshError("unavailable", `cannot listen on ${path}: ${MeshError.from(cause).message}`, { cause });

@@ -64,3 +64,21 @@ test("PTR of service and pod addresses; others are the host's", () => {
   expect(ask("9.0.18.198.in-addr.arpa", "PTR")).toBe(nameError);
   expect(ask("8.8.8.8.in-addr.arpa", "PTR")).toBe("forward");
 });
+
+test("a name for certain namespaces is told to their pods only, and goes before one for all", () => {
+  const limited = dnsTableOf([
+    { host: "partner.example", addresses: ["240.240.0.1"] },
+    { host: "partner.example", addresses: ["240.240.0.2"], namespaces: ["b", "c"] },
+    { host: "only.example", addresses: ["240.240.0.3"], namespaces: ["b"] },
+    { host: "*.wild.example", addresses: ["240.240.0.4"], namespaces: ["b"] },
+    { host: "nobody.example", addresses: ["240.240.0.5"], namespaces: [] },
+  ]);
+  const answer = (name: string, namespace: string, type = "A") =>
+    decideDnsReply(limited, { name, type }, namespace)?.answers.map((record) => "data" in record && record.data);
+  expect([answer("partner.example", "a"), answer("partner.example", "b")]).toEqual([["240.240.0.1"], ["240.240.0.2"]]);
+  expect([answer("only.example", "a"), answer("only.example", "b")]).toEqual([undefined, ["240.240.0.3"]]);
+  expect([answer("x.wild.example", "a"), answer("x.wild.example", "b")]).toEqual([undefined, ["240.240.0.4"]]);
+  expect(answer("nobody.example", "b")).toBeUndefined();
+  const pointer = "3.0.240.240.in-addr.arpa";
+  expect([answer(pointer, "a", "PTR"), answer(pointer, "b", "PTR")]).toEqual([[], ["only.example"]]);
+});

@@ -11,14 +11,16 @@ export interface DnsHost {
   readonly addresses: readonly string[];
   /** Named ports, for SRV `_name._protocol.host`. */
   readonly ports?: readonly { readonly name: string; readonly protocol: "tcp" | "udp"; readonly port: number }[];
+  /** The namespaces that may know it; missing: all. Of several hosts with one name, one for certain namespaces goes before one for all. */
+  readonly namespaces?: readonly string[];
 }
 
-/** The hosts, arranged for look-up. */
+/** The hosts, arranged for look-up; of each name those limited to namespaces first. */
 export interface DnsTable {
-  readonly exact: ReadonlyMap<string, DnsHost>;
+  readonly exact: ReadonlyMap<string, readonly DnsHost[]>;
   /** By suffix without `*.`. */
-  readonly wildcards: ReadonlyMap<string, DnsHost>;
-  readonly namesByAddress: ReadonlyMap<string, readonly string[]>;
+  readonly wildcards: ReadonlyMap<string, readonly DnsHost[]>;
+  readonly byAddress: ReadonlyMap<string, readonly DnsHost[]>;
 }
 
 /** The zone that only the mesh answers for. */
@@ -31,28 +33,39 @@ export function searchDomains(namespace: string): readonly string[] {
 
 const plainName = (host: string): string => host.toLowerCase().replace(/\.$/, "");
 
-/** Hosts -> table; of two hosts with one name the first counts. */
+/** Hosts -> table; of two hosts with one name for the same namespaces the first counts. */
 export function dnsTableOf(hosts: readonly DnsHost[]): DnsTable {
-  const exact = new Map<string, DnsHost>();
-  const wildcards = new Map<string, DnsHost>();
-  const namesByAddress = new Map<string, string[]>();
-  for (const host of hosts) {
+  const exact = new Map<string, DnsHost[]>();
+  const wildcards = new Map<string, DnsHost[]>();
+  const byAddress = new Map<string, DnsHost[]>();
+  const limitedFirst = hosts.toSorted((a, b) => Number(a.namespaces === undefined) - Number(b.namespaces === undefined));
+  for (const host of limitedFirst) {
     const name = plainName(host.host);
-    const table = name.startsWith("*.") ? wildcards : exact;
-    const key = name.startsWith("*.") ? name.slice(2) : name;
-    if (table.has(key)) continue;
-    table.set(key, host);
-    if (table === wildcards) continue;
-    for (const address of host.addresses) namesByAddress.set(address, [...(namesByAddress.get(address) ?? []), name]);
+    if (name.startsWith("*.")) add(wildcards, name.slice(2), host);
+    else {
+      add(exact, name, host);
+      for (const address of host.addresses) add(byAddress, address, host);
+    }
   }
-  return { exact, wildcards, namesByAddress };
+  return { exact, wildcards, byAddress };
 }
 
-function wildcardOf(table: DnsTable, name: string): DnsHost | undefined {
+function add(table: Map<string, DnsHost[]>, key: string, host: DnsHost): void {
+  const known = table.get(key);
+  if (known === undefined) table.set(key, [host]);
+  else known.push(host);
+}
+
+/** The first that a namespace may know. */
+function visible(hosts: readonly DnsHost[] | undefined, namespace: string): DnsHost | undefined {
+  return hosts?.find(({ namespaces }) => namespaces === undefined || namespaces.includes(namespace));
+}
+
+function wildcardOf(table: DnsTable, name: string, namespace: string): DnsHost | undefined {
   let suffix = name;
   for (let dot = suffix.indexOf("."); dot >= 0; dot = suffix.indexOf(".")) {
     suffix = suffix.slice(dot + 1);
-    const found = table.wildcards.get(suffix);
+    const found = visible(table.wildcards.get(suffix), namespace);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -62,10 +75,10 @@ function wildcardOf(table: DnsTable, name: string): DnsHost | undefined {
 function hostOf(table: DnsTable, name: string, namespace: string): DnsHost | undefined {
   const candidates = [name, ...searchDomains(namespace).map((domain) => `${name}.${domain}`)];
   for (const candidate of candidates) {
-    const found = table.exact.get(candidate);
+    const found = visible(table.exact.get(candidate), namespace);
     if (found !== undefined) return found;
   }
-  return wildcardOf(table, name);
+  return wildcardOf(table, name, namespace);
 }
 
 const reply = (responseCode: number, answers: readonly DnsRecord[] = [], additionals: readonly DnsRecord[] = []): DnsReply => ({
@@ -93,9 +106,15 @@ function reverseAddress(name: string): string | undefined {
 
 const isFabricAddress = (address: string): boolean => /^(198\.1[89]|240\.240)\./.test(address);
 
-function pointerReply(table: DnsTable, name: string, address: string): DnsReply | undefined {
-  const names = table.namesByAddress.get(address) ?? [];
-  const answers = names.map((data): DnsRecord => ({ type: "PTR", name, data }));
+function pointerReply(
+  table: DnsTable,
+  question: { readonly name: string; readonly address: string },
+  namespace: string,
+): DnsReply | undefined {
+  const { name, address } = question;
+  const hosts = (table.byAddress.get(address) ?? []).filter((host) => visible([host], namespace) !== undefined);
+  const names = new Set(hosts.map(({ host }) => plainName(host)));
+  const answers = [...names].map((data): DnsRecord => ({ type: "PTR", name, data }));
   if (answers.length > 0) return reply(ResponseCode.noError, answers);
   return isFabricAddress(address) ? reply(ResponseCode.nameError) : undefined;
 }
@@ -121,7 +140,7 @@ function isOurs(name: string): boolean {
 /** The answer for a pod of `namespace`; undefined = the mesh doesn't know the name, ask the host's resolver. */
 export function decideDnsReply(table: DnsTable, question: DnsQuestion, namespace: string): DnsReply | undefined {
   const address = reverseAddress(question.name);
-  if (address !== undefined) return pointerReply(table, question.name, address);
+  if (address !== undefined) return pointerReply(table, { name: question.name, address }, namespace);
   const service = serviceReply(table, question, namespace);
   if (service !== undefined) return service;
   const host = hostOf(table, question.name, namespace);
