@@ -10,8 +10,10 @@ import type { ChainMatch, L4Chain } from "../../model/l4-routes.ts";
 import type { ListenerRelation, TerminatedChain } from "../../model/listeners.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { cidrRange, socketAddress } from "../address.ts";
+import { handshakeFailureLog } from "../filter/access-log.ts";
 import { httpConnectionManagerFilter } from "../filter/http-connection-manager.ts";
 import { streamAlpnFilter } from "../filter/mesh-alpn.ts";
+import { rbacNetworkFilters } from "../filter/rbac-filters.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
 import { terminatedChain } from "./gateway.ts";
 import { httpApplicationProtocols, httpInspector, tlsInspector } from "./listener-filters.ts";
@@ -81,6 +83,7 @@ export function trafficListener(relation: ListenerRelation, place: ListenerPlace
       ...httpMatchChains(http, relation, place),
     ],
     defaultFilterChain: defaultChain(http, open, { relation, place }),
+    accessLog: endsTls ? handshakeFailureLog(place.settings) : undefined,
   });
 }
 
@@ -130,11 +133,16 @@ function insideOf({ inside }: TerminatedChain, relation: ListenerRelation, place
   return "routes" in inside ? httpChain(relation, inside.routes, place) : tcpChain(inside.chain, place);
 }
 
-function tcpChain({ match, cluster, sharesCluster, limits }: L4Chain, { settings }: ListenerPlace): FilterChainJson {
+function tcpChain({ match, cluster, sharesCluster, limits }: L4Chain, { kind, settings }: ListenerPlace): FilterChainJson {
   return defined<FilterChainJson>({
     name: chainName(match, cluster),
     filterChainMatch: isOpen(match) ? undefined : filterChainMatch(match),
-    filters: [...(sharesCluster === true ? [streamAlpnFilter] : []), tcpProxyFilter({ cluster, settings, limits })],
+    filters: [
+      // A sidecar's own application needs no permission.
+      ...(kind === "gateway" ? rbacNetworkFilters() : []),
+      ...(sharesCluster === true ? [streamAlpnFilter] : []),
+      tcpProxyFilter({ cluster, settings, limits }),
+    ],
   });
 }
 
