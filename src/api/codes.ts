@@ -120,6 +120,16 @@ export const codes = {
   ),
   LTN0306: error("negative limit", "Limits are 0 or more.", "Use 0 or more."),
   LTN0307: warning("setting without effect", "The setting needs another one to act.", "Add the other one, or remove it."),
+  LTN0308: error(
+    "tls and its mode disagree",
+    "A tls block gives what its mode needs, from a Secret or from files, and nothing else.",
+    "Match mode and fields.",
+  ),
+  LTN0309: warning(
+    "server is not checked",
+    "TLS hides the traffic from others, but not from whoever pretends to be the server.",
+    "Remove insecureSkipVerify, and name the server's CA.",
+  ),
   LTN0401: error("empty Gateway", "A Gateway needs servers, and these hosts.", "Add a server with port and hosts."),
   LTN0402: error("server name twice", "Names of servers and of their ports are unique in a Gateway.", "Rename one of them."),
   LTN0403: error(

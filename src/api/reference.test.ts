@@ -10,7 +10,7 @@ test("a field that doesn't act is marked, one that acts is not", () => {
   const page = referencePages()["compatibility.md"] ?? "";
   expect(page).toContain("| `spec.http[].fault.abort.http2Error` | **not yet** |");
   expect(page).toContain("| `spec.http[].timeout` | yes |");
-  expect(page).toContain("| `spec.trafficPolicy.portLevelSettings[].tls.mode` | **not yet** |");
+  expect(page).toContain("| `spec.trafficPolicy.portLevelSettings[].loadBalancer.localityLbSetting.enabled` | **not yet** |");
   expect(page).toContain("| `spec.resolution` | yes, but `DYNAMIC_DNS` **not yet** |");
   expect(page).toContain("`telemetry.istio.io/Telemetry`");
 });

@@ -112,6 +112,7 @@ const virtualServices: readonly (readonly [spec: string, ...expected: string[]])
 
 const policy = (settings: string) => `{host: web, trafficPolicy: {${settings}}}`;
 const hash = "spec.trafficPolicy.loadBalancer.consistentHash";
+const tls = "spec.trafficPolicy.tls";
 const pool = "spec.trafficPolicy.connectionPool";
 
 const destinationRules: readonly (readonly [spec: string, ...expected: string[]])[] = [
@@ -126,6 +127,36 @@ const destinationRules: readonly (readonly [spec: string, ...expected: string[]]
   [policy("portLevelSettings: [{port: {number: 1}}, {port: {number: 1}}]"), "LTN0302 spec.trafficPolicy.portLevelSettings[1].port.number"],
   [policy("loadBalancer: {simple: RANDOM, consistentHash: {useSourceIp: true}}"), "LTN0303 spec.trafficPolicy.loadBalancer"],
   [policy("loadBalancer: {consistentHash: {}}"), `LTN0303 ${hash}`],
+  [policy("tls: {mode: SIMPLE}")],
+  [policy("tls: {mode: MUTUAL, clientCertificate: /c, privateKey: /k, caCertificates: system, sni: a}")],
+  [policy("tls: {mode: MUTUAL, credentialName: client-cert}")],
+  [policy("tls: {mode: ISTIO_MUTUAL, sni: a, subjectAltNames: [b]}")],
+  [policy("tls: {sni: a, credentialName: b}"), `LTN0307 ${tls}.sni`, `LTN0307 ${tls}.credentialName`],
+  [policy("tls: {mode: SIMPLE, privateKey: /k}"), `LTN0307 ${tls}.privateKey`],
+  [policy("tls: {mode: MUTUAL}"), `LTN0308 ${tls}`, `LTN0308 ${tls}`],
+  [policy("tls: {mode: MUTUAL, clientCertificate: /c}"), `LTN0308 ${tls}`],
+  [
+    policy("tls: {mode: ISTIO_MUTUAL, clientCertificate: /c, credentialName: a}"),
+    `LTN0308 ${tls}.clientCertificate`,
+    `LTN0308 ${tls}.credentialName`,
+  ],
+  [policy("tls: {mode: SIMPLE, credentialName: a, caCertificates: /c}"), `LTN0308 ${tls}.caCertificates`],
+  [policy("tls: {mode: SIMPLE, insecureSkipVerify: true}"), `LTN0309 ${tls}.insecureSkipVerify`],
+  [
+    policy("tls: {mode: SIMPLE, insecureSkipVerify: true, caCertificates: /c, subjectAltNames: [a]}"),
+    `LTN0309 ${tls}.insecureSkipVerify`,
+    `LTN0308 ${tls}.caCertificates`,
+    `LTN0308 ${tls}.subjectAltNames`,
+  ],
+  [
+    policy("tls: {mode: SIMPLE, credentialName: other/cert, subjectAltNames: ['']}"),
+    `LTN0308 ${tls}.credentialName`,
+    `LTN0308 ${tls}.subjectAltNames[0]`,
+  ],
+  [
+    policy("portLevelSettings: [{port: {number: 1}, tls: {mode: MUTUAL, credentialName: ''}}]"),
+    ...Array(2).fill("LTN0308 spec.trafficPolicy.portLevelSettings[0].tls"),
+  ],
   [policy("loadBalancer: {consistentHash: {useSourceIp: true, httpHeaderName: a}}"), `LTN0303 ${hash}`],
   [policy("loadBalancer: {consistentHash: {useSourceIp: true, ringHash: {}, maglev: {}}}"), `LTN0303 ${hash}`],
   [

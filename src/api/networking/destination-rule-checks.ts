@@ -3,6 +3,7 @@
 import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import type { Finding } from "../finding.ts";
 import { checkLabels, checkUnique, invalidName, isDnsLabel, isHeaderName } from "../names.ts";
+import { checkClientTls } from "./client-tls-checks.ts";
 import { checkAtLeastOneMs, checkHostPattern, checkNotNegative, checkPercent } from "./common-checks.ts";
 import type {
   ConnectionPoolSettings,
@@ -60,6 +61,7 @@ function checkSettings(settings: TrafficPolicy | PortTrafficPolicy, path: FieldP
     ...checkLoadBalancer(settings.loadBalancer, [...path, "loadBalancer"]),
     ...checkConnectionPool(settings.connectionPool, [...path, "connectionPool"]),
     ...checkOutlierDetection(settings.outlierDetection, [...path, "outlierDetection"]),
+    ...checkClientTls(settings.tls, [...path, "tls"]),
   ];
 }
 

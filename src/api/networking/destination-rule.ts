@@ -104,13 +104,19 @@ const outlierDetection = z.strictObject({
 const clientTls = z.strictObject({
   /** DISABLE when unset (proto3). */
   mode: z.enum(["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]).optional(),
+  /** Files are those of the proxy's machine, read when the rule arrives. */
   clientCertificate: z.string().optional(),
   privateKey: z.string().optional(),
+  /** The system's when unset or "system". */
   caCertificates: z.string().optional(),
   caCrl: z.string().optional(),
+  /** A Secret in the namespace of the client: tls.crt and tls.key (MUTUAL), ca.crt. */
   credentialName: z.string().optional(),
+  /** The ServiceEntry's when empty, else the name that was asked for (SNI). */
   subjectAltNames: stringList,
+  /** The request's host when unset; of connections that aren't HTTP, the service's. */
   sni: z.string().optional(),
+  /** The server's certificate is not checked at all. */
   insecureSkipVerify: z.boolean().optional(),
 });
 

@@ -16,7 +16,6 @@ const versions = ["v1", "v1beta1", "v1alpha3"] as const;
 
 /** Of a traffic policy at any level, port level included. */
 const settingsNotYet = [
-  "tls",
   "loadBalancer.localityLbSetting",
   "loadBalancer.zoneAwareLbSetting",
   "outlierDetection.outlierDetectionHttpErrorCodes",
@@ -88,12 +87,6 @@ export const networkingKinds = {
       { name: "Location", path: "spec.location" },
       { name: "Resolution", path: "spec.resolution" },
     ],
-    notYet: [
-      "spec.subjectAltNames",
-      "spec.resolution=DYNAMIC_DNS",
-      "spec.endpoints[].network",
-      "spec.endpoints[].locality",
-      "spec.endpoints[].serviceAccount",
-    ],
+    notYet: ["spec.resolution=DYNAMIC_DNS", "spec.endpoints[].network", "spec.endpoints[].locality", "spec.endpoints[].serviceAccount"],
   }),
 };
