@@ -13,7 +13,7 @@ import { expiryNotice, isForHost } from "../ca/tls-credential.ts";
 import type { MeshProxy } from "../model/mesh.ts";
 import type { PlacedUse } from "./credential-uses.ts";
 import { destinationRuleUses, gatewayUses } from "./credential-uses.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credentials, PartProblem } from "./credentials.ts";
 
 export interface FindingContext {
   readonly credentials: Credentials;
@@ -74,33 +74,37 @@ function ofUse(
   const what = `Secret ${state?.secret ?? id}`;
   if (state?.held === undefined) return [notServed(use, what, { problem: state?.problem, resource })];
   const { path } = use;
+  const noun = use.part === "certificate" ? "its certificate" : "its CA certificate";
   const named = ({ message, fix }: CredentialProblem) => ({ path, message: `${what}: ${message}`, fix });
   if (state.problem !== undefined) {
-    const { message, fix } = state.problem;
-    const same = "its certificate expired";
-    const serves = message.startsWith(same)
-      ? "it is served all the same, for there is no better one"
-      : "what was good before is still served";
-    return [{ code: "LTN1002", path, message: `${what}: ${message}; ${serves}`, fix }];
+    const { kind, message, fix } = state.problem;
+    const effect = kind === "ended" ? "it is served all the same, for there is no better one" : "what was good before is still served";
+    return [{ code: "LTN1002", path, message: `${what}: ${message}; ${effect}`, fix }];
   }
-  const notice = expiryNotice(state.held, "its certificate", nowMs);
+  const notice = expiryNotice(state.held, noun, nowMs);
+  const flaws = [...state.flaws, ...issuerFlaws(state.held, nowMs), ...hostFlaws(use, state.held, resource)];
   return [
     ...(notice === undefined ? [] : [{ code: "LTN1003" as const, ...named(notice) }]),
-    ...[...state.flaws, ...hostFlaws(use, state.held, resource)].map((flaw) => ({ code: "LTN1004" as const, ...named(flaw) })),
+    ...flaws.map((flaw) => ({ code: "LTN1004" as const, ...named(flaw) })),
   ];
 }
 
 function notServed(
   { path, name, part }: PlacedUse,
   what: string,
-  { problem, resource }: { readonly problem: CredentialProblem | undefined; readonly resource: Gateway | DestinationRule },
+  { problem, resource }: { readonly problem: PartProblem | undefined; readonly resource: Gateway | DestinationRule },
 ): Finding {
-  const cause = problem?.message ?? "there is no such Secret";
   const effect = resource.kind === "Gateway" ? "this server is left out until it is there" : "connections that need it fail";
   const keys = part === "certificate" ? "tls.crt and tls.key" : "ca.crt";
-  const fix = problem?.fix ?? `Create Secret ${name} with ${keys} there; a proxy reads only Secrets of its own namespace.`;
-  const isMissing = problem === undefined || cause === "there is no such Secret";
-  return { code: isMissing ? "LTN1001" : "LTN1002", path, message: `${what}: ${cause}; ${effect}`, fix };
+  const create = `Create Secret ${name} with ${keys} there; a proxy reads only Secrets of its own namespace.`;
+  const { message = "there is no such Secret", fix = create, kind = "missing" } = problem ?? {};
+  return { code: kind === "missing" ? "LTN1001" : "LTN1002", path, message: `${what}: ${message}; ${effect}`, fix };
+}
+
+function issuerFlaws(held: object, nowMs: number): readonly CredentialProblem[] {
+  if (!isServerCertificate(held) || held.issuersEndMs > nowMs) return [];
+  const message = "a certificate of its issuers in the chain has expired";
+  return [{ message, fix: "Store the issuers that are valid now; some clients refuse the others." }];
 }
 
 function hostFlaws({ server, part, path }: PlacedUse, held: object, resource: Gateway | DestinationRule): readonly CredentialProblem[] {

@@ -200,7 +200,7 @@ status: {podIP: 127.0.0.1}
 
   test("CAs that are missing", () => {
     expect(said(snapshot(mutual, secret({ data: pair(long) })))).toEqual([
-      "LTN1002 Secret edge/web: it has no CA certificates: ca.crt; this server is left out until it is there",
+      "LTN1001 Secret edge/web: it has no CA certificate; this server is left out until it is there",
     ]);
   });
 

@@ -19,9 +19,14 @@ export interface PartState<Value> {
   /** "default/shop-cert": where it comes, or should come from. */
   readonly secret: string;
   /** Why what is in the store now is not what serves, or should not be; undefined when all is well. */
-  readonly problem: CredentialProblem | undefined;
+  readonly problem: PartProblem | undefined;
   /** Of what serves. */
   readonly flaws: readonly CredentialProblem[];
+}
+
+export interface PartProblem extends CredentialProblem {
+  /** "missing": there is nothing to be judged; "refused": there is, and it is not taken; "ended": it still serves, but should not. */
+  readonly kind: "missing" | "refused" | "ended";
 }
 
 /** What has been good, by "<namespace>/<name>", to be kept over a restart; holds private keys. */
@@ -150,7 +155,8 @@ function nextState({ id, before, snapshot, nowMs }: Step): State {
       secret: id,
       found: own,
       reading: own && readSecret(own).certificate,
-      lacking: "no certificate: tls.crt and tls.key",
+      what: "certificate",
+      keys: "tls.crt and tls.key",
       held: before?.certificate,
       isSame: (a, b) => a.chainPem === b.chainPem && a.keyPem === b.keyPem,
       nowMs,
@@ -159,7 +165,8 @@ function nextState({ id, before, snapshot, nowMs }: Step): State {
       secret: beside === undefined ? id : `${id}${rootsSuffix}`,
       found: rootsFrom,
       reading: rootsFrom && readSecret(rootsFrom).roots,
-      lacking: "no CA certificates: ca.crt",
+      what: "CA certificate",
+      keys: "ca.crt",
       held: before?.roots,
       isSame: (a, b) => a.rootsPem === b.rootsPem && a.crlPem === b.crlPem,
       nowMs,
@@ -171,7 +178,9 @@ interface PartStep<Value> {
   readonly secret: string;
   readonly found: Secret | undefined;
   readonly reading: Reading<Value> | undefined;
-  readonly lacking: string;
+  readonly what: string;
+  /** Kubernetes' names of what is read. */
+  readonly keys: string;
   readonly held: PartState<Value> | undefined;
   readonly isSame: (a: Value, b: Value) => boolean;
   readonly nowMs: number;
@@ -179,17 +188,23 @@ interface PartStep<Value> {
 
 type Periodic = Pick<ServerCertificate, "notBeforeMs" | "notAfterMs">;
 
-function nextPart<Value extends Periodic>({ secret, found, reading, lacking, held, isSame, nowMs }: PartStep<Value>): PartState<Value> {
+function nextPart<Value extends Periodic>(step: PartStep<Value>): PartState<Value> {
+  const { secret, found, reading, what, held, isSame, nowMs } = step;
   const serves = held?.held;
-  const bad = (problem: CredentialProblem): PartState<Value> => ({ held: serves, secret, problem, flaws: held?.flaws ?? [] });
-  if (found === undefined) return bad({ message: "there is no such Secret", fix: "Create it in the namespace of the proxy." });
-  if (reading === undefined) return bad({ message: `it has ${lacking}`, fix: "Add them to the Secret." });
-  if ("problem" in reading) return bad(reading.problem);
-  const problem = timeProblem(reading.value, "its certificate", nowMs);
+  const bad = (kind: PartProblem["kind"], problem: CredentialProblem): PartState<Value> => ({
+    held: serves,
+    secret,
+    problem: { ...problem, kind },
+    flaws: held?.flaws ?? [],
+  });
+  if (found === undefined) return bad("missing", { message: "there is no such Secret", fix: `Create it, with ${step.keys}.` });
+  if (reading === undefined) return bad("missing", { message: `it has no ${what}`, fix: `Add ${step.keys} to it.` });
+  if ("problem" in reading) return bad("refused", reading.problem);
+  const problem = timeProblem(reading.value, `its ${what}`, nowMs);
   // The same objects for the same content: who compares them sees no change.
   const value = serves !== undefined && isSame(serves, reading.value) ? serves : reading.value;
-  if (problem !== undefined && value !== serves) return bad(problem);
-  return { held: value, secret, problem, flaws: reading.flaws };
+  if (problem !== undefined && value !== serves) return bad("refused", problem);
+  return { held: value, secret, problem: problem && { ...problem, kind: "ended" }, flaws: reading.flaws };
 }
 
 function stateOf(id: string, { certificate, roots }: HeldCredential): State {

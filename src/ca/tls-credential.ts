@@ -23,8 +23,12 @@ export interface ServerCertificate {
   readonly keyPem: string;
   readonly leaf: X509Certificate;
   readonly notBeforeMs: number;
-  /** When the first certificate of the chain expires. */
   readonly notAfterMs: number;
+  /**
+   * When the first of its issuers expires; Infinity without any. Not a reason to refuse it: chains with an old cross-signed root have long been
+   * common, and most clients find their way around it.
+   */
+  readonly issuersEndMs: number;
 }
 
 /** CAs that clients' or servers' certificates may come from. */
@@ -57,8 +61,9 @@ export function readServerCertificate(chain: NamedText, key: NamedText): Reading
       chainPem: pems.join(""),
       keyPem: keyBlock(key.text),
       leaf,
-      notBeforeMs: Math.max(...x509s.map((each) => each.validFromDate.getTime())),
-      notAfterMs: Math.min(...x509s.map((each) => each.validToDate.getTime())),
+      notBeforeMs: leaf.validFromDate.getTime(),
+      notAfterMs: leaf.validToDate.getTime(),
+      issuersEndMs: Math.min(...x509s.slice(1).map((each) => each.validToDate.getTime())),
     },
     flaws: [...chainFlaws(x509s, chain.where), ...leafFlaws(leaf, chain.where)],
   };

@@ -85,7 +85,14 @@ export function gatewayTables(inputs: GatewayRoutesInputs): readonly TableRelati
     return { name: gatewayHttpRouteName(bindPort), hosts, unknownHosts: "not-found" as const };
   });
   const encrypted = inputs.tlsServers.filter(({ protocol }) => protocol === "https").map((server) => httpsTable(server, inputs));
-  return [...plaintext, ...encrypted].sort((a, b) => compare(a.name, b.name));
+  const tables = [...plaintext, ...encrypted].sort((a, b) => compare(a.name, b.name));
+  inputs.memo.keepOnly(new Set(tables.flatMap(({ name, hosts }) => hosts.map(({ host }) => relationKey(name, host.name)))));
+  return tables;
+}
+
+/** Several tables may have a host of one name. */
+function relationKey(table: string, host: string): string {
+  return `${table} ${host}`;
 }
 
 /** RDS name of an HTTPS server. */
@@ -140,8 +147,7 @@ function hostRelations(
       const port = bound[0]?.server.server.port.number ?? bindPort;
       const redirect = isRedirected(host, servers) ? { httpsRedirect: true } : {};
       const rules = bound.flatMap((one) => hostRules(one, inputs));
-      // Several tables may have a host of this name.
-      return inputs.memo.stable(hostRelation({ name, port, hosts: [host], ...redirect }, rules), `${table} ${name}`);
+      return inputs.memo.stable(hostRelation({ name, port, hosts: [host], ...redirect }, rules), relationKey(table, name));
     });
 }
 

@@ -293,8 +293,15 @@ describe("servers of one port", () => {
     expect(await get(port, "a.example.com")).toMatchObject({ status: 200 });
     expect(await get(port, "b.example.com")).toMatchObject({ status: 421 });
     expect(await get(port, "b.example.com", { servername: "a.example.com" })).toMatchObject({ status: 421 });
+    // The new server is a chain of its own: who is connected to another one doesn't notice.
+    const open = await Connection.open(port, { servername: "a.example.com" });
     await running.apply(world(secret("b-cacert", undefined, { cacert: clients.certificatePem })));
-    expect(await get(port, "b.example.com", as(client))).toMatchObject({ status: 200, fingerprint: fingerprint(certificates.b) });
+    await expect
+      .poll(() => get(port, "b.example.com", as(client)))
+      .toMatchObject({ status: 200, fingerprint: fingerprint(certificates.b) });
+    expect(await open.get("a.example.com")).toMatchObject({ status: 200 });
+    open.close();
+    expect(await running.stat("listener_manager.listener_in_place_updated")).toBe(1);
     expect(await get(port, "b.example.com")).toMatchObject({ status: 0 });
     expect(await get(port, "b.example.com", { servername: "a.example.com" })).toMatchObject({ status: 421 });
   });
