@@ -22,6 +22,8 @@ export interface AuthorityAccess {
   authorityStatus(): AuthorityStatus & { readonly trustDomain: string; readonly waitingFor: readonly string[] };
   /** @throws Conflict while a rotation is under way; UserError for a plug-in authority. */
   startRootRotation(): void;
+  /** Renews every workload's certificate now; how many there are. */
+  renewCertificates(): number;
   /** Calls a rotation off as long as that is possible, else changes nothing. */
   abortRootRotation(): void;
 }

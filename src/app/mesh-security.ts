@@ -98,6 +98,14 @@ export class MeshSecurity implements AuthorityAccess {
     return started;
   }
 
+  renewCertificates(): number {
+    const { certificates, logger } = this.#options;
+    certificates.expireAll();
+    logger.info("all certificates are renewed on demand", { count: certificates.size });
+    this.#renewNow();
+    return certificates.size;
+  }
+
   /** Calls a rotation off while the old root is still trusted by all; later it changes nothing. */
   abortRootRotation(): RootRotation {
     const state = this.#ownAuthority().abortRootRotation();

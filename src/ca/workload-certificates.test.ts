@@ -57,6 +57,19 @@ describe("the certificates in use", () => {
     expect(identities.every((identity) => here.certificates.certificateOf(identity).root === root)).toBe(true);
   });
 
+  it("are renewed whatever their age when somebody asks, once", () => {
+    using here = world();
+    const before = here.certificates.certificateOf(identityOf(0));
+    here.certificates.expireAll();
+    const later = here.certificates.certificateOf(identityOf(1));
+    expect(here.certificates.renewDue().renewed).toEqual([identityOf(0)]);
+    expect(here.certificates.renewDue().renewed).toEqual([]);
+    expect([here.certificates.certificateOf(identityOf(0)) === before, here.certificates.certificateOf(identityOf(1))]).toEqual([
+      false,
+      later,
+    ]);
+  });
+
   it("stay when the authority can't sign, until they are over", () => {
     using here = world();
     const before = here.certificates.certificateOf(identityOf(0));

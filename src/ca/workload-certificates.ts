@@ -11,6 +11,8 @@ interface Held {
   readonly certificate: IssuedCertificate;
   /** In [0, 1): the jitter of its renewal. */
   readonly random: number;
+  /** Somebody asked for another one. */
+  isExpired: boolean;
 }
 
 export interface RenewalRound {
@@ -57,7 +59,7 @@ export class WorkloadCertificates {
     const signingRoot = this.#authority.status().issuer.root;
     const nowMs = this.#surroundings.clock.now();
     const due = [...this.#held.values()].filter(
-      ({ certificate, random }) => decideLeafRenewal(certificate, signingRoot, { random, nowMs }).kind === "renew",
+      ({ certificate, random, isExpired }) => isExpired || decideLeafRenewal(certificate, signingRoot, { random, nowMs }).kind === "renew",
     );
     const renewed: WorkloadIdentity[] = [];
     try {
@@ -71,6 +73,16 @@ export class WorkloadCertificates {
     return { renewed, isMoreDue: due.length > limit, problem: undefined };
   }
 
+  /** Lets `renewDue` renew every certificate that was made until now, whatever its age. */
+  expireAll(): void {
+    for (const held of this.#held.values()) held.isExpired = true;
+  }
+
+  /** How many are held. */
+  get size(): number {
+    return this.#held.size;
+  }
+
   /** Forgets all but these: their keys are for nobody any more. */
   retain(identities: readonly WorkloadIdentity[]): void {
     const keep = new Set(identities.map(keyOf));
@@ -80,7 +92,7 @@ export class WorkloadCertificates {
   #renew(identity: WorkloadIdentity): IssuedCertificate {
     const certificate = this.#authority.issue(identity, this.#options);
     const [high = 0, low = 0] = this.#surroundings.randomBytes(2);
-    this.#held.set(keyOf(identity), { identity, certificate, random: (high * 256 + low) / 65_536 });
+    this.#held.set(keyOf(identity), { identity, certificate, random: (high * 256 + low) / 65_536, isExpired: false });
     return certificate;
   }
 }

@@ -1,4 +1,5 @@
-// `lateen ca status` and `lateen ca rotate-root`: which roots are trusted, and replacing the root with progress until every proxy has the new one.
+// `lateen ca status|renew|rotate-root`: which roots are trusted, new certificates for all, and replacing the root with progress until every
+// proxy has the new one.
 
 import { setTimeout as pause } from "node:timers/promises";
 import type { ApiClient } from "../../http/client-types.ts";
@@ -91,6 +92,17 @@ export const runRotateRoot: RunCommand = async ({ options }, { config, terminal,
     const isNew = fingerprints(end).some((fingerprint) => !rootsBefore.includes(fingerprint));
     terminal.out(`${isNew ? "the root is" : "the root is still"} ${fingerprints(end).join(", ")}`);
     return isNew === isAbort ? exitCode.failed : exitCode.ok;
+  } finally {
+    client.close();
+  }
+};
+
+export const runRenew: RunCommand = async (_input, { config, terminal }) => {
+  const client = connect(config);
+  try {
+    const { certificates } = await client.renewCertificates();
+    terminal.out(`${certificates} certificates are being renewed; lateen proxy list shows the new ones`);
+    return exitCode.ok;
   } finally {
     client.close();
   }
