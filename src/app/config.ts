@@ -164,6 +164,7 @@ export const runFiles = {
   xdsDir: (runDir: string) => join(runDir, "xds"),
   xdsSocket: (runDir: string, podUid: string) => join(runDir, "xds", `${podUid}.sock`),
   podDir: (runDir: string, podUid: string) => join(runDir, "pods", podUid),
+  adminSocket: (runDir: string, podUid: string) => join(runDir, "pods", podUid, "admin.sock"),
   logsDir: (runDir: string) => join(runDir, "logs"),
   processLog: (runDir: string, role: string) => join(runDir, "logs", `${role}.log`),
   /** Beside the runtime directory, which containers cannot see. */

@@ -20,6 +20,7 @@ import { readCredentials, writeCredentials } from "./credentials-file.ts";
 import { readKept, writeKept } from "./kept-file.ts";
 import { MeshEngine } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
+import { countersReader } from "./proxy-counters.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
 
 import { lateenVersion } from "./versions.ts";
@@ -85,7 +86,8 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     nameSuffix,
     acknowledged: async (revision, signal) => void (await ads.whenAcknowledged(revision, signal)),
   });
-  const view = createMeshView({ mesh: options.mesh, store, ads, engine, startedAt: new Date().toISOString() });
+  const readCounters = countersReader((podUid) => runFiles.adminSocket(runDir, podUid));
+  const view = createMeshView({ mesh: options.mesh, store, ads, engine, startedAt: new Date().toISOString(), readCounters });
   const api = await startApiServer({
     store,
     parser: apiParser,

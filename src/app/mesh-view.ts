@@ -1,15 +1,21 @@
 // What the control plane tells about itself: pods, proxies, acknowledgements, findings. Implements the HTTP API's MeshView.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { answerAccess } from "../analyze/access/answer-access.ts";
+import { liveEdges } from "../analyze/edges/edge.ts";
+import { edgesOf } from "../analyze/edges/edges-of.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { resourceName } from "../api/resource.ts";
 import type { AcknowledgedReply, ConfigChange, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
 import { Unavailable } from "../lib/errors.ts";
+import type { Mesh } from "../model/mesh.ts";
 import { mtlsText } from "../model/policies.ts";
+import { proxyKindOf } from "../model/proxies.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 import { type AuthorityAccess, authorityView, certificateView } from "./authority-access.ts";
 import type { MeshEngine } from "./mesh-engine.ts";
+import type { ReadCounters } from "./proxy-counters.ts";
 
 export interface MeshViewOptions {
   readonly mesh: string;
@@ -17,12 +23,13 @@ export interface MeshViewOptions {
   readonly ads: AdsServer;
   readonly engine: MeshEngine;
   readonly startedAt: string;
+  readonly readCounters: ReadCounters;
 }
 
 type SessionStatus = ReturnType<AdsServer["status"]>[number];
 
 /** Builds the view over the running parts. */
-export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshViewOptions): MeshView {
+export function createMeshView({ mesh, store, ads, engine, startedAt, readCounters }: MeshViewOptions): MeshView {
   const authority: AuthorityAccess = engine.security;
   const proxies = () =>
     ads.status().map((session) => ({ ...proxyStatus(session, engine), ...securityOf(session.proxyId, engine, authority) }));
@@ -33,10 +40,13 @@ export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshView
     proxies: () => ({ revision: store.revision, proxies: proxies() }),
     diagnostics: () => ({ revision: store.revision, diagnostics: findings() }),
     ...authorityPart(authority),
-    access: (question) => {
-      const { mesh: current } = engine;
-      if (current === undefined) throw new Unavailable("the mesh isn't made yet");
-      return answerAccess(question, { mesh: current, snapshot: store.snapshot() });
+    access: (question) => answerAccess(question, { mesh: meshOf(engine), snapshot: store.snapshot() }),
+    edges: async (windowMs) => {
+      const before = await currentEdges({ engine, store, readCounters });
+      const startedMs = performance.now();
+      await pause(windowMs);
+      const { edges, unread } = await currentEdges({ engine, store, readCounters });
+      return { windowMs, edges: liveEdges(before.edges, edges, Math.max(1, performance.now() - startedMs)), unread };
     },
     names: async (after, { timeoutMs, signal }) => {
       await engine.namesChanged(after, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
@@ -49,9 +59,29 @@ export function createMeshView({ mesh, store, ads, engine, startedAt }: MeshView
   };
 }
 
-function authorityPart(authority: AuthorityAccess): Pick<MeshView, "authority" | "rotateRoot" | "abortRootRotation"> {
+function meshOf({ mesh }: MeshEngine): Mesh {
+  if (mesh === undefined) throw new Unavailable("the mesh isn't made yet");
+  return mesh;
+}
+
+async function currentEdges({ engine, store, readCounters }: Pick<MeshViewOptions, "engine" | "store" | "readCounters">) {
+  const proxies = [...meshOf(engine).proxies.values()];
+  const counters = await readCounters(proxies);
+  const snapshot = store.snapshot();
+  const withoutProxy = snapshot.list("Pod").filter((pod) => proxyKindOf(pod) === undefined);
+  const edges = edgesOf({
+    mesh: meshOf(engine),
+    peerAuthentications: snapshot.list("PeerAuthentication"),
+    withoutProxy: withoutProxy.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+    counters,
+  });
+  return { edges, unread: proxies.map(({ id }) => id).filter((id) => !counters.has(id)) };
+}
+
+function authorityPart(authority: AuthorityAccess): Pick<MeshView, "authority" | "renewCertificates" | "rotateRoot" | "abortRootRotation"> {
   return {
     authority: () => authorityView(authority),
+    renewCertificates: () => ({ certificates: authority.renewCertificates() }),
     rotateRoot: () => {
       authority.startRootRotation();
       return authorityView(authority);

@@ -6,7 +6,7 @@ import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
-import type { AccessReply, AuthorityView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, EdgeList, RenewalView } from "./security-contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
 export interface RawList {
@@ -83,9 +83,11 @@ export interface ApiClient {
   diagnostics(): Promise<DiagnosticList>;
   /** May one workload call another? */
   access(question: AccessQuestion): Promise<AccessReply>;
+  edges(windowMs: number): Promise<EdgeList>;
   authority(): Promise<AuthorityView>;
   /** Begins a root rotation. @throws Conflict while one is under way. */
   rotateRoot(): Promise<AuthorityView>;
+  renewCertificates(): Promise<RenewalView>;
   abortRootRotation(): Promise<AuthorityView>;
   waitAcknowledged(revision: number, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<AcknowledgedReply>;
   /** The name table now and after each change; goes on by itself when the control plane was away, until the signal aborts. */

@@ -10,7 +10,7 @@ import { sendBatch } from "./client-batch.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
-import type { AccessReply, AuthorityView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, EdgeList, RenewalView } from "./security-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
 const namesPollMs = 30_000;
@@ -108,8 +108,16 @@ class HttpApiClient implements ApiClient {
     return this.#own("access", { query });
   }
 
+  async edges(windowMs: number): Promise<EdgeList> {
+    return this.#own("edges", { query: { windowMs }, idleMs: windowMs + 30_000 });
+  }
+
   async authority(): Promise<AuthorityView> {
     return this.#own("authority");
+  }
+
+  async renewCertificates(): Promise<RenewalView> {
+    return this.#own("authority/renew", { method: "POST", body: {} });
   }
 
   async rotateRoot(): Promise<AuthorityView> {

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { AccessQuestion } from "../analyze/access/answer-access.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { NameTable } from "../model/name-table.ts";
-import type { AccessReply, AuthorityView, CertificateView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, CertificateView, EdgeList, RenewalView } from "./security-contract.ts";
 
 /** metav1.Status: the body of every error, and of a delete that is done. */
 export interface KubeStatus {
@@ -154,9 +154,13 @@ export interface MeshView {
   proxies(): ProxyList;
   diagnostics(): DiagnosticList;
   access(question: AccessQuestion): AccessReply;
+  /** Looks at the proxies twice, a window apart. */
+  edges(windowMs: number): Promise<EdgeList>;
   authority(): AuthorityView;
   /** Begins a root rotation; it goes on by itself, `authority` shows how far. @throws Conflict while one is under way, MeshError for plug-in files. */
   rotateRoot(): AuthorityView;
+  /** Renews every workload certificate, whatever its age. */
+  renewCertificates(): RenewalView;
   /** Calls a rotation off while the old root is still trusted by all; later it changes nothing. */
   abortRootRotation(): AuthorityView;
   /** Resolves with the table as soon as its version is another than `after`, or at the time-out. */

@@ -4,6 +4,7 @@
 import { z } from "zod";
 import type { AccessAnswer } from "../analyze/access/answer-access.ts";
 import type { Unknown } from "../analyze/access/party.ts";
+import type { LiveEdge } from "../analyze/edges/edge.ts";
 import { isJsonObject, type JsonObject } from "../api/json.ts";
 
 /** GET /lateen/v1/authority. Times are RFC 3339. */
@@ -18,6 +19,12 @@ export interface AuthorityView {
   readonly isRootDue: boolean;
   /** Undefined for a plug-in authority. */
   readonly rotation: RotationView | undefined;
+}
+
+/** POST /lateen/v1/authority/renew. */
+export interface RenewalView {
+  /** How many workload certificates are renewed, some of them in the next seconds when there are many. */
+  readonly certificates: number;
 }
 
 export interface RootView {
@@ -72,3 +79,14 @@ export const accessQuerySchema = z.object({
   headers: asJson.pipe(z.array(z.tuple([z.string(), z.string()]))).default([]),
   claims: asJson.pipe(z.custom<JsonObject>(isJsonObject, "is no JSON object")).optional(),
 });
+
+/** GET /lateen/v1/edges?windowMs=T: who calls whom, with rates over the last T milliseconds, which it waits for. */
+export interface EdgeList {
+  readonly windowMs: number;
+  readonly edges: readonly LiveEdge[];
+  /** Ids of proxies that couldn't be asked: their calls are missing. */
+  readonly unread: readonly string[];
+}
+
+/** Query of /lateen/v1/edges. */
+export const edgesQuerySchema = z.object({ windowMs: z.coerce.number().int().min(0).max(60_000).default(1000) });

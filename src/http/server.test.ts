@@ -27,8 +27,10 @@ const authority = (phase: "steady" | "distributing"): AuthorityView => ({
 });
 
 const view: MeshView = {
+  edges: (windowMs) => Promise.resolve({ windowMs, edges: [], unread: [] }),
   access: (question) => ({ problem: JSON.stringify(question), fix: "" }),
   authority: () => authority("steady"),
+  renewCertificates: () => ({ certificates: 3 }),
   rotateRoot: () => authority("distributing"),
   abortRootRotation: () => authority("steady"),
   status: () => ({
@@ -379,6 +381,7 @@ describe("around it", () => {
 
 test("the authority is read, rotated and called off by routes of its own", async () => {
   expect(await client.authority()).toEqual(authority("steady"));
+  expect(await client.renewCertificates()).toEqual({ certificates: 3 });
   expect((await client.rotateRoot()).rotation?.phase).toBe("distributing");
   expect((await client.abortRootRotation()).rotation?.phase).toBe("steady");
   expect((await send("GET", "/lateen/v1/authority/rotate-root")).code).toBe(404);

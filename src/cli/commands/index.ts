@@ -112,6 +112,19 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./proxy-list.ts")).runProxyList,
   },
   {
+    name: "graph",
+    onRunningMesh: true,
+    aliases: ["edges"],
+    summary: "who calls whom right now, whether it is encrypted, and who is at both ends",
+    options: [
+      { flags: "--for <duration>", description: "how long to look", default: "1s" },
+      { flags: "--live", description: "only what is in use now" },
+      { flags: "-o, --output <format>", description: "table, json, dot or mermaid", default: "table" },
+    ],
+    examples: ["lateen graph", "lateen graph --for 5s -o mermaid"],
+    load: async () => (await import("./graph.ts")).runGraph,
+  },
+  {
     name: "policy can",
     onRunningMesh: true,
     summary: "may one workload call another, and why",
@@ -148,6 +161,12 @@ export const commands: readonly Command[] = [
     summary: "roots that everybody trusts, their expiry, and how far a rotation is",
     options: [outputOption],
     load: async () => (await import("./ca.ts")).runCaStatus,
+  },
+  {
+    name: "ca renew",
+    onRunningMesh: true,
+    summary: "give every workload a new key and certificate now",
+    load: async () => (await import("./ca.ts")).runRenew,
   },
   {
     name: "ca rotate-root",
