@@ -165,17 +165,13 @@ export function createIdentityIndex(): (inputs: IdentityInputs) => ReadonlyMap<s
   const known = new Map<string, { readonly text: string; readonly list: readonly string[] }>();
   const stable = stableMap<string, readonly string[]>();
   return ({ services, kubernetesServices, pods, trustDomains }) => {
-    const byNamespace = Map.groupBy(pods, ({ metadata }) => metadata.namespace);
     const selectors = new Map(kubernetesServices.map(({ metadata, spec }) => [`${metadata.namespace}/${metadata.name}`, spec.selector]));
+    const selected = podsByLabel(pods);
     const result = new Map<string, readonly string[]>();
     for (const service of services.values()) {
       const selector = service.kind === "Service" ? selectors.get(`${service.namespace}/${service.name}`) : undefined;
-      if (selector === undefined || Object.keys(selector).length === 0) continue;
-      const accounts = new Set(
-        (byNamespace.get(service.namespace) ?? [])
-          .filter(({ metadata }) => labelsMatch(selector, metadata.labels))
-          .map(({ spec }) => spec.serviceAccountName),
-      );
+      if (selector === undefined) continue;
+      const accounts = new Set(selected(service.namespace, selector).map(({ spec }) => spec.serviceAccountName));
       if (accounts.size === 0) continue;
       const list = [...accounts].flatMap((account) =>
         trustDomains.map((domain) => `spiffe://${domain}/ns/${service.namespace}/sa/${account}`),
@@ -184,6 +180,24 @@ export function createIdentityIndex(): (inputs: IdentityInputs) => ReadonlyMap<s
     }
     for (const id of known.keys()) if (!result.has(id)) known.delete(id);
     return stable(result);
+  };
+}
+
+/** Looks pods up by the first label of a selector, so that a service is compared with few of them; an empty selector selects none. */
+function podsByLabel(pods: readonly Pod[]): (namespace: string, selector: Readonly<Record<string, string>>) => readonly Pod[] {
+  const byLabel = new Map<string, Pod[]>();
+  for (const pod of pods) {
+    for (const [name, value] of Object.entries(pod.metadata.labels)) {
+      const key = `${pod.metadata.namespace} ${name} ${value}`;
+      const list = byLabel.get(key);
+      if (list === undefined) byLabel.set(key, [pod]);
+      else list.push(pod);
+    }
+  }
+  return (namespace, selector) => {
+    const [first] = Object.entries(selector);
+    if (first === undefined) return [];
+    return (byLabel.get(`${namespace} ${first[0]} ${first[1]}`) ?? []).filter(({ metadata }) => labelsMatch(selector, metadata.labels));
   };
 }
 
