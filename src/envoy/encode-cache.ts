@@ -37,6 +37,7 @@ interface RoutesInput {
 export class EncodeCache {
   readonly #resources = new WeakCache<EncodedResource>();
   readonly #parts = new WeakCache<ResourcePart>();
+  readonly #bytes = new WeakCache<Uint8Array>();
 
   /** How many resources and parts are held; for tests and metrics. */
   get size(): number {
@@ -48,7 +49,8 @@ export class EncodeCache {
     const { type, name, schema, json } = input;
     const relations = normalized(input);
     return this.#resources.get(keyOf(type, name, json, relations), () => {
-      const bytes = encodeJson(schema, json);
+      // Most listeners and routes of one kind of pod differ only in where they come from.
+      const bytes = this.#bytes.get(keyOf(schema.typeName, json), () => encodeJson(schema, json));
       return { type, name, version: contentHash(bytes), bytes, ...relations };
     });
   }
