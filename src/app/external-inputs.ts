@@ -1,11 +1,15 @@
 // What configurations are made of besides the store: resolved names, fetched keys, credentials from Secrets, and CAs of stand-ins for hosts outside.
 // Each follows what the newest mesh asks for and says when it changed.
 
+import { keySetFindings } from "../analyze/key-sets.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
+import { meshConfigPlace } from "../api/mesh-config.ts";
+import { type FetchAllowanceResult, parseFetchAllowance } from "../api/security/fetch-allowance.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { Logger } from "../lib/log.ts";
 import type { ResolvedNames } from "../model/endpoints.ts";
 import { wantedKeySets } from "../model/key-sets.ts";
+import { memoLast } from "../model/memo.ts";
 import type { Mesh } from "../model/mesh.ts";
 import type { MeshInputs } from "../model/mesh-of.ts";
 import { externalHosts } from "../model/name-table.ts";
@@ -44,6 +48,7 @@ export class ExternalInputs {
   readonly #options: ExternalInputsOptions;
   readonly #resolver: NameResolver;
   readonly #jwks: JwksFetcher;
+  readonly #allowanceOf = memoLast(parseFetchAllowance);
   readonly #timer: NodeJS.Timeout;
   #snapshot: Snapshot | undefined;
 
@@ -76,13 +81,22 @@ export class ExternalInputs {
   follow(mesh: Mesh, snapshot: Snapshot): void {
     const pods = snapshot.list("Pod");
     this.#resolver.want(mesh.names, new Map(externalHosts(pods).map(({ host, addresses }) => [host, addresses])));
+    this.#jwks.allow(this.#allowance(snapshot).value);
     this.#jwks.want(wantedKeySets(snapshot.list("RequestAuthentication")));
     this.roots.follow(pods);
   }
 
   /** What is wrong with the Secrets that are named, and with keys that can't be fetched. */
   findings(snapshot: Snapshot, { proxies }: Pick<Mesh, "proxies">): readonly Diagnostic[] {
-    return credentialFindings(snapshot, { credentials: this.credentials, proxies, nowMs: Date.now() });
+    return [
+      ...credentialFindings(snapshot, { credentials: this.credentials, proxies, nowMs: Date.now() }),
+      ...keySetFindings(snapshot.list("RequestAuthentication"), this.#jwks),
+      ...this.#allowance(snapshot).diagnostics,
+    ];
+  }
+
+  #allowance(snapshot: Snapshot): FetchAllowanceResult {
+    return this.#allowanceOf(snapshot.get("ConfigMap", meshConfigPlace.namespace, meshConfigPlace.name));
   }
 
   close(): void {
