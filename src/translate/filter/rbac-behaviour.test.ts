@@ -191,15 +191,65 @@ test.each(levels)("%s: normalizePath is what Envoy makes of every byte, raw and 
   expect(paths.length).toBeGreaterThan(1500);
 });
 
+test("random identities of regex syntax match nobody but themselves, as principal, namespace and account", async () => {
+  await using envoy = await startRbacEnvoy();
+  // No "*" at an end: there it is the notation's own wildcard.
+  const inner = fc.array(fc.constantFrom(...".*+?[](){}\\|^$ab-"), { minLength: 0, maxLength: 6 }).map((parts) => parts.join(""));
+  const end = fc.constantFrom(...".+?[](){}\\|^$ab");
+  const drawn = fc.sample(fc.tuple(end, inner, end), { seed: 41, numRuns: 40 }).map((parts) => parts.join(""));
+  const names = [...new Set([...drawn, ...drawn.map((name) => name.replace(/[^ab-]/g, "a"))])];
+  const uri = (name: string): string => `spiffe://cluster.local/ns/${name}/sa/${name}`;
+  const source = (name: string): object => ({
+    principals: [`cluster.local/ns/${name}/sa/${name}`],
+    namespaces: [name],
+    serviceAccounts: [`${name}/${name}`],
+  });
+  const fields = ["principals", "namespaces", "serviceAccounts"] as const;
+  const only = (name: string, field: string): object => Object.fromEntries(Object.entries(source(name)).filter(([key]) => key === field));
+  await envoy.load(
+    new Map(
+      names.flatMap((name, index) =>
+        fields.map((field) => [`${field} ${index}`, perRoute(testPolicy({ rules: [{ from: [{ source: only(name, field) }] }] }))] as const),
+      ),
+    ),
+  );
+  const wrong: string[] = [];
+  for (const given of names) {
+    using connection = rawConnection({
+      port: envoy.tlsPort,
+      tls: { certificate: envoy.authority.issue({ uri: uri(given) }), serverName: "" },
+    });
+    for (const [index, name] of names.entries()) {
+      for (const field of fields) {
+        const { status } = await connection.send({ path: "/", host: "h", headers: [[caseHeader, `${field} ${index}`]] });
+        if ((status === 200) !== (given === name)) wrong.push(`${field} ${name} ${status} for ${given}`);
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
+  expect(names.length).toBeGreaterThan(45);
+});
+
 test("a repeated header is matched value by value, in both orders", async () => {
   await using envoy = await startRbacEnvoy();
   using connection = rawConnection({ port: envoy.plainPort });
   await load(envoy, testPolicy({ action: "DENY", rules: [{ when: [{ key: "request.headers[x-role]", values: ["banned"] }] }] }));
   const statusOf = async (...values: readonly string[]): Promise<number> =>
     (await connection.send(asCase({ path: "/", host: "h", headers: values.map((value) => ["X-Role", value] as const) }))).status;
-  expect([await statusOf("banned"), await statusOf("banned", "ok"), await statusOf("ok", "banned"), await statusOf("ok")]).toEqual([
-    403, 403, 403, 200,
-  ]);
+  const both = async (): Promise<readonly number[]> => [
+    await statusOf("banned"),
+    await statusOf("banned", "ok"),
+    await statusOf("ok", "banned"),
+    await statusOf("banned, ok"),
+    await statusOf("ok"),
+    await statusOf(),
+  ];
+  // One line with both values is one value that neither is.
+  expect(await both()).toEqual([403, 403, 403, 200, 200, 200]);
+  await load(envoy, testPolicy({ rules: [{ when: [{ key: "request.headers[x-role]", values: ["ok"] }] }] }));
+  expect(await both()).toEqual([403, 200, 200, 403, 200, 403]);
+  await load(envoy, testPolicy({ action: "DENY", rules: [{ when: [{ key: "request.headers[x-role]", notValues: ["ok"] }] }] }));
+  expect(await both()).toEqual([403, 200, 200, 403, 200, 403]);
 });
 
 test("a denied host is denied in any case, with any port, and with a final dot", async () => {
