@@ -13,6 +13,7 @@ export const catalogue: readonly Entry[] = [
   { name: "weight-demo", load: () => import("./weight-demo.ts") },
   { name: "weight-world", load: () => import("./weight-world.ts") },
   { name: "structure-world", load: () => import("./structure-world.ts") },
+  { name: "rotation-world", load: () => import("./rotation-world.ts") },
   { name: "sidecar-cost", load: () => import("./sidecar-cost.ts") },
   { name: "pods", load: () => import("./pods.ts") },
   { name: "ca", load: () => import("./ca.ts") },

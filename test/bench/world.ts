@@ -14,6 +14,8 @@ export interface WorldSize {
   readonly services: number;
   /** Pods of the first services, which have a proxy each. */
   readonly proxies: number;
+  /** Pods of each version of a service; 1 unless set. */
+  readonly replicas?: number;
 }
 
 export const worldSizes = { full: { services: 1000, proxies: 100 }, quick: { services: 50, proxies: 6 } } as const;
@@ -38,14 +40,13 @@ export async function createWorld(client: ApiClient, size: WorldSize, context: B
   const start = performance.now();
   await client.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
   const indexes = Array.from({ length: size.services }, (_, index) => index);
-  const pods = indexes.flatMap((index) => versions.map((version) => ({ index, version })));
-  const made = await inParallel(pods, ({ index, version }) => {
-    const hasProxy = index * versions.length + versions.indexOf(version) < size.proxies;
-    return createPod(
-      client,
-      { name: `${serviceName(index)}-${version}`, app: serviceName(index), version, hasProxy },
-      addressOf(index, version),
-    );
+  const replicas = Array.from({ length: size.replicas ?? 1 }, (_, replica) => replica);
+  const pods = indexes.flatMap((index) => versions.flatMap((version) => replicas.map((replica) => ({ index, version, replica }))));
+  const made = await inParallel(pods, (pod) => {
+    const { index, version, replica } = pod;
+    const hasProxy = pods.indexOf(pod) < size.proxies;
+    const name = `${serviceName(index)}-${version}${replica === 0 ? "" : `-${replica}`}`;
+    return createPod(client, { name, app: serviceName(index), version, hasProxy }, addressOf(index, version, replica));
   });
   const real = await createPod(client, { name: "real", app: "real", version: "v1", hasProxy: true }, "10.200.0.1");
   await inParallel(indexes, (index) => client.create(serviceOf(index)));
@@ -66,8 +67,8 @@ export function serviceName(index: number): string {
   return `svc${String(index).padStart(4, "0")}`;
 }
 
-function addressOf(index: number, version: string): string {
-  return `10.${version === "v1" ? 1 : 2}.${index >> 8}.${index & 255}`;
+function addressOf(index: number, version: string, replica = 0): string {
+  return `10.${(version === "v1" ? 1 : 2) + 2 * replica}.${index >> 8}.${index & 255}`;
 }
 
 interface PodPlan {
