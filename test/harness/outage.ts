@@ -73,7 +73,9 @@ export async function healthyEndpoints(mesh: TestMesh, pod: string, cluster: str
     .map(({ address }) => address.socket_address?.address ?? "");
 }
 
+/** `pod` may be "namespace/name". */
 async function adminText(mesh: TestMesh, pod: string, path: string): Promise<string> {
-  const { metadata } = await mesh.client.get({ kind: "Pod", name: pod });
+  const [name = "", namespace = "default"] = pod.split("/").toReversed();
+  const { metadata } = await mesh.client.get({ kind: "Pod", namespace, name });
   return (await askAdmin(join(mesh.runDir, "pods", metadata.uid ?? "", "admin.sock"), "GET", path)).body;
 }

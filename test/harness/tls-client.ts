@@ -18,9 +18,13 @@ export interface Answer {
 /** A TLS connection on loopback that checks nothing of the server. */
 export class Connection {
   readonly #socket: TLSSocket;
+  /** Of the server's certificate. */
+  readonly fingerprint: string;
 
   private constructor(socket: TLSSocket) {
     this.#socket = socket;
+    // Only now: later node sometimes no longer knows.
+    this.fingerprint = socket.getPeerX509Certificate()?.fingerprint256 ?? "";
   }
 
   /** Connects; fails when the handshake does. */
@@ -29,11 +33,6 @@ export class Connection {
     socket.on("error", () => {});
     await once(socket, "secureConnect");
     return new Connection(socket);
-  }
-
-  /** Of the server's certificate. */
-  get fingerprint(): string {
-    return this.#socket.getPeerX509Certificate()?.fingerprint256 ?? "";
   }
 
   /** "TLSv1.3". */
