@@ -102,6 +102,8 @@ const clusterNames = ["c0", "c1", "c2", "c3", "c4"];
 const version = fc.nat(2);
 const clusterSubset = fc.uniqueArray(fc.constantFrom(...clusterNames), { maxLength: 2 });
 const tableNames = ["r0", "r1"];
+/** Which secrets a cluster needs in each of its versions. */
+const secretsOfVersion: readonly (readonly string[])[] = [["default"], ["default", "credential"], []];
 
 function draws(badness: number): fc.Arbitrary<ConfigDraw> {
   const bad = fc.nat(99).map((n) => n < badness);
@@ -129,8 +131,14 @@ function draws(badness: number): fc.Arbitrary<ConfigDraw> {
   );
   return fc
     .record({
-      clusters: fc.uniqueArray(fc.record({ name: fc.constantFrom(...clusterNames), version, bad }), { selector: ({ name }) => name }),
+      clusters: fc.uniqueArray(
+        fc
+          .record({ name: fc.constantFrom(...clusterNames), version, bad })
+          .map((cluster) => ({ ...cluster, secrets: secretsOfVersion[cluster.version] ?? [] })),
+        { selector: ({ name }) => name },
+      ),
       endpointVersion: version,
+      secretVersion: version,
       listeners,
       hosts: hosts.map(withOwnDomains),
       weights: fc.constantFrom(

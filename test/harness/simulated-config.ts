@@ -13,14 +13,24 @@ export interface ContentLine {
   readonly clusters: readonly string[];
   /** Route configurations it uses. */
   readonly routes: readonly string[];
+  /** Of clusters only: secrets they need; none when unset. */
+  readonly secrets?: readonly string[];
   /** The simulated Envoy refuses it. */
   readonly bad: boolean;
 }
 
 /** A configuration as a generator draws it. */
 export interface ConfigDraw {
-  readonly clusters: readonly { readonly name: string; readonly version: number; readonly bad: boolean }[];
+  readonly clusters: readonly {
+    readonly name: string;
+    /** Says which secrets it needs, too: the simulated Envoy goes by the version. */
+    readonly version: number;
+    readonly bad: boolean;
+    readonly secrets?: readonly string[];
+  }[];
   readonly endpointVersion: number;
+  /** Of all secrets that clusters need; 0 when unset. */
+  readonly secretVersion?: number;
   readonly listeners: readonly ContentLine[];
   readonly hosts: readonly (ContentLine & { readonly table: string; readonly domain: string })[];
   readonly weights: ReadonlyMap<string, number>;
@@ -37,8 +47,8 @@ export function contentOf({ type, bytes }: EncodedResource): readonly ContentLin
 }
 
 function encoded(line: ContentLine): Uint8Array {
-  const { name, version, clusters, routes, bad } = line;
-  return text.encode(`${JSON.stringify({ name, version, clusters, routes, bad })}\n`);
+  const { name, version, clusters, routes, bad, secrets } = line;
+  return text.encode(`${JSON.stringify({ name, version, clusters, routes, bad, secrets })}\n`);
 }
 
 function clusterReferences(line: ContentLine): readonly ResourceReference[] {
@@ -57,7 +67,14 @@ function setOf(resources: readonly EncodedResource[]): ResourceSet {
 /** The configuration of a draw; part of a route table is a virtual host with one domain. */
 export function configOf(draw: ConfigDraw): ProxyConfig {
   const blank = { clusters: [], routes: [], bad: false };
-  const clusters = draw.clusters.map((each) => resource("cds", { ...blank, ...each }, [{ type: "eds", name: each.name }]));
+  const secretNames = [...new Set(draw.clusters.flatMap(({ secrets = [] }) => secrets))];
+  const secrets = secretNames.map((name) => resource("sds", { ...blank, name, version: draw.secretVersion ?? 0 }, []));
+  const clusters = draw.clusters.map((each) =>
+    resource("cds", { ...blank, ...each }, [
+      { type: "eds", name: each.name },
+      ...(each.secrets ?? []).map((name) => ({ type: "sds", name }) as const),
+    ]),
+  );
   const endpoints = draw.clusters.map(({ name }) => resource("eds", { ...blank, name, version: draw.endpointVersion }, []));
   const listeners = draw.listeners.map((line) =>
     resource("lds", line, [...clusterReferences(line), ...line.routes.map((name) => ({ type: "rds", name }) as const)]),
@@ -72,7 +89,7 @@ export function configOf(draw: ConfigDraw): ProxyConfig {
     endpoints: setOf(endpoints),
     listeners: setOf(listeners),
     routes: setOf(routes),
-    secrets: new Map(),
+    secrets: setOf(secrets),
     extensions: new Map(),
     runtime: draw.weights,
     removalGrace: durationMs(draw.removalGrace),

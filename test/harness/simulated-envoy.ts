@@ -10,9 +10,11 @@ interface Cluster {
   /** Which content serves; undefined while the first one warms. */
   active: ContentLine | undefined;
   warming: ContentLine | undefined;
+  /** Endpoints came after the warming content. */
+  hasEndpoints: boolean;
 }
 
-type Subscribable = "eds" | "rds";
+type Subscribable = "eds" | "rds" | "sds";
 
 export class SimulatedEnvoy {
   readonly clusters = new Map<string, Cluster>();
@@ -33,7 +35,7 @@ export class SimulatedEnvoy {
     ecds: new Map(),
     rtds: new Map(),
   };
-  readonly #subscribed: Readonly<Record<Subscribable, Set<string>>> = { eds: new Set(), rds: new Set() };
+  readonly #subscribed: Readonly<Record<Subscribable, Set<string>>> = { eds: new Set(), rds: new Set(), sds: new Set() };
   /** Requests to the server, in order. */
   requests: ProxyRequest[] = [];
   /** How many of them tell what was held before this stream; they leave in one go. */
@@ -54,6 +56,7 @@ export class SimulatedEnvoy {
     this.#ask("cds", {}, true);
     this.#ask("lds", {}, true);
     if (this.#subscribed.eds.size > 0) this.#ask("eds", { subscribe: [...this.#subscribed.eds] }, true);
+    if (this.#subscribed.sds.size > 0) this.#ask("sds", { subscribe: [...this.#subscribed.sds] }, true);
     if (this.#subscribed.rds.size > 0) this.#ask("rds", { subscribe: [...this.#subscribed.rds] }, true);
     this.reports = this.requests.length;
   }
@@ -71,6 +74,7 @@ export class SimulatedEnvoy {
     const versions = this.versions[response.type];
     for (const { name, version } of response.resources) if (this.#wants(response.type, name)) versions.set(name, version);
     for (const name of response.removed) versions.delete(name);
+    if (response.type === "sds") for (const cluster of this.clusters.values()) this.#endIfWarm(cluster);
     this.#ask(response.type, { nonce: response.nonce });
   }
 
@@ -118,16 +122,17 @@ export class SimulatedEnvoy {
   }
 
   #wants(type: ResourceType, name: string): boolean {
-    return type === "eds" || type === "rds" ? this.#subscribed[type].has(name) : true;
+    return type === "eds" || type === "rds" || type === "sds" ? this.#subscribed[type].has(name) : true;
   }
 
   #setCluster(line: ContentLine): void {
     const known = this.clusters.get(line.name);
     const current = known?.warming ?? known?.active;
     if (current?.version === line.version) return;
-    this.clusters.set(line.name, { active: known?.active, warming: line });
+    this.clusters.set(line.name, { active: known?.active, warming: line, hasEndpoints: false });
     // A name the subscription has already is not asked for again (envoyproxy/envoy#47302).
     if (!this.#subscribed.eds.has(line.name)) this.#subscribe("eds", line.name);
+    this.#watchSecrets();
   }
 
   #removeCluster(name: string): void {
@@ -135,11 +140,36 @@ export class SimulatedEnvoy {
     this.#subscribed.eds.delete(name);
     this.versions.eds.delete(name);
     this.#ask("eds", { unsubscribe: [name] });
+    this.#watchSecrets();
   }
 
   #endWarming(name: string): void {
     const cluster = this.clusters.get(name);
-    if (cluster?.warming !== undefined) this.clusters.set(name, { active: cluster.warming, warming: undefined });
+    if (cluster === undefined) return;
+    cluster.hasEndpoints = true;
+    this.#endIfWarm(cluster);
+  }
+
+  /** One subscription per secret, shared by all clusters: who needs one that is there has it at once. */
+  #endIfWarm(cluster: Cluster): void {
+    const { warming, hasEndpoints } = cluster;
+    if (warming === undefined || !hasEndpoints || !(warming.secrets ?? []).every((name) => this.versions.sds.has(name))) return;
+    cluster.active = warming;
+    cluster.warming = undefined;
+    this.#watchSecrets();
+  }
+
+  #watchSecrets(): void {
+    const used = new Set(
+      [...this.clusters.values()].flatMap(({ active, warming }) => [...(active?.secrets ?? []), ...(warming?.secrets ?? [])]),
+    );
+    for (const name of used) if (!this.#subscribed.sds.has(name)) this.#subscribe("sds", name);
+    for (const name of [...this.#subscribed.sds]) {
+      if (used.has(name)) continue;
+      this.#subscribed.sds.delete(name);
+      this.versions.sds.delete(name);
+      this.#ask("sds", { unsubscribe: [name] });
+    }
   }
 
   #setListeners(lines: readonly ContentLine[], removed: readonly string[]): void {
