@@ -1,7 +1,9 @@
 // Whether a request fulfils an Envoy RouteMatch: Envoy's matching rules in TypeScript, for simulate.ts. Compared with a real Envoy.
 
 import type { HeaderMatcherJson, QueryParameterMatcherJson, RouteMatchJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
+import type { MetadataMatcherJson } from "#envoy/envoy/type/matcher/v3/metadata_pb.js";
 import type { StringMatcherJson } from "#envoy/envoy/type/matcher/v3/string_pb.js";
+import type { ValueMatcherJson } from "#envoy/envoy/type/matcher/v3/value_pb.js";
 import { compilePattern } from "../lib/re2.ts";
 
 /** A request as Envoy's router sees it. */
@@ -16,14 +18,17 @@ export interface SimulatedRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** "http" when unset. */
   readonly scheme?: string;
+  /** The payload of a verified token, as the JWT filter left it. */
+  readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** Whether all conditions hold. Runtime fractions, metadata and TLS conditions are taken as fulfilled. */
+/** Whether all conditions hold. Runtime fractions and TLS conditions are taken as fulfilled. */
 export function matches(match: RouteMatchJson, request: SimulatedRequest): boolean {
   return (
     matchesPath(match, pathOf(request.path)) &&
     (match.headers ?? []).every((matcher) => matchesHeader(matcher, request)) &&
     (match.queryParameters ?? []).every((matcher) => matchesParameter(matcher, request.path)) &&
+    (match.dynamicMetadata ?? []).every((matcher) => matchesClaim(matcher, request.claims)) &&
     (match.grpc === undefined || (headerOf("content-type", request) ?? "").startsWith("application/grpc"))
   );
 }
@@ -69,6 +74,23 @@ function matchesParameter(matcher: QueryParameterMatcherJson, path: string): boo
   const found = pairs.find(([name]) => name === matcher.name);
   if (found === undefined) return matcher.presentMatch === false;
   return matcher.stringMatch === undefined ? matcher.presentMatch !== false : matchesString(matcher.stringMatch, found[1] ?? "");
+}
+
+/** The path begins with the key under which the payload stands. */
+function matchesClaim({ path = [], value, invert }: MetadataMatcherJson, claims: SimulatedRequest["claims"]): boolean {
+  const found = path.slice(1).reduce<unknown>((at, { key = "" }) => {
+    return typeof at === "object" && at !== null && !Array.isArray(at) ? Object.getOwnPropertyDescriptor(at, key)?.value : undefined;
+  }, claims);
+  return (found !== undefined && matchesValue(value ?? {}, found)) !== (invert === true);
+}
+
+function matchesValue(matcher: ValueMatcherJson, value: unknown): boolean {
+  if (matcher.presentMatch === true) return true;
+  if (matcher.stringMatch !== undefined) return typeof value === "string" && matchesString(matcher.stringMatch, value);
+  const alternatives = matcher.orMatch?.valueMatchers ?? [];
+  if (alternatives.some((alternative) => matchesValue(alternative, value))) return true;
+  const element = matcher.listMatch?.oneOf;
+  return element !== undefined && Array.isArray(value) && value.some((item: unknown) => matchesValue(element, item));
 }
 
 function matchesString(matcher: StringMatcherJson, text: string): boolean {

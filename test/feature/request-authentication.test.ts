@@ -1,12 +1,16 @@
 // RequestAuthentication and routes by claims through the whole pipeline: a real gateway by ADS, and what a change of rules leaves untouched.
 
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { virtualServiceSchema } from "../../src/api/networking/virtual-service.ts";
 import { parseKeySet } from "../../src/api/security/key-set.ts";
 import { jwtExtensionName } from "../../src/envoy/names.ts";
+import { matches } from "../../src/envoy/simulate-match.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
 import type { MtlsPhases } from "../../src/model/security.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
+import { routeMatch } from "../../src/translate/route/match.ts";
 import { freePort, type GatewayEnvoy, gatewayYaml, startGatewayEnvoy } from "../harness/gateway-envoy.ts";
 import { keySetOf, tokenSigner } from "../harness/tokens.ts";
 import { resourcesOf, snapshotOf, withEndpoints } from "../harness/world.ts";
@@ -103,6 +107,64 @@ spec:
     );
     expect([0, 299, 400]).toContain(forged);
   });
+});
+
+/** Random matches and claims of few words, so that many match; nested ones and lists among them. */
+const word = fc.constantFrom("a", "b", "ab", "a.b");
+const scalar = fc.oneof({ weight: 4, arbitrary: word }, { weight: 1, arbitrary: fc.constantFrom(1, true, null, "") });
+const claimValue = fc.oneof(
+  scalar,
+  fc.array(scalar, { maxLength: 2 }),
+  fc.dictionary(word, fc.oneof(scalar, fc.array(word)), { maxKeys: 2 }),
+);
+const claimName = fc.oneof(
+  fc.constantFrom("a", "b").map((name) => `@request.auth.claims.${name}`),
+  fc.constantFrom("a.b", "b.a", "a.ab").map((name) => `@request.auth.claims.${name}`),
+  fc.tuple(word, word).map(([first, second]) => `@request.auth.claims[${first}][${second}]`),
+);
+const claimMatch = fc.oneof(
+  fc.constant({}),
+  word.map((exact) => ({ exact })),
+  fc.constantFrom("a", "").map((prefix) => ({ prefix })),
+  fc.constantFrom("a.*", "b|a", "*").map((regex) => ({ regex })),
+);
+const matchBlock = fc.record({
+  headers: fc.dictionary(claimName, claimMatch, { maxKeys: 2 }),
+  withoutHeaders: fc.dictionary(claimName, claimMatch, { maxKeys: 1 }),
+});
+
+test("matches on claims agree with a real Envoy", { timeout: 60_000 }, async () => {
+  const blocks = fc.sample(matchBlock, { seed: 21, numRuns: 60 });
+  const port = await freePort();
+  const http = blocks.map((block, index) => ({
+    match: [{ uri: { exact: `/${index}` }, ...block }],
+    directResponse: { status: 210 },
+  }));
+  const virtualService = {
+    apiVersion: "networking.istio.io/v1",
+    kind: "VirtualService",
+    metadata: { name: "routes", namespace: "test" },
+    spec: { hosts: ["*"], gateways: ["gateway"], http: [...http, { directResponse: { status: 299 } }] },
+  };
+  const yaml = `${gatewayYaml(port, "HTTP")}${JSON.stringify(virtualService)}\n---\n`;
+  await using gateway = await startGatewayEnvoy(yaml + authentication("a", `jwks: '${keySetOf(signer)}'`));
+  expect(await gateway.stat("listener_manager.listener_create_success")).toBeGreaterThan(0);
+  const parsedBlocks = virtualServiceSchema.parse(virtualService).spec.http.map(({ match }) => match[0]);
+  const requests = fc.sample(fc.tuple(fc.nat(blocks.length - 1), fc.option(fc.dictionary(word, claimValue, { maxKeys: 3 }))), {
+    seed: 22,
+    numRuns: 600,
+  });
+  let matched = 0;
+  for (const [index, given] of requests) {
+    const claims = given === null ? undefined : { iss: "issuer", ...given };
+    const headers = claims === undefined ? {} : { authorization: `Bearer ${signer.token(claims)}` };
+    const { status } = await fetch(`http://127.0.0.1:${port}/${index}`, { headers });
+    const request = { host: "x", path: `/${index}`, ...(claims === undefined ? {} : { claims }) };
+    const isMatch = matches(routeMatch(parsedBlocks[index]), request);
+    matched += isMatch ? 1 : 0;
+    expect({ block: blocks[index], claims, status }).toEqual({ block: blocks[index], claims, status: isMatch ? 210 : 299 });
+  }
+  expect(matched).toBeGreaterThan(100);
 });
 
 async function listeners(gateway: GatewayEnvoy): Promise<readonly number[]> {

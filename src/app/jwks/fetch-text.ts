@@ -62,10 +62,23 @@ function literal(host: string): Promise<readonly LookupAddress[]> {
   return Promise.resolve([{ address: host, family: isIP(host) }]);
 }
 
-const resolveName: Resolve = (host) =>
-  new Promise((resolve, reject) => {
-    dnsLookup(host, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error)));
-  });
+/** Of Node's four threads, which files need as well: names that nobody answers for must not take them all. */
+const lookupsAtATime = 2;
+const lookups: { active: number; readonly waiting: (() => void)[] } = { active: 0, waiting: [] };
+
+/** The machine's own resolver, hosts file included. */
+const resolveName: Resolve = async (host) => {
+  while (lookups.active >= lookupsAtATime) await new Promise<void>((resolve) => lookups.waiting.push(resolve));
+  lookups.active += 1;
+  try {
+    return await new Promise((resolve, reject) => {
+      dnsLookup(host, { all: true }, (error, addresses) => (error === null ? resolve(addresses) : reject(error)));
+    });
+  } finally {
+    lookups.active -= 1;
+    lookups.waiting.shift()?.();
+  }
+};
 
 interface GetOptions {
   readonly addresses: readonly LookupAddress[];

@@ -1,9 +1,10 @@
-// Mesh and proxy → the proxy's extension resources for token checks, remembered: proxies without rules share one, and a change of one proxy's
-// rules or keys touches no other's.
+// Mesh and proxy → the proxy's extension resources for token checks. Proxies with the same rules share them, and a change of rules or keys makes
+// something new only for those it concerns.
 
+import type { RequestAuthentication } from "../../api/security/request-authentication.ts";
 import type { EncodedResource, ResourceSet } from "../../envoy/config.ts";
 import type { EncodeCache } from "../../envoy/encode-cache.ts";
-import { KeyedMemo, memoObject } from "../../model/memo.ts";
+import { KeyedMemo, memoObject, sameItems } from "../../model/memo.ts";
 import type { Mesh, MeshProxy } from "../../model/mesh.ts";
 import { jwtExtension } from "./jwt-filter.ts";
 
@@ -14,6 +15,7 @@ export function createJwtResources(cache: EncodeCache): {
 } {
   const memo = new KeyedMemo<ResourceSet>();
   const setOf = memoObject((resource: EncodedResource): ResourceSet => new Map([[resource.name, resource]]));
+  const shared = createShared((rules) => setOf(jwtExtension(cache, rules.authentications, rules)));
   return {
     startRound: () => memo.generation(),
     resources: (mesh, proxy) => {
@@ -21,10 +23,38 @@ export function createJwtResources(cache: EncodeCache): {
       // Without rules no key counts, so fetched keys make nothing anew.
       const keySets = authentications.length === 0 ? noKeySets : mesh.jwks;
       return memo.get(proxy.id, [keySets, proxy.kind, ...authentications], () =>
-        setOf(jwtExtension(cache, authentications, { keySets, clearRouteCache: proxy.kind === "gateway" })),
+        shared({ authentications, keySets, clearRouteCache: proxy.kind === "gateway" }),
       );
     },
   };
 }
 
 const noKeySets: Mesh["jwks"] = new Map();
+
+interface Rules {
+  readonly authentications: readonly RequestAuthentication[];
+  readonly keySets: ReadonlyMap<string, string>;
+  readonly clearRouteCache: boolean;
+}
+
+/** Enough for the mixtures of policies that begin with one; what falls out is made again. */
+const keptMixtures = 8;
+
+/** Remembers the last mixtures of rules, so that a mesh-wide rule costs one encoding and not one per proxy. */
+function createShared(make: (rules: Rules) => ResourceSet): (rules: Rules) => ResourceSet {
+  const known = new WeakMap<RequestAuthentication, readonly { readonly rules: Rules; readonly result: ResourceSet }[]>();
+  return (rules) => {
+    const [first] = rules.authentications;
+    if (first === undefined) return make(rules);
+    const entries = known.get(first) ?? [];
+    const same = entries.find((entry) => isSame(entry.rules, rules));
+    if (same !== undefined) return same.result;
+    const result = make(rules);
+    known.set(first, [{ rules, result }, ...entries].slice(0, keptMixtures));
+    return result;
+  };
+}
+
+function isSame(a: Rules, b: Rules): boolean {
+  return a.keySets === b.keySets && a.clearRouteCache === b.clearRouteCache && sameItems(a.authentications, b.authentications);
+}
