@@ -85,7 +85,7 @@ function connectionResources(
     references: [
       ...[...clusters.map(({ name }) => name), blackHoleClusterName].map((name): ResourceReference => ({ type: "cds", name })),
       ...httpPorts(proxy).map((port): ResourceReference => ({ type: "rds", name: inboundRouteName(port) })),
-      ...meshSecretReferences,
+      ...(json.filterChains?.some(({ transportSocket }) => transportSocket !== undefined) === true ? meshSecretReferences : []),
       ...extensionReferences(json),
     ],
     sources: proxy.inbound.map(({ service }) => service.source),

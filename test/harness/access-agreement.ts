@@ -4,6 +4,7 @@ import type { AccessRequest } from "../../src/analyze/access/access-request.ts";
 import { decideAccess } from "../../src/analyze/access/decide-access.ts";
 import { normalizePath } from "../../src/analyze/access/normalize-path.ts";
 import { isDryRun } from "../../src/api/security/authorization-policy.ts";
+import type { PathNormalization } from "../../src/model/mesh.ts";
 import { authorizationPoliciesOf, type WorkloadPolicies } from "../../src/model/policies.ts";
 import { rbacMissName } from "../../src/translate/filter/rbac.ts";
 import { rbacPerRoute } from "../../src/translate/filter/rbac-filters.ts";
@@ -31,8 +32,11 @@ export async function accessAgreement(size: {
   readonly seed: number;
   readonly sets: number;
   readonly requests: number;
+  /** BASE when unset. */
+  readonly pathNormalization?: PathNormalization;
 }): Promise<Agreement> {
-  await using envoy = await startRbacEnvoy();
+  const { pathNormalization = "BASE" } = size;
+  await using envoy = await startRbacEnvoy({ pathNormalization });
   const cases = accessCases({ ...size, ports: [String(envoy.plainPort), String(envoy.tlsPort), "9999"] });
   const policies = cases.map((item) => authorizationPoliciesOf(item.policies, subject, "istio-system"));
   await envoy.load(new Map(policies.map((item, index) => [String(index), rbacPerRoute(item, options)])));
@@ -45,7 +49,7 @@ export async function accessAgreement(size: {
       for (const [index, { requests }] of cases.entries()) {
         for (const http of requests.filter((request) => request.client === client)) {
           const response = await connection.send({ ...http, headers: headersOf(http, { index, tokens }) });
-          seen.push(compare({ http, response, envoy, policies: policies[index] ?? noPolicies, raw: cases[index] }));
+          seen.push(compare({ http, response, envoy, policies: policies[index] ?? noPolicies, raw: cases[index], pathNormalization }));
         }
       }
     }),
@@ -113,10 +117,11 @@ function compare(input: {
   readonly envoy: RbacEnvoy;
   readonly policies: WorkloadPolicies;
   readonly raw: AccessCase | undefined;
+  readonly pathNormalization: PathNormalization;
 }): Compared {
-  const { http, response, envoy, policies, raw } = input;
-  const decision = decideAccess(policies, accessRequestOf(http, envoy), options);
-  const isRefused = normalizePath(http.path) === undefined;
+  const { http, response, envoy, policies, raw, pathNormalization } = input;
+  const decision = decideAccess(policies, accessRequestOf(http, envoy), { ...options, pathNormalization });
+  const isRefused = normalizePath(http.path, pathNormalization) === undefined;
   const isMiss = decision.policy === undefined;
   const missed = policies.allow.filter((policy) => !isDryRun(policy));
   const rule = decision.policy === undefined ? rbacMissName(missed) : nameOf(decision.policy, decision.rule ?? 0);

@@ -15,3 +15,9 @@ test("says of 2,000 random requests what Envoy does", async () => {
     named: true,
   });
 });
+
+test.each(["NONE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"] as const)("also under path normalization %s", async (pathNormalization) => {
+  const { disagreements, requests } = await accessAgreement({ seed: 20_261_122, sets: 100, requests: 5, pathNormalization });
+  expect(disagreements.slice(0, 3)).toEqual([]);
+  expect(requests).toBe(500);
+});
