@@ -162,10 +162,8 @@ describe("between workloads", () => {
     });
   });
 
-  test("a server that changes over and back ten times under load: every request is answered", async () => {
-    await gateway.apply(web({ requestsPerConnection: 5 }));
-    const changed = () => gateway.stat("cluster_manager.cluster_modified");
-    const before = await changed();
+  /** Requests without a pause, four at a time, while `action` changes the world; all answers. */
+  async function underLoad(action: (latest: () => readonly Answer[]) => Promise<void>): Promise<readonly Answer[]> {
     const answers: Answer[] = [];
     let isRunning = true;
     const load = Promise.all(
@@ -174,20 +172,74 @@ describe("between workloads", () => {
       }),
     );
     try {
-      for (let round = 0; round < 10; round += 1) {
-        const isEncrypted = round % 2 === 1;
-        await gateway.apply(web({ requestsPerConnection: 5, mode: isEncrypted ? "STRICT" : "DISABLE" }));
-        const from = answers.length;
-        const latest = () => answers.slice(from).slice(-20);
-        const isChanged = () => latest().length === 20 && latest().every(({ seen }) => seen?.isEncrypted === isEncrypted);
-        await eventually(isChanged, 10_000, `connections that are ${isEncrypted ? "encrypted" : "not encrypted"}`);
-      }
+      await action(() => answers);
     } finally {
       isRunning = false;
       await load;
     }
-    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
-    expect(await changed(), "endpoints alone say it").toBe(before);
+    return answers;
+  }
+
+  /** Twenty answers in a row, from now on. */
+  async function settledAs(all: () => readonly Answer[], isEncrypted: boolean): Promise<void> {
+    const from = all().length;
+    const latest = () => all().slice(from).slice(-20);
+    const isChanged = () => latest().length === 20 && latest().every(({ seen }) => seen?.isEncrypted === isEncrypted);
+    await eventually(isChanged, 10_000, `connections that are ${isEncrypted ? "encrypted" : "not encrypted"}`);
+  }
+
+  const failures = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 200);
+  const changedClusters = () => gateway.stat("cluster_manager.cluster_modified");
+
+  test("a server that changes over and back ten times under load: every request is answered", async () => {
+    await gateway.apply(web({ requestsPerConnection: 5 }));
+    const before = await changedClusters();
+    const answers = await underLoad(async (all) => {
+      for (let round = 0; round < 10; round += 1) {
+        const isEncrypted = round % 2 === 1;
+        await gateway.apply(web({ requestsPerConnection: 5, mode: isEncrypted ? "STRICT" : "DISABLE" }));
+        await settledAs(all, isEncrypted);
+      }
+    });
+    expect(failures(answers)).toEqual([]);
+    expect(await changedClusters(), "endpoints alone say it").toBe(before);
+  });
+
+  test("a rule that asks for it and forbids it ten times under load: every request is answered", async () => {
+    await gateway.apply(web({ requestsPerConnection: 5 }));
+    const answers = await underLoad(async (all) => {
+      for (let round = 0; round < 10; round += 1) {
+        const isEncrypted = round % 2 === 1;
+        await gateway.apply(web({ requestsPerConnection: 5, tls: `{mode: ${isEncrypted ? "ISTIO_MUTUAL" : "DISABLE"}}` }));
+        await settledAs(all, isEncrypted);
+      }
+    });
+    expect(failures(answers)).toEqual([]);
+  });
+
+  test("service accounts come and go behind a service under load: every request is answered", async () => {
+    const next = `
+apiVersion: v1
+kind: Pod
+metadata: {name: next, namespace: test, labels: {app: web}}
+spec: {serviceAccountName: next, containers: [{name: app, image: none}]}
+status: {podIP: 127.0.0.9, conditions: [{type: Ready, status: "False"}]}
+---
+`;
+    await gateway.apply(web({ requestsPerConnection: 5 }));
+    const before = await changedClusters();
+    const answers = await underLoad(async (all) => {
+      for (let round = 0; round < 10; round += 1) {
+        await gateway.apply((round % 2 === 0 ? next : "") + web({ requestsPerConnection: 5 }));
+        await settledAs(all, true);
+      }
+    });
+    expect(failures(answers)).toEqual([]);
+    expect(await changedClusters()).toBeGreaterThan(before);
+    inside.use(meshCertificate("test", "next"));
+    await gateway.apply(next + web({}));
+    expect((await send("web.example")).status, "known before its first endpoint is ready").toBe(200);
+    inside.use(meshCertificate("test", "web"));
   });
 
   test.each<[string, () => ServerCertificate]>([
