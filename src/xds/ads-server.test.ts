@@ -7,8 +7,10 @@ import { AdsWorld, type TestWorld } from "../../test/harness/ads-world.ts";
 import { temporaryFolder } from "../../test/harness/envoy.ts";
 import { eventually } from "../../test/harness/eventually.ts";
 import { FakeProxy, type FakeProxyOptions } from "../../test/harness/fake-proxy.ts";
+import { RawAdsClient } from "../../test/harness/raw-ads-client.ts";
 import { AdsServer } from "./ads-server.ts";
 import type { Desired } from "./proxy-session.ts";
+import { typeUrls } from "./resource-types.ts";
 
 const small: TestWorld = {
   clusters: [
@@ -229,6 +231,18 @@ test.each(["q", "", "p.", "P"])("a node id that isn't the socket's is refused, a
   expect(stranger.received).toEqual([]);
   await acknowledged(s, s.desire({ ...small, hosts: [{ domain: "a.test", split: { a: 10_000 }, header: "on" }] }));
   expect(s.server.revisionProgress(2)).toMatchObject({ connected: 1, acknowledged: 1 });
+});
+
+test.each([
+  ["types", (round: number) => ({ typeUrl: `type.googleapis.com/t${round}` })],
+  ["names", (round: number) => ({ typeUrl: typeUrls.eds, resourceNamesSubscribe: [`${round}${"x".repeat(10_000)}`] })],
+])("a proxy that asks for %s without end is ended", async (_, request) => {
+  await using s = await stage(small);
+  using taken = new RawAdsClient({ target: `unix:${s.socketPath}` });
+  taken.ask("cds", [], "p");
+  for (let round = 0; round < 2000; round += 1) taken.send(request(round));
+  expect(await taken.ended()).toBe("RESOURCE_EXHAUSTED");
+  expect(taken.details).toBe("the caller asks for too much");
 });
 
 test("closing a socket removes its file and its proxy", async () => {

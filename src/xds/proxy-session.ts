@@ -1,7 +1,7 @@
 // One proxy over its whole life: what it should have, what it acknowledged, and the stream between, if there is one.
 // The shell around the planner: events in, responses out, a timer; knows no gRPC.
 
-import type { ProxyConfig } from "../envoy/config.ts";
+import type { ProxyConfig, ResourceType } from "../envoy/config.ts";
 import { durationMs } from "../lib/duration.ts";
 import type { Logger } from "../lib/log.ts";
 import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
@@ -70,6 +70,8 @@ const maxEarlyNames = 200_000;
  * Envoy asks for such only when something is just being removed.
  */
 const maxStrangeCharacters = 4 * 1024 * 1024;
+/** A request of a type that we don't serve counts as so many: a stream may have about a thousand. */
+const strangeTypeCharacters = 4096;
 
 export class ProxySession {
   readonly #options: SessionOptions;
@@ -146,26 +148,41 @@ export class ProxySession {
     if (this.#stream !== stream) return;
     const { typeUrl, nodeId: _, ...rest } = request;
     const type = resourceTypeOf(typeUrl);
-    if (type === undefined) {
-      this.#options.logger.warn("request not served", { proxy: this.#options.proxyId, typeUrl });
+    if (type !== undefined && this.#desired === undefined) {
+      this.#keepEarly(request);
       return;
     }
-    if (this.#desired === undefined) {
-      // A proxy may connect before its configuration can be made (its pod has no address yet): its first requests wait for it.
-      const names = [...this.#early, request].reduce((sum, early) => sum + early.subscribe.length + early.initialVersions.size, 0);
-      if (this.#early.length < maxEarlyRequests && names <= maxEarlyNames) this.#early.push(request);
-      return;
-    }
-    const known = resourceSetOf(this.#desired.config, type);
-    for (const name of rest.subscribe) if (!known.has(name)) this.#strangeCharacters += name.length + 1;
+    this.#countStrange(request, type);
     if (this.#strangeCharacters > maxStrangeCharacters) {
       this.detach(stream);
       stream.refuse();
       return;
     }
+    if (type === undefined) return;
+    const { outstanding } = this.#state.types[type];
+    const isAnswer = outstanding !== undefined && request.nonce === String(outstanding.sequence);
     this.#state = received(this.#state, { ...rest, type }, this.#desired?.config ?? nothingDesired);
-    if (request.error !== undefined) this.#reportRefusal(request);
+    // A refusal of what was never sent is no news, and would let a caller fill our log.
+    if (isAnswer && request.error !== undefined) this.#reportRefusal(request);
     this.#advance();
+  }
+
+  /** A proxy may connect before its configuration can be made (its pod has no address yet): its first requests wait for it. */
+  #keepEarly(request: DeltaRequest): void {
+    const names = [...this.#early, request].reduce((sum, early) => sum + early.subscribe.length + early.initialVersions.size, 0);
+    if (this.#early.length < maxEarlyRequests && names <= maxEarlyNames) this.#early.push(request);
+  }
+
+  #countStrange({ typeUrl, subscribe }: DeltaRequest, type: ResourceType | undefined): void {
+    if (type === undefined) {
+      if (this.#strangeCharacters === 0) {
+        this.#options.logger.warn("request not served", { proxy: this.#options.proxyId, typeUrl: typeUrl.slice(0, 200) });
+      }
+      this.#strangeCharacters += typeUrl.length + strangeTypeCharacters;
+      return;
+    }
+    const known = resourceSetOf(this.#desired?.config ?? nothingDesired, type);
+    for (const name of subscribe) if (!known.has(name)) this.#strangeCharacters += name.length + 1;
   }
 
   /** What the proxy should have from now on. */
@@ -230,7 +247,12 @@ export class ProxySession {
   #reportRefusal({ typeUrl, error }: DeltaRequest): void {
     const rejections = resourceTypes.flatMap((type) => [...this.#state.types[type].rejected.values()]);
     const { logger, proxyId, onChange } = this.#options;
-    logger.warn("the proxy refused a response", { proxy: proxyId, typeUrl, error, refused: rejections.map(({ unit }) => unit) });
+    logger.warn("the proxy refused a response", {
+      proxy: proxyId,
+      typeUrl,
+      error: error?.slice(0, 2000),
+      refused: rejections.map(({ unit }) => unit),
+    });
     if (rejections.length !== this.#rejections) onChange();
     this.#rejections = rejections.length;
   }

@@ -10,7 +10,7 @@ const megabyte = 1024 * 1024;
 
 async function survives(options: AttackOptions): Promise<void> {
   const { exchanges, keptBytes, peakBytes } = await attack({ ...options, parallel: 8 });
-  expect(exchanges).toBeGreaterThan(5);
+  expect(exchanges).toBeGreaterThan(0);
   expect(keptBytes).toBeLessThan(40 * megabyte);
   expect(peakBytes).toBeLessThan(300 * megabyte);
 }

@@ -52,17 +52,8 @@ function inTime(promise: Promise<unknown>, what: string): Promise<void> {
 const unavailable = (): never => {
   throw new Unavailable("not asked for here");
 };
-const view: MeshView = {
-  access: unavailable,
-  authority: unavailable,
-  rotateRoot: unavailable,
-  abortRootRotation: unavailable,
-  status: unavailable,
-  proxies: unavailable,
-  diagnostics: unavailable,
-  names: unavailable,
-  waitAcknowledged: unavailable,
-};
+/** Whatever is asked of it. */
+const view: MeshView = new Proxy(Object.create(null), { get: () => unavailable });
 
 /** The HTTP API on its Unix socket. */
 export async function apiTarget(): Promise<JunkTarget> {

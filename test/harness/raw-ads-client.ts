@@ -59,6 +59,11 @@ export class RawAdsClient implements Disposable {
     this.#call.write(request);
   }
 
+  /** Sends any request. */
+  send(fields: { readonly typeUrl: string; readonly resourceNamesSubscribe?: string[] }): void {
+    this.#call.write(create(DeltaDiscoveryRequestSchema, fields));
+  }
+
   /** Name of the status the stream ended with; undefined while it is open. */
   get status(): string | undefined {
     return this.#status === undefined ? undefined : grpcStatus[this.#status.code];
