@@ -22,7 +22,9 @@ export function keySetFindings(policies: readonly RequestAuthentication[], { jwk
       const problem = problems.get(source.uri);
       if (problem === undefined) return [];
       const field = rule.jwksUri === undefined ? (rule.jwks_uri === undefined ? "issuer" : "jwks_uri") : "jwksUri";
-      const effect = jwks.has(source.uri) ? "those fetched before are still used" : `every token of ${rule.issuer ?? "it"} gets 401`;
+      const effect = jwks.has(source.uri)
+        ? "those fetched before are still used"
+        : `every token ${rule.issuer ? `of ${rule.issuer} ` : ""}gets 401`;
       const message = `the keys at ${source.uri} can't be fetched: ${problem}; ${effect}`;
       return [diagnosticOf({ code: "LTN0823", path: ["spec", "jwtRules", index, field], message }, resourceName(policy))];
     }),

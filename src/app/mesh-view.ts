@@ -2,12 +2,13 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { answerAccess } from "../analyze/access/answer-access.ts";
+import { describePod, type PodFacts } from "../analyze/describe-pod.ts";
 import { liveEdges } from "../analyze/edges/edge.ts";
 import { edgesOf } from "../analyze/edges/edges-of.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { resourceName } from "../api/resource.ts";
 import type { AcknowledgedReply, ConfigChange, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
-import { Unavailable } from "../lib/errors.ts";
+import { NotFound, Unavailable } from "../lib/errors.ts";
 import type { Mesh } from "../model/mesh.ts";
 import { mtlsText } from "../model/policies.ts";
 import { proxyKindOf } from "../model/proxies.ts";
@@ -41,6 +42,18 @@ export function createMeshView({ mesh, store, ads, engine, startedAt, readCounte
     diagnostics: () => ({ revision: store.revision, diagnostics: findings() }),
     ...authorityPart(authority),
     access: (question) => answerAccess(question, { mesh: meshOf(engine), snapshot: store.snapshot() }),
+    describePod: (namespace, name) => {
+      const facts = describePod(namespace, name, { mesh: meshOf(engine), snapshot: store.snapshot() });
+      if (facts === undefined) throw new NotFound(`there is no pod ${namespace}/${name}`);
+      const status = proxies().find(({ id }) => id === facts.proxyId);
+      return {
+        ...facts,
+        ...(status === undefined ? {} : { proxyStatus: status }),
+        ...(status?.certificate === undefined ? {} : { certificate: status.certificate }),
+        roots: authorityView(authority).roots.map(({ fingerprint }) => fingerprint),
+        problems: problemsOf(facts, findings()),
+      };
+    },
     edges: async (windowMs) => {
       const before = await currentEdges({ engine, store, readCounters });
       const startedMs = performance.now();
@@ -57,6 +70,15 @@ export function createMeshView({ mesh, store, ads, engine, startedAt, readCounte
       return acknowledgedReply(progress);
     },
   };
+}
+
+/** What was found about a pod or about an object that acts on it. */
+function problemsOf(facts: PodFacts, found: readonly Diagnostic[]): readonly Diagnostic[] {
+  const { accepts, authorizationPolicies, requestAuthentications, services, virtualServices, destinationRules, gateways } = facts;
+  const named = [...authorizationPolicies, ...requestAuthentications, ...services].map(({ name }) => name);
+  const sources = accepts.flatMap(({ source }) => source ?? []);
+  const objects = new Set([facts.name, ...named, ...sources, ...virtualServices, ...destinationRules, ...gateways]);
+  return found.filter(({ resource }) => resource.split(", ").some((name) => objects.has(name)));
 }
 
 function meshOf({ mesh }: MeshEngine): Mesh {

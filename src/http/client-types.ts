@@ -6,7 +6,7 @@ import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
-import type { AccessReply, AuthorityView, EdgeList, RenewalView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
 export interface RawList {
@@ -83,6 +83,8 @@ export interface ApiClient {
   diagnostics(): Promise<DiagnosticList>;
   /** May one workload call another? */
   access(question: AccessQuestion): Promise<AccessReply>;
+  /** @throws NotFound when there is no such pod. */
+  describePod(namespace: string, name: string): Promise<PodDescription>;
   edges(windowMs: number): Promise<EdgeList>;
   authority(): Promise<AuthorityView>;
   /** Begins a root rotation. @throws Conflict while one is under way. */

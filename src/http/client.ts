@@ -10,7 +10,7 @@ import { sendBatch } from "./client-batch.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
-import type { AccessReply, AuthorityView, EdgeList, RenewalView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
 const namesPollMs = 30_000;
@@ -106,6 +106,10 @@ class HttpApiClient implements ApiClient {
   async access({ headers, claims, ...question }: AccessQuestion): Promise<AccessReply> {
     const query = { ...question, headers: JSON.stringify(headers), claims: claims === undefined ? undefined : JSON.stringify(claims) };
     return this.#own("access", { query });
+  }
+
+  async describePod(namespace: string, name: string): Promise<PodDescription> {
+    return this.#own(`pods/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
   }
 
   async edges(windowMs: number): Promise<EdgeList> {

@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { AccessQuestion } from "../analyze/access/answer-access.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { NameTable } from "../model/name-table.ts";
-import type { AccessReply, AuthorityView, CertificateView, EdgeList, RenewalView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, CertificateView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
 
 /** metav1.Status: the body of every error, and of a delete that is done. */
 export interface KubeStatus {
@@ -154,6 +154,8 @@ export interface MeshView {
   proxies(): ProxyList;
   diagnostics(): DiagnosticList;
   access(question: AccessQuestion): AccessReply;
+  /** @throws NotFound when there is no such pod. */
+  describePod(namespace: string, name: string): PodDescription;
   /** Looks at the proxies twice, a window apart. */
   edges(windowMs: number): Promise<EdgeList>;
   authority(): AuthorityView;

@@ -4,8 +4,11 @@
 import { z } from "zod";
 import type { AccessAnswer } from "../analyze/access/answer-access.ts";
 import type { Unknown } from "../analyze/access/party.ts";
+import type { PodFacts } from "../analyze/describe-pod.ts";
 import type { LiveEdge } from "../analyze/edges/edge.ts";
+import type { Diagnostic } from "../api/diagnostic.ts";
 import { isJsonObject, type JsonObject } from "../api/json.ts";
+import type { ProxyStatus } from "./contract.ts";
 
 /** GET /lateen/v1/authority. Times are RFC 3339. */
 export interface AuthorityView {
@@ -88,5 +91,19 @@ export interface EdgeList {
   readonly unread: readonly string[];
 }
 
+/** GET /lateen/v1/pods/<namespace>/<name>. */
+export interface PodDescription extends PodFacts {
+  readonly certificate?: CertificateView;
+  /** Fingerprints of the roots it trusts. */
+  readonly roots: readonly string[];
+  /** Of its proxy; undefined without one. */
+  readonly proxyStatus?: ProxyStatus;
+  /** What the analysis found about the pod and about the objects that act on it. */
+  readonly problems: readonly Diagnostic[];
+}
+
 /** Query of /lateen/v1/edges. */
 export const edgesQuerySchema = z.object({ windowMs: z.coerce.number().int().min(0).max(60_000).default(1000) });
+
+/** Path of /lateen/v1/pods/<namespace>/<name>. */
+export const podPathSchema = z.object({ namespace: z.string(), name: z.string() });

@@ -13,26 +13,16 @@ import { acceptedOf, type RawResource } from "../store/store.ts";
 import { createApiClient } from "./client.ts";
 import type { ApiClient, ClientWatchEvent } from "./client-types.ts";
 import type { MeshView } from "./contract.ts";
-import type { AuthorityView } from "./security-contract.ts";
 import { type ApiServer, startApiServer } from "./server.ts";
 import { RefusedResource } from "./transport.ts";
 
-const authority = (phase: "steady" | "distributing"): AuthorityView => ({
-  trustDomain: "cluster.local",
-  source: "own",
-  roots: [],
-  issuer: { notBefore: "2030-01-01T00:00:00.000Z", notAfter: "2031-01-01T00:00:00.000Z" },
-  isRootDue: false,
-  rotation: { phase, step: 1, waitingFor: [] },
-});
+const notAskedFor = (): never => {
+  throw new Error("not asked for here");
+};
 
 const view: MeshView = {
-  edges: (windowMs) => Promise.resolve({ windowMs, edges: [], unread: [] }),
-  access: (question) => ({ problem: JSON.stringify(question), fix: "" }),
-  authority: () => authority("steady"),
-  renewCertificates: () => ({ certificates: 3 }),
-  rotateRoot: () => authority("distributing"),
-  abortRootRotation: () => authority("steady"),
+  ...{ describePod: notAskedFor, edges: notAskedFor, access: notAskedFor, authority: notAskedFor, rotateRoot: notAskedFor },
+  ...{ abortRootRotation: notAskedFor, renewCertificates: notAskedFor },
   status: () => ({
     mesh: "test",
     revision: 1,
@@ -377,21 +367,4 @@ describe("around it", () => {
     server = await start();
     expect(acceptedOf(store.create(configMap("z"))).name).toBe("z");
   });
-});
-
-test("the authority is read, rotated and called off by routes of its own", async () => {
-  expect(await client.authority()).toEqual(authority("steady"));
-  expect(await client.renewCertificates()).toEqual({ certificates: 3 });
-  expect((await client.rotateRoot()).rotation?.phase).toBe("distributing");
-  expect((await client.abortRootRotation()).rotation?.phase).toBe("steady");
-  expect((await send("GET", "/lateen/v1/authority/rotate-root")).code).toBe(404);
-});
-
-test("a question who may call whom arrives as it was asked", async () => {
-  const question = { from: "a/b", to: "c&d", namespace: "shop", path: "/x?y=ü", headers: [["k", "v=1"]] as const, claims: { iss: "i" } };
-  const answer = await client.access(question);
-  expect(JSON.parse("problem" in answer ? answer.problem : "")).toEqual(question);
-  expect((await send("GET", "/lateen/v1/access?from=a&to=b&claims=7")).code).toBe(400);
-  expect((await send("GET", "/lateen/v1/access?from=a&to=b&headers=x")).code).toBe(400);
-  expect((await send("GET", "/lateen/v1/access?from=a")).code).toBe(400);
 });

@@ -79,7 +79,7 @@ function serviceEdge({ host, port, subset, ...counted }: Counted & Named): Edge 
   const isOutside =
     target === undefined && service?.kind === "ServiceEntry" && expected.kind === "plaintext" && expected.source === undefined;
   const reason = "the host is outside of the mesh, and no DestinationRule makes TLS for it";
-  const to = target === undefined ? external(host) : workloadEnd(target);
+  const to = target === undefined ? endpointEnd(endpoint, host) : workloadEnd(target);
   return edgeOf(counted, { to, target, port, protocol, expected: isOutside ? { ...expected, reason } : expected });
 }
 
@@ -276,6 +276,12 @@ function outsideCallers(proxy: MeshProxy, port: number, http: HttpCounters): rea
 
 function workloadEnd({ namespace, workload, kind }: MeshProxy): EdgeEnd {
   return { name: `${namespace}/${workload.name}`, kind: kind === "gateway" ? "gateway" : "workload" };
+}
+
+/** A pod without a proxy, or a host outside. */
+function endpointEnd(endpoint: Endpoint | undefined, host: string): EdgeEnd {
+  const { workload } = endpoint ?? {};
+  return workload === undefined ? external(host) : { name: `${workload.namespace}/${workload.name}`, kind: "workload" };
 }
 
 function external(host: string): EdgeEnd {

@@ -77,6 +77,18 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./get.ts")).runGet,
   },
   {
+    name: "describe",
+    onRunningMesh: true,
+    summary: "one object and what concerns it: of a pod identity, certificate, policies, routes and problems",
+    args: [
+      { name: "<kind>", description: "kind, plural or short name; kind/name works too" },
+      { name: "[name]", description: "its name" },
+    ],
+    options: [namespaceOption, outputOption],
+    examples: ["lateen describe pod web-v1-7d4f-x2 -n shop", "lateen describe vs web"],
+    load: async () => (await import("./describe.ts")).runDescribe,
+  },
+  {
     name: "delete",
     onRunningMesh: true,
     summary: "delete objects by name or by manifest",

@@ -4,7 +4,7 @@ import type { FastifyInstance } from "fastify";
 import { acknowledgedQuerySchema, namesQuerySchema } from "../contract.ts";
 import type { AppOptions } from "../options.ts";
 import { parsed } from "../request.ts";
-import { accessQuerySchema, edgesQuerySchema } from "../security-contract.ts";
+import { accessQuerySchema, edgesQuerySchema, podPathSchema } from "../security-contract.ts";
 
 export function addLateenRoutes(app: FastifyInstance, { view, signal }: AppOptions): void {
   app.get("/lateen/v1/status", () => view.status());
@@ -12,6 +12,10 @@ export function addLateenRoutes(app: FastifyInstance, { view, signal }: AppOptio
   app.get("/lateen/v1/diagnostics", () => view.diagnostics());
   app.get("/lateen/v1/access", (request) => view.access(parsed(accessQuerySchema, request.query)));
   app.get("/lateen/v1/edges", (request) => view.edges(parsed(edgesQuerySchema, request.query).windowMs));
+  app.get("/lateen/v1/pods/:namespace/:name", (request) => {
+    const { namespace, name } = parsed(podPathSchema, request.params);
+    return view.describePod(namespace, name);
+  });
   app.get("/lateen/v1/authority", () => view.authority());
   app.post("/lateen/v1/authority/renew", () => view.renewCertificates());
   app.post("/lateen/v1/authority/rotate-root", () => view.rotateRoot());
