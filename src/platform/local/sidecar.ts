@@ -84,6 +84,9 @@ function envoyArguments(bootstrapPath: string, spec: SidecarSpec): readonly stri
     String(logFlushMs),
     "--drain-time-s",
     String(spec.drainTimeSeconds ?? defaultDrainTimeSeconds),
+    // As Istio: connections of a replaced listener end with their next answer, so nobody goes on in plaintext where STRICT is in force.
+    "--drain-strategy",
+    "immediate",
     "--log-level",
     spec.logLevel ?? "warning",
     ...(spec.extraArgs ?? []),
