@@ -25,6 +25,8 @@ export interface TestMeshOptions {
   /** More images than test/app:v1…v3; external hosts. */
   readonly lateenYaml?: Readonly<Record<string, unknown>>;
   readonly args?: readonly string[];
+  /** More environment of `lateen up`. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Start although an object of the manifests is refused. */
   readonly badManifests?: boolean;
 }
@@ -67,7 +69,7 @@ export class TestMesh {
     writeFileSync(join(home, "app.yaml"), options.manifests);
     writeFileSync(join(home, "lateen.yaml"), stringify(lateenYamlOf(options)));
     const args = [mainPath, "--mesh", "t", "up", "-f", join(home, "app.yaml"), "--timeout", "45s", ...(options.args ?? [])];
-    const env = { ...process.env, XDG_RUNTIME_DIR: home };
+    const env = { ...process.env, ...options.env, XDG_RUNTIME_DIR: home };
     const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     let said = "";
     child.stdout?.on("data", (chunk: Buffer) => {
@@ -245,13 +247,17 @@ export function logsIn(folder: string): string {
   }
 }
 
+export interface AppOptions {
+  readonly namespace?: string;
+  readonly replicas?: number;
+  /** False: pods without a proxy. */
+  readonly sidecar?: boolean;
+  readonly serviceAccountName?: string;
+}
+
 /** YAML of a Deployment of the test application and, for its first version, the Service in front. */
-export function appYaml(
-  name: string,
-  versions: readonly string[],
-  options: { readonly namespace?: string; readonly replicas?: number } = {},
-): string {
-  const { namespace = "default", replicas = 1 } = options;
+export function appYaml(name: string, versions: readonly string[], options: AppOptions = {}): string {
+  const { namespace = "default", replicas = 1, sidecar = true, serviceAccountName } = options;
   const deployments = versions.map((version) => {
     const labels = { app: name, version };
     return {
@@ -262,8 +268,9 @@ export function appYaml(
         replicas,
         selector: { matchLabels: labels },
         template: {
-          metadata: { labels },
+          metadata: { labels: sidecar ? labels : { ...labels, "sidecar.istio.io/inject": "false" } },
           spec: {
+            serviceAccountName,
             terminationGracePeriodSeconds: 5,
             containers: [
               {

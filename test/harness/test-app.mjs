@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { selfSigned } from "../../examples/shop/remote/certificate.mjs";
 import { runHttp, startLoad, stopLoad } from "./test-app-client.mjs";
 import { tcpBurst, tcpOnce, tlsGet, upgraded } from "./test-app-streams.mjs";
+import { tlsSay, tlsServe } from "./test-app-tls.mjs";
 
 const version = process.env.VERSION ?? "";
 const pod = hostname();
@@ -135,6 +136,8 @@ async function run(command) {
   if (command.kind === "tcp-once") return await tcpOnce(command);
   if (command.kind === "tcp-burst") return await tcpBurst(command);
   if (command.kind === "upgrade") return await upgraded(command);
+  if (command.kind === "tls-say") return await tlsSay(command);
+  if (command.kind === "tls-serve") return await tlsServe(command);
   if (command.kind === "tls") return await tlsGet(command);
   if (command.kind === "grpc") return await grpcCall(command);
   if (command.kind === "grpc-burst") return await grpcBurst(command);

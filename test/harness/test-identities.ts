@@ -12,6 +12,8 @@ export interface TestCertificate {
 
 export interface TestAuthority {
   readonly certificatePem: string;
+  /** Of the root itself. */
+  readonly keyPem: string;
   /** A certificate with exactly these names. */
   issue(names: TestNames): TestCertificate;
   /** A certificate that only its own key vouches for. */
@@ -60,6 +62,7 @@ export function testAuthority(): TestAuthority {
   };
   return {
     certificatePem: certificate({ subject: name, profile: { kind: "ca", pathLength: undefined } }, root),
+    keyPem: root.keyPem,
     issue: ({ uri, dnsNames = [], validMs, key }) => {
       const leaf = newKey(key);
       const workload = { subject: emptyName, profile: { kind: "workload", uri, dnsNames } } as const;

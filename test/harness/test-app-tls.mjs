@@ -1,0 +1,45 @@
+// TLS with certificates that the test brings, from inside a pod: what a peer does that speaks mutual TLS without a sidecar, honest or not.
+
+import { createServer } from "node:https";
+import { connect } from "node:tls";
+
+/**
+ * Connects with this certificate (PEM; none when unset), says `text`, and tells what came back before the end: {text, error, peer}.
+ * With TLS 1.3 a client learns only then whether its certificate was taken.
+ */
+export function tlsSay({ host, port, cert, key, serverName = "test", alpn = [], text = "", timeoutMs = 5000 }) {
+  return new Promise((resolve) => {
+    let got = "";
+    let peer = "";
+    let timer;
+    const socket = connect({ host, port, cert, key, servername: serverName, rejectUnauthorized: false, ALPNProtocols: alpn });
+    const done = (error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ text: got, error, peer });
+    };
+    timer = setTimeout(() => done("time-out"), timeoutMs);
+    socket.on("secureConnect", () => {
+      peer = socket.getPeerX509Certificate()?.subjectAltName ?? "";
+      socket.write(text);
+    });
+    socket.on("error", (error) => done(error.code ?? String(error)));
+    socket.on("close", () => done("closed"));
+    socket.on("data", (chunk) => {
+      got += chunk;
+      done();
+    });
+  });
+}
+
+/** Answers HTTP/1.1 over TLS with this certificate, to anybody, for as long as the pod lives. */
+export function tlsServe({ port, cert, key }) {
+  return new Promise((resolve, reject) => {
+    const server = createServer({ cert, key, requestCert: true, rejectUnauthorized: false }, (request, response) => {
+      const client = request.socket.getPeerX509Certificate()?.subjectAltName ?? "";
+      response.writeHead(200, { "x-served-by": "impostor" }).end(JSON.stringify({ client }));
+    });
+    server.once("error", reject);
+    server.listen(port, () => resolve({}));
+  });
+}
