@@ -116,6 +116,20 @@ describe("a key set", () => {
     await eventually(() => keys.jwks.has(one.uri));
   });
 
+  test("is not fetched from where a description may not lead", async () => {
+    using keys = fetcher();
+    const targets = [`https://127.0.0.1:${port}/hidden`, `http://${host}:${port}/hidden`, "file:///etc/passwd", ""];
+    handlers.set("/hidden", answer(keySet("a")));
+    const all = targets.map((target, index) => {
+      handlers.set(`/${index}`, answer(JSON.stringify({ jwks_uri: target })));
+      return wanted(`/${index}`, { isDiscovery: true });
+    });
+    keys.want([...all, wanted("/0?plain")]);
+    await eventually(() => keys.problems.size === targets.length + 1);
+    expect(keys.jwks.size).toBe(0);
+    expect(requests).not.toContain("/hidden");
+  });
+
   test("follows redirects, each looked up and checked", async () => {
     handlers.set("/a", redirect("/b", 301));
     handlers.set("/b", redirect(uriOf("/keys"), 307));

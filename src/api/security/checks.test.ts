@@ -128,6 +128,8 @@ const requestAuthentications: readonly (readonly [spec: string, ...expected: str
   ["{}"],
   ["{jwtRules: [{issuer: a}]}"],
   ["{jwtRules: [{}, {issuer: ''}]}", `LTN0808 ${at}.issuer`, "LTN0808 spec.jwtRules[1].issuer"],
+  ["{jwtRules: [{jwksUri: 'https://a.example/keys'}]}"],
+  [`{jwtRules: [{jwks: '{"keys": [${pointOfRfc7517}]}'}]}`, `LTN0808 ${at}.issuer`],
   [jwt("jwksUri: 'https://a.example/keys', audiences: [b], timeout: 2s, forwardOriginalToken: true")],
   [jwt("jwks_uri: 'https://a.example/keys'")],
   [jwt("jwksUri: 'https://a.example/keys', jwks_uri: 'https://a.example/keys'"), `LTN0808 ${at}`],

@@ -12,6 +12,7 @@ import { parseKeySet } from "./key-set.ts";
 import { checkSelection, targetRef, workloadSelector } from "./selection.ts";
 
 const jwtRule = z.strictObject({
+  /** Tokens of any issuer when empty. */
   issuer: z.string().optional(),
   /** Any audience when empty (Istio's documentation says otherwise, its code doesn't). */
   audiences: stringList,
@@ -90,8 +91,11 @@ function checkJwtRule(rule: JwtRule, path: FieldPath): readonly Finding[] {
   return [...checkIssuer(rule, path), ...checkKeys(rule, path), ...checkPlaces(rule, path), ...checkOutput(rule, path)];
 }
 
-function checkIssuer({ issuer, audiences }: JwtRule, path: FieldPath): readonly Finding[] {
-  const missing = issuer === undefined || issuer === "" ? [invalid([...path, "issuer"], "must name the tokens' issuer")] : [];
+/** Istio takes a rule without issuer when it says where the keys are: their owner may name himself as he likes. */
+function checkIssuer(rule: JwtRule, path: FieldPath): readonly Finding[] {
+  const { issuer, audiences } = rule;
+  const isMissing = (issuer ?? "") === "" && (jwksUriOf(rule) ?? "") === "";
+  const missing = isMissing ? [invalid([...path, "issuer"], "must name the tokens' issuer, unless jwksUri is set")] : [];
   return [...missing, ...noneEmpty(audiences, [...path, "audiences"])];
 }
 

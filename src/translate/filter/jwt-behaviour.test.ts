@@ -265,6 +265,13 @@ describe("of one rule", () => {
     expect(await envoy.stat("listener_manager.listener_create_success")).toBe(created);
   });
 
+  test("without issuer, whoever has the keys names himself", async () => {
+    const anybody = policy("any", { jwksUri: "https://three.example/keys" });
+    await envoy.load(config([anybody], setsOf(published(ec))));
+    for (const iss of ["a", "b", undefined]) expect((await send(bearer(ec.token({ iss })))).status).toBe(200);
+    expect((await send(bearer(other.token({ iss: "a" })))).status).toBe(401);
+  });
+
   beforeEach(() => {
     expect(envoy.log()).not.toMatch(/deprecated|rejected/i);
   });

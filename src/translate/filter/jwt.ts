@@ -53,7 +53,7 @@ export function jwtAuthentication(policies: readonly RequestAuthentication[], op
 export function jwtProvider(rule: JwtRule, { keySets, clearRouteCache }: JwtOptions): JwtProviderJson {
   const { issuer, audiences, fromHeaders, fromParams, fromCookies, outputClaimToHeaders } = rule;
   return defined<JwtProviderJson>({
-    issuer,
+    issuer: issuer || undefined,
     audiences: some(audiences),
     localJwks: { inlineString: keysOf(rule, keySets) },
     forward: rule.forwardOriginalToken,
