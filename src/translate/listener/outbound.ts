@@ -16,23 +16,27 @@ import { streamAlpnFilter } from "../filter/mesh-alpn.ts";
 import { rbacNetworkFilters } from "../filter/rbac-filters.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
 import { terminatedChain } from "./gateway.ts";
-import { httpApplicationProtocols, httpInspector, tlsInspector } from "./listener-filters.ts";
+import { httpApplicationProtocols, httpInspector, tlsInspector, tlsInspectorOn } from "./listener-filters.ts";
 
 /** Where connections to unknown destinations go. */
 export function unknownCluster({ outboundTrafficPolicy }: MeshSettings): string {
   return outboundTrafficPolicy === "ALLOW_ANY" ? passthroughClusterName : blackHoleClusterName;
 }
 
+/** Where TLS begins with the connection: https, ldaps, dns, ftps, imaps, pop3s, and what APIs and dashboards use (IANA's registry). */
+const tlsPorts: readonly number[] = [443, 636, 853, 990, 993, 995, 6443, 8443, 9443];
+
 /** Port 15001: hands a connection to the listener of its original destination; unknown destinations stay here. */
 export function virtualOutboundListener(settings: MeshSettings): ListenerJson {
-  // What is refused is waited on, so that the access log can name the host a TLS client wanted; nobody's server is kept from speaking first.
+  // So that the access log can name the host a refused TLS client wanted. Only on ports where the client always speaks first: connections to
+  // hosts of the mesh come through here as well, and their servers must not be kept from speaking.
   const refuses = settings.outboundTrafficPolicy === "REGISTRY_ONLY";
   return defined<ListenerJson>({
     name: virtualOutboundListenerName,
     address: socketAddress("0.0.0.0", outboundCapturePort),
     trafficDirection: "OUTBOUND",
     useOriginalDst: true,
-    listenerFilters: refuses ? [tlsInspector] : undefined,
+    listenerFilters: refuses ? [tlsInspectorOn({ only: tlsPorts })] : undefined,
     listenerFiltersTimeout: refuses ? protoDuration(settings.protocolDetectionTimeout) : undefined,
     continueOnListenerFiltersTimeout: refuses ? true : undefined,
     filterChains: [
