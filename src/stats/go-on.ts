@@ -9,7 +9,7 @@ export const goOnGrid: readonly number[] = [0, 0.4];
 
 /** The process for one step of a release; each step starts its own. */
 export function startGoOn(settings: Partial<Omit<MixtureSettings, "scale">> = {}): ProcessState {
-  const defaults = { margin: defaultErrorMargin, grid: goOnGrid, ...rareEvents, factorCap: defaultFactorCap };
+  const defaults = { margin: defaultErrorMargin, grid: goOnGrid, ...rareEvents, factorCap: defaultFactorCap, lateOnset: "none" as const };
   return startProcess({ ...defaults, ...settings, scale: "between" });
 }
 

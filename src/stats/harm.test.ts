@@ -41,13 +41,13 @@ test("an empty arm leaves the evidence where it is, and the baseline's past stil
 test("no block multiplies a product by more than the cap", () => {
   const worst = { candidate: { trials: 1000, events: 1000 }, baseline: { trials: 9000, events: 0 } };
   const capped = observe(startHarm(), worst);
-  expect(Math.max(...capped.mixture.logProducts)).toBeCloseTo(Math.log(3), 12);
+  expect(logEvidence(capped)).toBeLessThanOrEqual(Math.log(3));
   expect(logEvidence(observe(startHarm({ factorCap: "none" }), worst))).toBeGreaterThan(1000);
 });
 
 test("with one alternative and no margin it is the product of the golden factors", () => {
   // The prior alone is the baseline's past: θ_b = 0.01 at the first block, and nearly so at the second.
-  const start = startHarm({ margin: noMargin, factorCap: "none", grid: [3], prior: { trials: 1e12, events: 1e10 } });
+  const start = startHarm({ margin: noMargin, factorCap: "none", lateOnset: "none", grid: [3], prior: { trials: 1e12, events: 1e10 } });
   const block = { candidate: { trials: 100, events: 3 }, baseline: { trials: 900, events: 9 } };
   expect(logEvidence(observe(observe(start, block), block))).toBeCloseTo(2 * Math.log(3.084211621), 6);
 });
@@ -98,6 +98,15 @@ test("after a million clean requests of the baseline a broken candidate is still
   expect(150 * 5e-7).toBeLessThan(0.001);
 });
 
+test("harm that begins after ten healthy minutes is found in about a minute, not in more", () => {
+  const history = [...steady(600, { sizes: [10, 90], rates: [0.001, 0.001] }), ...steady(70, { sizes: [10, 90], rates: [0.05, 0.001] })];
+  const found = (start: ProcessState) =>
+    Array.from({ length: 6 }, (_, seed) => played(start, seed + 1, history)).filter((state) => logEvidence(state) >= logThreshold(0.01))
+      .length;
+  expect(found(startHarm())).toBe(6);
+  expect(found(startHarm({ lateOnset: "none" }))).toBeLessThan(6);
+});
+
 test("an incident that both share, while weights ramp, is nobody's harm; pooled over time it would be", () => {
   const ramp: readonly Second[] = [
     ...steady(60, { sizes: [1, 99], rates: [0.01, 0.01] }),
@@ -114,14 +123,14 @@ test("an incident that both share, while weights ramp, is nobody's harm; pooled 
   for (const [candidate = 0, baseline = 1] of pooledRates) expect(candidate / baseline).toBeGreaterThan(1.3);
 });
 
-test("200 healthy runs of eight minutes, looked at each second, rates drifting: at most α ever cross", () => {
+test("120 healthy runs of five minutes, looked at each second, rates drifting: at most α ever cross", () => {
   const alpha = 0.05;
-  const seconds = Array.from({ length: 480 }, (_, second): Second => {
+  const seconds = Array.from({ length: 300 }, (_, second): Second => {
     const rate = 0.01 * (1.5 + Math.sin(second / 50));
-    const candidate = [1, 3, 13, 25][Math.floor(second / 120)] ?? 25;
+    const candidate = [1, 3, 13, 25][Math.floor(second / 75)] ?? 25;
     return { sizes: [candidate, 50 - candidate], rates: [rate, rate] };
   });
-  const runs = 200;
+  const runs = 120;
   let alarms = 0;
   for (let seed = 1; seed <= runs; seed += 1) {
     if (played(startHarm({ margin: noMargin }), seed, seconds).maxLogEvidence >= logThreshold(alpha)) alarms += 1;

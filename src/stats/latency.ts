@@ -4,8 +4,8 @@
 import { z } from "zod";
 import { type Block, emptyArm, soundArm } from "./block.ts";
 import { startGoOn } from "./go-on.ts";
-import { defaultFactorCap } from "./harm.ts";
-import { logSumExp } from "./log-space.ts";
+import { defaultFactorCap, defaultLateOnset } from "./harm.ts";
+import { logMeanExp } from "./log-space.ts";
 import type { Margin } from "./margin.ts";
 import {
   anyRate,
@@ -48,8 +48,11 @@ export interface EdgeEvidence {
 /** Multipliers of the odds to be slower than an edge (release-engine design §4). */
 export const latencyGrid: readonly number[] = [1.15, 1.3, 1.6, 2.2, 3.5, 8, 20, 60];
 
-/** Of the share beyond an edge: a fifth more (release-engine design §2), and half a percentage point, without which far edges can't be shown fine. */
-export const defaultLatencyMargin: Margin = { ratio: 1.2, plus: 0.005 };
+/**
+ * Of the share beyond an edge: a fifth more (release-engine design §2), and a tenth of a percentage point as for errors, without which edges that
+ * nearly nothing is beyond could never be shown to be fine.
+ */
+export const defaultLatencyMargin: Margin = { ratio: 1.2, plus: 0.001 };
 
 /** The process with everything at its default but what is given. */
 export function startLatency(edgesMs: readonly number[], settings: Partial<MixtureSettings> = {}): LatencyState {
@@ -59,6 +62,7 @@ export function startLatency(edgesMs: readonly number[], settings: Partial<Mixtu
     scale: "odds" as const,
     ...anyRate,
     factorCap: defaultFactorCap,
+    lateOnset: defaultLateOnset,
   };
   const all = { ...defaults, ...settings };
   return { settings: all, edgesMs, mixtures: edgesMs.map(() => startMixture(all)), blocks: 0, maxLogEvidence: 0 };
@@ -80,20 +84,24 @@ export function observeLatency(state: LatencyState, block: LatencyBlock): Latenc
 }
 
 /** ln E: the mean over the edges. */
-export function latencyLogEvidence({ mixtures }: LatencyState): number {
-  return logSumExp(mixtures.map(logEvidenceOfMixture)) - Math.log(mixtures.length);
+export function latencyLogEvidence(state: LatencyState): number {
+  return logMeanExp(logEvidencePerEdge(state));
 }
 
 /** ln E for "every edge": the smallest. That all are within the margin is shown only when each is. */
-export function everyEdgeLogEvidence({ mixtures }: LatencyState): number {
-  return Math.min(...mixtures.map(logEvidenceOfMixture));
+export function everyEdgeLogEvidence(state: LatencyState): number {
+  return Math.min(...logEvidencePerEdge(state));
+}
+
+function logEvidencePerEdge({ settings, mixtures }: LatencyState): readonly number[] {
+  return mixtures.map((mixture) => logEvidenceOfMixture(settings, mixture));
 }
 
 /** All edges in their order, with measured shares (0 without requests). */
-export function edgeEvidence({ edgesMs, mixtures }: LatencyState): readonly EdgeEvidence[] {
+export function edgeEvidence({ settings, edgesMs, mixtures }: LatencyState): readonly EdgeEvidence[] {
   return mixtures.map((mixture, index) => ({
     edgeMs: edgesMs[index] ?? Number.NaN,
-    logEvidence: logEvidenceOfMixture(mixture),
+    logEvidence: logEvidenceOfMixture(settings, mixture),
     candidateShare: shareOf(mixture.candidate),
     baselineShare: shareOf(mixture.baseline),
   }));

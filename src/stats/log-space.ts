@@ -14,3 +14,9 @@ export function logSumExp(values: readonly number[]): number {
 export function logMeanExp(values: readonly number[]): number {
   return logSumExp(values) - Math.log(values.length);
 }
+
+/** ln(exp(a) + exp(b)). */
+export function logAdd(a: number, b: number): number {
+  const top = Math.max(a, b);
+  return Number.isFinite(top) ? top + Math.log1p(Math.exp(-Math.abs(a - b))) : top;
+}

@@ -1,5 +1,5 @@
 // How much worse a candidate may be: p_c ≤ ratio·p_b + plus. And, for a pair of rates beyond that line, the point on the line which makes
-// their likelihood ratio an e-value (docs/decisions/010): the root of the derivative of a concave function, so there is exactly one.
+// their likelihood ratio an e-value (docs/decisions/013): the root of the derivative of a concave function, so there is exactly one.
 
 import { z } from "zod";
 import type { Block, Rates } from "./block.ts";

@@ -26,7 +26,7 @@ test.each([
   expect(Math.abs((needed?.p95 ?? 0) / p95 - 1)).toBeLessThan(tolerance);
 });
 
-test("with a margin of half as much again and a tenth of a point: what is measured (docs/decisions/010)", () => {
+test("with a margin of half as much again and a tenth of a point: what is measured (docs/decisions/013)", () => {
   const needed = candidateRequestsNeeded({ candidate: 0.03, baseline: 0.01 }, { margin: harm.margin, share: 0.1, alpha: 0.01 });
   expect(Math.abs((needed?.median ?? 0) / 1380 - 1)).toBeLessThan(0.1);
   expect(Math.abs((needed?.p80 ?? 0) / 2240 - 1)).toBeLessThan(0.1);

@@ -95,7 +95,8 @@ function forecast(input: PlanInput, factors: Quantiles): Forecast | undefined {
   const blockSeconds = Math.max(1, 1 / candidatePerSecond, 1 / baselinePerSecond);
   const sizes = { candidateTrials: candidatePerSecond * blockSeconds, baselineTrials: baselinePerSecond * blockSeconds };
   const growth = bestGrowth(settings, rates, sizes);
-  const left = logThreshold(alpha) - logEvidence;
+  const heldBack = settings.lateOnset === "none" ? 0 : -Math.log(settings.lateOnset.atStart);
+  const left = logEvidence < logThreshold(alpha) ? logThreshold(alpha) + heldBack - logEvidence : 0;
   if (left <= 0) return { seconds: scaled(factors, 0), candidateRequests: scaled(factors, 0) };
   if (!(growth > 0)) return undefined;
   const perBlock = Math.max(1, Math.round(sizes.candidateTrials));

@@ -17,4 +17,5 @@ export const catalogue: readonly Entry[] = [
   { name: "sidecar-cost", load: () => import("./sidecar-cost.ts") },
   { name: "pods", load: () => import("./pods.ts") },
   { name: "ca", load: () => import("./ca.ts") },
+  { name: "stats", load: () => import("./stats.ts") },
 ];
