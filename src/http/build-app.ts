@@ -11,6 +11,7 @@ import { addBatchRoute } from "./routes/batch.ts";
 import { addDiscoveryRoutes } from "./routes/discovery.ts";
 import { addKubeRoutes } from "./routes/kube.ts";
 import { addLateenRoutes } from "./routes/lateen.ts";
+import { addTokenRequestRoute } from "./routes/token-request.ts";
 
 /** As Kubernetes' API server: 3 MiB. */
 const bodyLimit = 3 * 1024 * 1024;
@@ -35,6 +36,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   );
   addDiscoveryRoutes(app, options);
   addKubeRoutes(app, options);
+  if (options.tokens !== undefined) addTokenRequestRoute(app, options, options.tokens);
   addLateenRoutes(app, options);
   addBatchRoute(app, options);
   return app;

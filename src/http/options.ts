@@ -4,6 +4,7 @@ import type { Logger } from "../lib/log.ts";
 import type { Parser } from "../store/parser.ts";
 import type { Store } from "../store/store.ts";
 import type { MeshView } from "./contract.ts";
+import type { TokenIssuing } from "./routes/token-request.ts";
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -14,6 +15,8 @@ export interface ApiServerOptions {
   readonly socketPath: string;
   /** Loopback TCP beside it, for kubectl and browsers; port 0 is any free one. */
   readonly tcp?: { readonly port: number; readonly token: string };
+  /** Makes service-account tokens for TokenRequests; without it there are none. */
+  readonly tokens?: TokenIssuing;
   /** Version told at /version, for example "0.1.0". */
   readonly version: string;
   /** Bytes a watcher may leave unread before it is cut off; default 1 MiB. */
