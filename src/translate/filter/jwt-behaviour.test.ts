@@ -220,6 +220,15 @@ describe("of several rules", () => {
     expect((await send({ "x-bare": ec.token(claims) })).status).toBe(401);
   });
 
+  test("a good token doesn't make up for a bad one in another rule's place", async () => {
+    const both = (first: string, second: string) => send({ ...bearer(first), "x-two": `JWT ${second}` });
+    const [goodTwo, badTwo] = [fetched.token({ iss: "two", sub: "bob" }), other.token({ iss: "two", sub: "root" })];
+    expect((await both(good(), badTwo)).status).toBe(401);
+    expect((await both(other.token(claims), goodTwo)).status).toBe(401);
+    expect((await send({ ...bearer(good()), "x-three": ec.token({ iss: "three" }) })).status).toBe(401);
+    expect(await both(good(), goodTwo)).toMatchObject({ status: 200, payload: { sub: "bob" } });
+  });
+
   test("headers that rules write can't be brought along", async () => {
     const answer = await send({ "x-payload-out": "forged", "x-sub": "root", "x-level": "9" });
     expect(answer.status).toBe(200);
@@ -240,6 +249,35 @@ describe("of several rules", () => {
   test("a preflight needs no token", async () => {
     const headers = { origin: "https://a.example", "access-control-request-method": "GET", authorization: "Bearer bad" };
     expect((await fetch(`http://127.0.0.1:${envoy.port}/`, { method: "OPTIONS", headers })).status).toBe(200);
+  });
+});
+
+describe("of rules that share a place", () => {
+  const [first, second, third] = ["a", "b", "c"].map((kid) => tokenSigner("ES256", kid));
+  const rule = (iss: string, signer: TokenSigner | undefined, more: object = {}) => ({
+    issuer: iss,
+    jwks: signer === undefined ? "" : keySetOf(signer),
+    ...more,
+  });
+  beforeAll(() => {
+    const rules = [
+      rule("a", first),
+      rule("b", second, { fromHeaders: [{ name: "Authorization", prefix: "Bearer " }, { name: "x-b" }] }),
+      rule("c", third, { fromHeaders: [{ name: "X-B" }], fromCookies: ["c"] }),
+    ];
+    return envoy.load(config([policy("shared", ...rules)]));
+  });
+
+  test("a token of any of them passes where its rule looks, and nowhere else", async () => {
+    const [a, b, c] = [first, second, third].map((signer, index) => signer?.token({ iss: "abc"[index] }) ?? "");
+    expect((await send({})).status).toBe(200);
+    for (const token of [a, b]) expect((await send(bearer(token ?? ""))).status).toBe(200);
+    for (const token of [b, c]) expect((await send({ "x-b": token ?? "" })).status).toBe(200);
+    expect((await send({ cookie: `c=${c}` })).status).toBe(200);
+    expect((await send(bearer(c ?? ""))).status).toBe(401);
+    expect((await send({ "x-b": a ?? "" })).status).toBe(401);
+    expect((await send({ cookie: `c=${b}` })).status).toBe(401);
+    for (const headers of [bearer("bad"), { "x-b": "bad" }, { cookie: "c=bad" }]) expect((await send(headers)).status).toBe(401);
   });
 });
 

@@ -81,10 +81,20 @@ function some<Item>(items: readonly Item[]): Item[] | undefined {
 }
 
 /**
- * Some rule takes the token, or no rule finds one. The list of alternatives ends with "each rule finds nothing or a good token", which refuses
- * a bad token wherever it stands.
+ * Every place that a rule looks at has a good token or none. Istio lets one good token make up for bad ones anywhere else, which the application
+ * would then get for good (forwardOriginalToken); so only rules that share a place are alternatives.
  */
 function requirement(providers: readonly NamedProvider[]): JwtRequirementJson {
+  const all = groupsOf(providers).map(groupRequirement);
+  const [only] = all;
+  return only !== undefined && all.length === 1 ? only : { requiresAll: { requirements: all } };
+}
+
+/**
+ * Some rule takes the token, or no rule finds one. The list of alternatives ends with "each rule finds nothing or a good token", for requests
+ * without a token.
+ */
+function groupRequirement(providers: readonly NamedProvider[]): JwtRequirementJson {
   const [only] = providers;
   if (only !== undefined && providers.length === 1) return goodOrMissing(only);
   return {
@@ -99,4 +109,32 @@ function requirement(providers: readonly NamedProvider[]): JwtRequirementJson {
 
 function goodOrMissing({ name }: NamedProvider): JwtRequirementJson {
   return { requiresAny: { requirements: [{ providerName: name }, { allowMissing: {} }] } };
+}
+
+/** Rules that share a place, directly or through others, together; groups and rules in their order. */
+function groupsOf(providers: readonly NamedProvider[]): readonly (readonly NamedProvider[])[] {
+  const groups: { readonly places: readonly string[]; readonly members: readonly NamedProvider[] }[] = [];
+  for (const provider of providers) {
+    const places = placesOf(provider);
+    const sharing = groups.filter((group) => group.places.some((place) => places.includes(place)));
+    const merged = {
+      places: [...places, ...sharing.flatMap((group) => group.places)],
+      members: [...sharing.flatMap(({ members }) => members), provider],
+    };
+    const [first] = sharing;
+    const at = first === undefined ? groups.length : groups.indexOf(first);
+    groups.splice(at, 1, merged);
+    for (const other of sharing.slice(1)) groups.splice(groups.indexOf(other), 1);
+  }
+  return groups.map(({ members }) => members);
+}
+
+/** "header x-jwt", "parameter token", "cookie session"; Envoy's own places when the rule names none. */
+function placesOf({ provider }: NamedProvider): readonly string[] {
+  const places = [
+    ...(provider.fromHeaders ?? []).map(({ name = "" }) => `header ${name.toLowerCase()}`),
+    ...(provider.fromParams ?? []).map((name) => `parameter ${name}`),
+    ...(provider.fromCookies ?? []).map((name) => `cookie ${name}`),
+  ];
+  return places.length === 0 ? ["header authorization", "parameter access_token"] : places;
 }
