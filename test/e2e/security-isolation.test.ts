@@ -49,6 +49,18 @@ metadata: {name: ledger, namespace: b, annotations: {networking.istio.io/exportT
 spec: {selector: {app: store}, ports: [{name: http, port: 80, targetPort: 8080}]}
 `;
 
+/** Whoever serves metrics one day does so on 15020 and 15090; 15021, health, is everybody's. */
+const serveMetrics = "for port in 15020 15090; do python3 -m http.server $port & done; exec python3 -m http.server 15021";
+
+const metricsPod = `
+apiVersion: v1
+kind: Pod
+metadata: {name: metrics, namespace: b, labels: {app: metrics}}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers: [{name: app, image: test/metrics, readinessProbe: {httpGet: {port: 15090}, periodSeconds: 1}}]
+`;
+
 interface PodPlace {
   readonly name: string;
   readonly uid: string;
@@ -73,7 +85,12 @@ beforeAll(async () => {
   const apps = [appYaml("client", ["v1"], { namespace: "a" }), appYaml("store", ["v1"], { namespace: "b" })];
   mesh = await TestMesh.start({
     manifests: [...namespaces, secretsOfB, ...apps].join("---\n"),
-    lateenYaml: { images: { "test/spy": { command: ["sh", "-c", 'exec python3 spy.py "$0"'], workingDir: harness } } },
+    lateenYaml: {
+      images: {
+        "test/spy": { command: ["sh", "-c", 'exec python3 spy.py "$0"'], workingDir: harness },
+        "test/metrics": { command: ["sh", "-c", serveMetrics] },
+      },
+    },
   });
   podA = await placeOf("client", "a");
   podB = await placeOf("store", "b");
@@ -178,6 +195,24 @@ describe("a pod of namespace a", () => {
     expect(taken.names.filter((name) => name.startsWith("kubernetes://"))).toEqual([]);
   });
 
+  it("reads no metrics: they are for the node, at the fabric's address", async () => {
+    await mesh.apply(metricsPod);
+    const isReady = async () => {
+      const pod = (await mesh.client.get({ kind: "Pod", namespace: "b", name: "metrics" })) as unknown as { status?: { podIP?: string } };
+      return JSON.stringify(pod.status?.podIP === undefined ? {} : pod).includes('"type":"Ready","status":"True"');
+    };
+    await eventually(isReady, waitMs, "the pod with metrics");
+    const { ip } = await placeOf("metrics", "b");
+    const statusAt = async (port: number): Promise<number> => {
+      const [result] = (await mesh.run("client", { kind: "http", url: `http://${ip}:${port}/`, timeoutMs: 8000 }, "a")) as {
+        status: number;
+      }[];
+      return result?.status ?? 0;
+    };
+    expect(await statusAt(15021)).toBe(200);
+    for (const port of [15020, 15090]) expect([port, [0, 502, 503].includes(await statusAt(port))]).toEqual([port, true]);
+  });
+
   it("can't be another node", async () => {
     using taken = new RawAdsClient({ target: `unix:${xdsSocket(podA)}` });
     taken.ask("sds", ["default"], `${podB.name}.b`);
@@ -204,7 +239,7 @@ describe("the mesh", () => {
     expect(onHost.filter(({ address }) => !address.startsWith("127.0.0.1:") && !address.startsWith("[::1]:"))).toEqual([]);
     expect(portsOf(onHost)).toEqual([...mesh.gatewayPorts.values()].toSorted((a, b) => a - b));
     // Pods: Envoy's two listeners, DNS on loopback, and what applications and gateways open themselves. No admin, no metrics.
-    const open = all.filter(({ namespace, command }) => namespace !== host && !command.includes("test-app"));
+    const open = all.filter(({ namespace, command }) => namespace !== host && !/test-app|http.server/.test(command));
     const elsewhere = open.filter(({ address }) => !address.startsWith("127.0.0.1:") && !address.startsWith("[::1]:"));
     const known = [80, 8080, 9000, 15001, 15006];
     expect(portsOf(elsewhere).filter((port) => !known.includes(port) && !isEgress(elsewhere, port))).toEqual([]);
