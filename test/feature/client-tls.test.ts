@@ -217,6 +217,21 @@ describe("between workloads", () => {
     expect(failures(answers)).toEqual([]);
   });
 
+  test("fifty certificates of its own under load: each is used, and every request is answered", async () => {
+    await gateway.apply(web({}));
+    const answers = await underLoad(async (all) => {
+      await settledAs(all, true);
+      for (let round = 0; round < 50; round += 1) {
+        const used = all().at(-1)?.seen?.serial;
+        secrets.renew();
+        await gateway.apply(web({}));
+        await eventually(() => all().at(-1)?.seen?.serial !== used, 10_000, "connections with the new certificate");
+      }
+    });
+    expect(failures(answers)).toEqual([]);
+    expect(new Set(answers.map(({ seen }) => seen?.serial)).size).toBeGreaterThanOrEqual(50);
+  });
+
   test("service accounts come and go behind a service under load: every request is answered", async () => {
     const next = `
 apiVersion: v1

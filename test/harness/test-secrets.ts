@@ -16,6 +16,8 @@ export interface TestSecrets extends Disposable {
   readonly authority: Authority;
   /** The configuration with the secrets it names, as the control plane would send it. */
   withSecrets(config: ProxyConfig, mesh: Mesh, proxy: MeshProxy): ProxyConfig;
+  /** From now on every proxy has another certificate. */
+  renew(): void;
 }
 
 /**
@@ -28,17 +30,17 @@ export function startTestSecrets(
 ): TestSecrets {
   const parent = mkdtempSync(join(tmpdir(), "lateen-ca-"));
   const authority = openAuthority({ directory: join(parent, "ca"), trustDomain: defaultMeshSettings.trustDomain });
-  const secrets = new ProxySecrets({
-    authority,
-    certificates: new WorkloadCertificates({ authority }),
-    credentials,
-    systemRootsPem: systemRoots,
-  });
+  const start = () =>
+    new ProxySecrets({ authority, certificates: new WorkloadCertificates({ authority }), credentials, systemRootsPem: systemRoots });
+  let secrets = start();
   return {
     authority,
     withSecrets: (config, mesh, proxy) => {
       secrets.generation(mesh);
       return secrets.withSecrets(config, proxy);
+    },
+    renew: () => {
+      secrets = start();
     },
     [Symbol.dispose]: () => rmSync(parent, { recursive: true, force: true }),
   };

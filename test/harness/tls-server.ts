@@ -17,6 +17,8 @@ export interface SeenRequest {
   readonly alpn: string;
   /** Subject alternative names of the client's certificate, "" for none. */
   readonly client: string;
+  /** Of the client's certificate. */
+  readonly serial: string;
   readonly host: string;
 }
 
@@ -84,8 +86,9 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
           sni: "servername" in socket && typeof socket.servername === "string" ? socket.servername : "",
           alpn: socket.alpnProtocol === false || socket.alpnProtocol === null ? "" : socket.alpnProtocol,
           client: socket.getPeerX509Certificate()?.subjectAltName ?? "",
+          serial: socket.getPeerX509Certificate()?.serialNumber ?? "",
           host,
         }
-      : { isEncrypted: false, sni: "", alpn: "", client: "", host };
+      : { isEncrypted: false, sni: "", alpn: "", client: "", serial: "", host };
   response.end(JSON.stringify(seen));
 }
