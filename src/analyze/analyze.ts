@@ -8,6 +8,9 @@ import { type Directory, directoryOf } from "./directory.ts";
 import { checkGatewayPods, checkGatewayPorts, checkGatewayReferences, checkGatewayServerNames } from "./gateways.ts";
 import { checkMeshHosts } from "./mesh-hosts.ts";
 import { checkHostRivals, checkSubsetRivals, checkVirtualServiceRivals } from "./rivals.ts";
+import { checkMtls } from "./security/mtls.ts";
+import { checkPolicyRules } from "./security/policy-rules.ts";
+import { checkSelections } from "./security/selections.ts";
 import { checkServices, checkSubsets } from "./subsets.ts";
 import { checkClaimRoutes, checkKeySources, checkRequiredTokens } from "./tokens.ts";
 
@@ -26,6 +29,9 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkRequiredTokens,
   checkKeySources,
   checkClaimRoutes,
+  checkSelections,
+  checkMtls,
+  checkPolicyRules,
 ];
 
 const rank = { error: 0, warning: 1, info: 2 } as const;

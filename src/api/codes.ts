@@ -16,6 +16,10 @@ function error(title: string, meaning: string, fix: string): CodeEntry {
   return { severity: "error", title, meaning, fix };
 }
 
+function info(title: string, meaning: string, fix: string): CodeEntry {
+  return { severity: "info", title, meaning, fix };
+}
+
 function warning(title: string, meaning: string, fix: string): CodeEntry {
   return { severity: "warning", title, meaning, fix };
 }
@@ -292,6 +296,46 @@ export const codes = {
     "keys can't be fetched",
     "The control plane could not fetch the keys of a RequestAuthentication's rule. It tries again by itself.",
     "Correct the address, or allow it by the annotation lateen.dev/fetch-keys-from on ConfigMap istio-system/istio.",
+  ),
+  LTN0830: warning(
+    "policy for no workload",
+    "No pod has the labels of a security policy's selector, so the policy protects nothing.",
+    "Correct the selector or the namespace, or start such pods.",
+  ),
+  LTN0831: info(
+    "callers without sidecar are shut out",
+    "A port takes mutual TLS only, and pods without a sidecar, which can't speak it, are near.",
+    "Give them sidecars, or set PERMISSIVE where they call.",
+  ),
+  LTN0832: warning(
+    "client and server disagree on TLS",
+    "A DestinationRule makes clients speak what the PeerAuthentication of the servers refuses, so connections fail.",
+    "Use tls mode ISTIO_MUTUAL or none, or change the PeerAuthentication.",
+  ),
+  LTN0833: warning(
+    "policy without a proxy",
+    "A security policy selects a pod without a sidecar: nothing enforces it there.",
+    "Give the pod a sidecar.",
+  ),
+  LTN0834: warning(
+    "callers without identity pass",
+    "The rule tells callers by their identity, and the port takes plaintext, whose callers have none: a DENY, or a `not`, doesn't hold for them.",
+    "Set PeerAuthentication STRICT for the workload, or deny what has no principal.",
+  ),
+  LTN0835: warning(
+    "identity that nobody can have",
+    "The rule tells callers by their identity, and PeerAuthentication DISABLE takes plaintext only, so nobody has one.",
+    "Set PERMISSIVE or STRICT for the workload.",
+  ),
+  LTN0836: warning(
+    "principal of another trust domain",
+    "No certificate of this mesh bears the trust domain of the principal.",
+    "Write cluster.local or the mesh's trust domain, or add the other one to trustDomainAliases.",
+  ),
+  LTN0837: warning(
+    "HTTP rule on a TCP port",
+    "TCP ports have no methods, paths, headers or tokens: an ALLOW rule that asks for them matches nothing there, a DENY rule is read without them.",
+    "Declare the port's protocol, or name the HTTP ports in the rule's operation.",
   ),
   LTN0900: error("lateen.yaml", "The project file lateen.yaml has a mistake.", "Correct the field named."),
   LTN0901: error("mesh settings", "A setting of the mesh (MeshConfig) has a mistake.", "Correct the setting named."),

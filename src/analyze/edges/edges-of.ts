@@ -229,7 +229,8 @@ function plaintextCallers(
 ): readonly Edge[] {
   const fromProxies = [...place.counters].flatMap(([, { clusters }]) =>
     clusters
-      .filter(({ handshakes, connections }) => handshakes < connections)
+      // A proxy's own way to its application bears the same address.
+      .filter(({ name, handshakes, connections }) => !name.toLowerCase().startsWith("inbound") && handshakes < connections)
       .flatMap(({ endpoints }) => endpoints.filter(({ address }) => address === `${proxy.address}:${port}`)),
   );
   const proxied = fromProxies.reduce((sum, { connections }) => sum + connections, 0);

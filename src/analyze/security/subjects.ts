@@ -1,0 +1,78 @@
+// The workloads that security policies may select, with what they listen on: living pods, and those that Deployments will make.
+
+import { labelsMatch } from "../../api/kubernetes/label-selector.ts";
+import type { Pod } from "../../api/kubernetes/pod.ts";
+import { meshConfigPlace, parseMeshConfig } from "../../api/mesh-config.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import { containerPort } from "../../model/endpoints.ts";
+import { memoObject } from "../../model/memo.ts";
+import type { MeshSettings, PortProtocol } from "../../model/mesh.ts";
+import { servicePortProtocol } from "../../model/protocol.ts";
+import { proxyKindOf } from "../../model/proxies.ts";
+import { meshSettingsOf } from "../../model/settings.ts";
+
+/** Pods that policies can't tell apart. */
+export interface Subject {
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of one of its pods, or of its Deployment. */
+  readonly name: string;
+  readonly proxy: "sidecar" | "gateway" | undefined;
+  /** A stand-in for a host outside of the mesh. */
+  readonly external: boolean;
+  /** Ports of the application that services declare. */
+  readonly ports: readonly SubjectPort[];
+}
+
+export interface SubjectPort {
+  /** Of the application. */
+  readonly port: number;
+  readonly protocol: PortProtocol;
+}
+
+/** All of them, each kind of pod once. */
+export const subjectsOf = memoObject((snapshot: Snapshot): readonly Subject[] => {
+  const pods = snapshot.list("Pod").filter(({ metadata }) => metadata.deletionTimestamp === undefined);
+  const planned = snapshot
+    .list("Deployment")
+    .filter(({ spec }) => spec.replicas > 0)
+    .map(({ metadata, spec }): Pod => {
+      const { labels, annotations } = spec.template.metadata;
+      const own = { name: metadata.name, namespace: metadata.namespace, labels, annotations };
+      return { apiVersion: "v1", kind: "Pod", metadata: { ...emptyMeta, ...own }, spec: spec.template.spec };
+    });
+  const subjects = new Map<string, Subject>();
+  for (const pod of [...planned, ...pods]) {
+    const { namespace, labels } = pod.metadata;
+    const { ["pod-template-hash"]: _, ...stable } = labels;
+    const key = JSON.stringify([namespace, Object.entries(stable).toSorted(), proxyKindOf(pod)]);
+    if (!subjects.has(key)) subjects.set(key, subjectOf(pod, snapshot));
+  }
+  return [...subjects.values()];
+});
+
+const emptyMeta = { uid: "", resourceVersion: "", generation: 0, creationTimestamp: "", ownerReferences: [], finalizers: [] };
+
+function subjectOf(pod: Pod, snapshot: Snapshot): Subject {
+  const { namespace, labels, name, annotations } = pod.metadata;
+  const services = snapshot
+    .list("Service", namespace)
+    .filter(({ spec }) => Object.keys(spec.selector).length > 0 && labelsMatch(spec.selector, labels));
+  const ports = new Map<number, PortProtocol>();
+  for (const { spec } of services) {
+    for (const { port: number, name: portName, targetPort, protocol: transport, appProtocol } of spec.ports) {
+      const protocol = servicePortProtocol({ number, name: portName, transport, appProtocol });
+      const target = containerPort(pod, { number, name: portName, protocol, targetPort: targetPort ?? number });
+      if (target !== undefined && protocol !== "udp" && !ports.has(target)) ports.set(target, protocol);
+    }
+  }
+  const external = Object.hasOwn(annotations, "lateen.dev/external-hosts");
+  const listened = [...ports].map(([port, protocol]) => ({ port, protocol })).toSorted((a, b) => a.port - b.port);
+  return { namespace, labels, name, proxy: proxyKindOf(pod), external, ports: listened };
+}
+
+/** The mesh's settings as its ConfigMap has them. */
+export const settingsOf = memoObject((snapshot: Snapshot): MeshSettings => {
+  const text = snapshot.get("ConfigMap", meshConfigPlace.namespace, meshConfigPlace.name)?.data[meshConfigPlace.key];
+  return meshSettingsOf(parseMeshConfig(text ?? "").value);
+});
