@@ -27,9 +27,16 @@ export interface RawTarget {
   readonly localAddress?: string;
   readonly address?: string;
   /** TLS with this certificate, and this server name. */
-  readonly tls?:
-    | { readonly certificate: TestCertificate | undefined; readonly serverName: string; readonly alpn?: readonly string[] }
-    | undefined;
+  readonly tls?: RawTls | undefined;
+}
+
+/** What the client shows and offers. */
+export interface RawTls {
+  readonly certificate: TestCertificate | undefined;
+  readonly serverName: string;
+  readonly alpn?: readonly string[];
+  /** The newest version it speaks; TLS 1.3 when unset. */
+  readonly maxVersion?: "TLSv1.2";
 }
 
 export interface RawConnection extends Disposable {
@@ -62,9 +69,16 @@ function open({ port, localAddress = "127.0.0.1", address = "127.0.0.1", tls }: 
       tcp.once("error", reject).once("connect", () => resolve(tcp));
       return;
     }
-    const { certificate, serverName, alpn = [] } = tls;
+    const { certificate, serverName, alpn = [], maxVersion = "TLSv1.3" } = tls;
     const identity = certificate === undefined ? {} : { cert: certificate.certificatePem, key: certificate.keyPem };
-    const secure = connectTls({ socket: tcp, servername: serverName, rejectUnauthorized: false, ALPNProtocols: [...alpn], ...identity });
+    const secure = connectTls({
+      socket: tcp,
+      servername: serverName,
+      rejectUnauthorized: false,
+      ALPNProtocols: [...alpn],
+      maxVersion,
+      ...identity,
+    });
     tcp.once("error", reject);
     secure.once("error", reject).once("secureConnect", () => resolve(secure));
   });

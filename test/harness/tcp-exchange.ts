@@ -23,6 +23,7 @@ export function openExchange({ port, tls, address = "127.0.0.1" }: RawTarget): O
           servername: tls.serverName,
           rejectUnauthorized: false,
           ALPNProtocols: [...(tls.alpn ?? [])],
+          maxVersion: tls.maxVersion ?? "TLSv1.3",
           ...(tls.certificate === undefined ? {} : { cert: tls.certificate.certificatePem, key: tls.certificate.keyPem }),
         });
   for (const end of [tcp, socket]) end.on("error", () => {});

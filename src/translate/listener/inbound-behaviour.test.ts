@@ -155,4 +155,14 @@ describe("certificates", () => {
       ["fail_verify_san", 6],
     ]);
   });
+
+  test("the mesh's oldest TLS version and its aliases hold", async () => {
+    const meshTls13 = { minProtocolVersion: "TLSV1_3", cipherSuites: [], ecdhCurves: ["P-256"] } as const;
+    await using proxy = await startInboundEnvoy(mode("STRICT"), { meshTls: meshTls13, trustDomainAliases: ["old.example"] });
+    const { authority, ports } = proxy;
+    const tls = meshTls(authority.issue({ uri: "spiffe://old.example/ns/b/sa/client" }), tcpAlpn);
+    expect(await echoes(ports.tcp, tls)).toBe(true);
+    expect(await echoes(ports.tcp, { ...tls, maxVersion: "TLSv1.2" })).toBe(false);
+    await eventually(async () => (await proxy.accessLog()).some((line) => /UNSUPPORTED.PROTOCOL/.test(line)));
+  });
 });
