@@ -1,7 +1,7 @@
 // TLS with certificates that the test brings, from inside a pod: what a peer does that speaks mutual TLS without a sidecar, honest or not.
 
-import { createServer } from "node:https";
-import { connect } from "node:tls";
+import { createServer } from "node:http";
+import { connect, createServer as createTlsServer } from "node:tls";
 
 /**
  * Connects with this certificate (PEM; none when unset), says `text`, and tells what came back before the end: {text, error, peer}.
@@ -35,10 +35,14 @@ export function tlsSay({ host, port, cert, key, serverName = "test", alpn = [], 
 /** Answers HTTP/1.1 over TLS with this certificate, to anybody, for as long as the pod lives. */
 export function tlsServe({ port, cert, key }) {
   return new Promise((resolve, reject) => {
-    const server = createServer({ cert, key, requestCert: true, rejectUnauthorized: false }, (request, response) => {
+    const http = createServer((request, response) => {
       const client = request.socket.getPeerX509Certificate()?.subjectAltName ?? "";
       response.writeHead(200, { "x-served-by": "impostor" }).end(JSON.stringify({ client }));
     });
+    // Not Node's https server: that one insists on a protocol by ALPN, and a sidecar never chooses one.
+    const server = createTlsServer({ cert, key, requestCert: true, rejectUnauthorized: false });
+    server.on("secureConnection", (socket) => http.emit("connection", socket));
+    server.on("tlsClientError", () => {});
     server.once("error", reject);
     server.listen(port, () => resolve({}));
   });
