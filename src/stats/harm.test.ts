@@ -52,6 +52,35 @@ test("with one alternative and no margin it is the product of the golden factors
   expect(logEvidence(observe(observe(start, block), block))).toBeCloseTo(2 * Math.log(3.084211621), 6);
 });
 
+// Alternatives learn, are capped, and are bet on in parts: only the whole process shows that none of it costs its validity.
+test.each([
+  ["harm, on the line", startHarm({ factorCap: 1.5, lateOnset: { atStart: 0.5, blocks: 2 } }), 0.5 * 1.5 + 0.001, 0.5],
+  ["harm, uncapped and no margin", startHarm({ margin: noMargin, factorCap: "none" }), 0.3, 0.3],
+  ["harm, better than the baseline", startHarm(), 0.1, 0.2],
+  ["going on, on the line", startGoOn(), 0.2 * 1.5 + 0.001, 0.2],
+  ["going on, far worse", startGoOn({ factorCap: "none" }), 0.9, 0.2],
+])("%s: all outcomes of three blocks enumerated, the mean of E is at most 1", (_, start, candidate, baseline) => {
+  const chance = (trials: number, events: number, p: number) => {
+    const ways = Array.from({ length: events }, (_, index) => (trials - index) / (index + 1)).reduce(
+      (product, factor) => product * factor,
+      1,
+    );
+    return ways * p ** events * (1 - p) ** (trials - events);
+  };
+  const meanFrom = (state: ProcessState, blocksLeft: number): number => {
+    if (blocksLeft === 0) return Math.exp(logEvidence(state));
+    let mean = 0;
+    for (let k = 0; k <= 2; k += 1) {
+      for (let j = 0; j <= 3; j += 1) {
+        const next = observe(state, { candidate: { trials: 2, events: k }, baseline: { trials: 3, events: j } });
+        mean += chance(2, k, candidate) * chance(3, j, baseline) * meanFrom(next, blocksLeft - 1);
+      }
+    }
+    return mean;
+  };
+  expect(meanFrom(start, 3)).toBeLessThanOrEqual(1 + 1e-9);
+});
+
 test("the p value never rises, and is that of the largest evidence", () => {
   let state = startHarm();
   let last = alwaysValidP(state);

@@ -1,5 +1,6 @@
 // How much do two variants differ? An interval that holds at every look: all margins which neither one-sided process rejected. State, block -> state.
-// One process per margin and side, on plug-in rates of earlier blocks; a margin once rejected stays so and costs nothing more.
+// One process per margin and side, on plug-in rates of earlier blocks; a margin once rejected stays so and costs nothing more. Where users are
+// sticky their requests are not independent: count users then.
 
 import { z } from "zod";
 import { type Arm, armSchema, type Block, emptyArm, type Rates, soundBlock, sumOf } from "./block.ts";

@@ -1,5 +1,6 @@
 // Do the requests arrive in the shares that the weights say? Dirichlet mixture of the multinomial (Lindon, Malek, "Anytime-valid inference for
-// multinomial count data", NeurIPS 2022), per stretch of constant weights: counts, weights -> state. Alarms are wrong with a chance of at most α.
+// multinomial count data", NeurIPS 2022), per stretch of constant weights: counts, weights -> state. Alarms are wrong with a chance of at most α
+// while each request draws its arm anew; where users are sticky, count users.
 
 import { z } from "zod";
 import { logBeta } from "./log-gamma.ts";

@@ -1,6 +1,7 @@
 // The release statistics: CPU of one second of one release (errors, and latency over all edges of Envoy's histograms), and what 200 concurrent
 // releases that decide each second need of a core.
 
+import { observeInterval, startInterval } from "../../src/stats/interval.ts";
 import { judgementOf, observeJudge, startJudge } from "../../src/stats/judge.ts";
 import { timeToFind, timeToGoOn } from "../../src/stats/planning.ts";
 import { binomial, randomOf } from "../../src/stats/testing/random.ts";
@@ -61,6 +62,7 @@ async function run(context: BenchContext): Promise<Outcome> {
       2,
     ),
     forecastMicroseconds: forecastMicroseconds(context.quick ? 20 : 500),
+    intervalMicroseconds: intervalMicroseconds(context.quick ? 20 : 1000),
     stateBytes: JSON.stringify(startJudge({ alpha: 0.01, metrics: [{ name: "errors" }, { name: "latency", edgesMs }] })).length,
   };
   return { measured, reached: { corePercentOf200Releases: measured.corePercentOf200Releases.median < target.corePercentOf200Releases } };
@@ -78,6 +80,19 @@ function forecastMicroseconds(times: number): number {
   }
   const { user, system } = process.cpuUsage(before);
   return Math.round((user + system) / times);
+}
+
+/** CPU of one block of an A/B interval. */
+function intervalMicroseconds(blocks: number): number {
+  const random = randomOf(2);
+  let state = startInterval({ of: "difference" });
+  const before = process.cpuUsage();
+  for (let index = 0; index < blocks; index += 1) {
+    const arm = (rate: number) => ({ trials: 50, events: binomial(random, 50, rate) });
+    state = observeInterval(state, { candidate: arm(0.12), baseline: arm(0.1) });
+  }
+  const { user, system } = process.cpuUsage(before);
+  return Math.round((user + system) / blocks);
 }
 
 export const benchmark: Benchmark = {

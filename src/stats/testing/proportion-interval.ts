@@ -1,4 +1,4 @@
-// How sure a simulated rate is: Clopper and Pearson's exact interval for `events` of `trials`, and Wilson's.
+// How sure a simulated rate is: Clopper and Pearson's exact interval for `events` of `trials`.
 
 /** Exact two-sided interval at confidence 1 - `alpha` (Clopper, Pearson, Biometrika 1934). */
 export function clopperPearson(events: number, trials: number, alpha = 0.05): { readonly low: number; readonly high: number } {
@@ -7,16 +7,7 @@ export function clopperPearson(events: number, trials: number, alpha = 0.05): { 
   return { low, high };
 }
 
-/** Wilson's score interval at 95 % (JASA 1927). */
-export function wilson(events: number, trials: number): { readonly low: number; readonly high: number } {
-  const z = 1.959963984540054;
-  const p = events / trials;
-  const middle = (p + (z * z) / (2 * trials)) / (1 + (z * z) / trials);
-  const half = (z / (1 + (z * z) / trials)) * Math.sqrt((p * (1 - p)) / trials + (z * z) / (4 * trials * trials));
-  return { low: Math.max(0, middle - half), high: Math.min(1, middle + half) };
-}
-
-/** "0.8 % (0.4–1.3 %)" */
+/** "2.80 % of 2000 (95 %: 2.12–3.62 %)" */
 export function printedRate(events: number, trials: number): string {
   const { low, high } = clopperPearson(events, trials);
   const percent = (value: number) => (100 * value).toFixed(2);

@@ -25,12 +25,3 @@ export function binomial(random: () => number, trials: number, p: number): numbe
   }
   return events;
 }
-
-/** A Poisson count (Knuth, in pieces that exp can hold). */
-export function poisson(random: () => number, mean: number): number {
-  if (mean > 500) return poisson(random, mean / 2) + poisson(random, mean / 2);
-  const limit = Math.exp(-mean);
-  let count = -1;
-  for (let product = 1; product > limit; product *= random()) count += 1;
-  return count;
-}
