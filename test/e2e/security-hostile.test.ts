@@ -48,8 +48,6 @@ async function ipOf(app: string): Promise<string> {
 
 interface Said {
   readonly text: string;
-  readonly error?: string;
-  readonly peer: string;
 }
 
 /** One request by hand from the pod without a sidecar; the status line of the answer, "" when there is none. */

@@ -4,23 +4,24 @@ import { createServer } from "node:http";
 import { connect, createServer as createTlsServer } from "node:tls";
 
 /**
- * Connects with this certificate (PEM; none when unset), says `text`, and tells what came back before the end: {text, error, peer}.
+ * Connects with this certificate (PEM; none when unset), says `text`, and tells what came back before the end: {text, error, serial}, the
+ * serial number of the server's certificate with it.
  * With TLS 1.3 a client learns only then whether its certificate was taken.
  */
 export function tlsSay({ host, port, cert, key, serverName = "test", alpn = [], text = "", timeoutMs = 5000 }) {
   return new Promise((resolve) => {
     let got = "";
-    let peer = "";
+    let serial = "";
     let timer;
     const socket = connect({ host, port, cert, key, servername: serverName, rejectUnauthorized: false, ALPNProtocols: alpn });
     const done = (error) => {
       clearTimeout(timer);
       socket.destroy();
-      resolve({ text: got, error, peer });
+      resolve({ text: got, error, serial });
     };
     timer = setTimeout(() => done("time-out"), timeoutMs);
     socket.on("secureConnect", () => {
-      peer = socket.getPeerX509Certificate()?.subjectAltName ?? "";
+      serial = socket.getPeerX509Certificate()?.serialNumber ?? "";
       socket.write(text);
     });
     socket.on("error", (error) => done(error.code ?? String(error)));
