@@ -59,9 +59,9 @@ interface Answer {
   readonly seen: SeenRequest | undefined;
 }
 
-function send(host: string, path = "/"): Promise<Answer> {
+function send(host: string, path = "/", at = port): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const call = request({ host: "127.0.0.1", port, path, headers: { host }, agent: false }, (response) => {
+    const call = request({ host: "127.0.0.1", port: at, path, headers: { host }, agent: false }, (response) => {
       let text = "";
       response.on("data", (chunk: Buffer) => (text += chunk.toString()));
       response.on("end", () => {
@@ -157,9 +157,32 @@ describe("between workloads", () => {
     expect({ status, isEncrypted: seen?.isEncrypted }).toEqual({ status: 200, isEncrypted });
     if (!isEncrypted) return;
     expect(seen).toMatchObject({
+      alpn: "istio-http/1.1",
       sni: "outbound_.80_._.web.test.svc.cluster.local",
       client: expect.stringContaining("URI:spiffe://cluster.local/ns/test/sa/default"),
     });
+  });
+
+  test.each(["tcp", "undeclared"])("a connection without HTTP to a %s port says so", async (name) => {
+    const tcpPort = await freePort();
+    await gateway.apply(`${web({})}
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: tcp, namespace: test}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: ${tcpPort}, name: tcp, protocol: TCP}, bind: 127.0.0.1, hosts: ["*"]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: lines, namespace: test}
+spec: {clusterIP: 198.19.0.11, selector: {app: web}, ports: [{name: ${name}, port: 9000, targetPort: ${inside.port}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: lines, namespace: test}
+spec: {hosts: ["*"], gateways: [tcp], tcp: [{route: [{destination: {host: lines, port: {number: 9000}}}]}]}
+`);
+    const { seen } = await send("whatever", "/", tcpPort);
+    expect(seen).toMatchObject({ isEncrypted: true, alpn: "istio", sni: "outbound_.9000_._.lines.test.svc.cluster.local" });
   });
 
   /** Requests without a pause, four at a time, while `action` changes the world; all answers. */

@@ -30,7 +30,7 @@ export interface TlsServer extends AsyncDisposable {
 
 export interface TlsServerOptions {
   readonly certificate: ServerCertificate;
-  /** Offered in this order; none when unset. */
+  /** Agreed upon; the client's own first choice when unset. */
   readonly alpn?: readonly string[];
 }
 
@@ -40,12 +40,14 @@ const tlsHandshake = 0x16;
 export async function startTlsServer({ certificate, alpn }: TlsServerOptions): Promise<TlsServer> {
   const options = (used: ServerCertificate) => ({ cert: used.chainPem, key: used.keyPem });
   const plain = createHttpServer(answer);
-  // Not Node's https server: that one always chooses a protocol, and a sidecar never does.
+  // Not Node's https server: that one insists on a protocol of its own.
   const secure = createTlsServer({
     ...options(certificate),
     requestCert: true,
     rejectUnauthorized: false,
-    ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
+    ...(alpn === undefined
+      ? { ALPNCallback: ({ protocols }: { readonly protocols: readonly string[] }) => protocols[0] }
+      : { ALPNProtocols: [...alpn] }),
   });
   secure.on("secureConnection", (socket) => plain.emit("connection", socket));
   secure.on("tlsClientError", () => {});
