@@ -83,15 +83,35 @@ function firstElement(bytes: Uint8Array): Element | undefined {
   return { tag, whole: bytes.subarray(0, start + size), content: bytes.subarray(start, start + size) };
 }
 
-/** Whether bytes have the outer shape of a certificate revocation list (RFC 5280 §5.1): what is signed, how, and the signature. */
-export function isRevocationList(der: Uint8Array): boolean {
+/** A certificate revocation list as far as its signature is concerned. */
+export interface RevocationList {
+  /** DER of what is signed. */
+  readonly signed: Uint8Array;
+  /** Content of the algorithm's object identifier, hexadecimal. */
+  readonly algorithm: string;
+  readonly signature: Uint8Array;
+  /** DER of the issuer's name. */
+  readonly issuer: Uint8Array;
+}
+
+/** The parts of a DER revocation list (RFC 5280 §5.1); undefined when it isn't one. */
+export function readRevocationList(der: Uint8Array): RevocationList | undefined {
   const list = firstElement(der);
-  if (list?.tag !== 0x30 || list.whole.length !== der.length) return false;
+  if (list?.tag !== 0x30 || list.whole.length !== der.length) return undefined;
   const [signed, algorithm, signature, ...rest] = elementsOf(list.content) ?? [];
-  if (signed?.tag !== 0x30 || algorithm?.tag !== 0x30 || signature?.tag !== 0x03 || rest.length > 0) return false;
+  if (signed?.tag !== 0x30 || algorithm?.tag !== 0x30 || signature?.tag !== 0x03 || rest.length > 0) return undefined;
   const fields = elementsOf(signed.content);
   // version (optional), signature, issuer, this update, …
   const shift = fields?.[0]?.tag === 0x02 ? 1 : 0;
-  const times: readonly (number | undefined)[] = [0x17, 0x18];
-  return fields?.[shift]?.tag === 0x30 && fields[shift + 1]?.tag === 0x30 && times.includes(fields[shift + 2]?.tag);
+  const issuer = fields?.[shift + 1];
+  const updated = fields?.[shift + 2]?.tag;
+  const id = firstElement(algorithm.content);
+  if (issuer?.tag !== 0x30 || id?.tag !== 0x06 || (updated !== 0x17 && updated !== 0x18)) return undefined;
+  return {
+    signed: signed.whole,
+    algorithm: Buffer.from(id.content).toString("hex"),
+    // The first byte counts unused bits; signatures have none.
+    signature: signature.content.subarray(1),
+    issuer: issuer.whole,
+  };
 }

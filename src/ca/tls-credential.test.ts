@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { testAuthority } from "../../test/harness/test-identities.ts";
+import { printPem, splitBlocks } from "./pem.ts";
 import type { Reading, ServerCertificate } from "./tls-credential.ts";
 import { expiryNotice, isForHost, readServerCertificate, readTrustedCas, timeProblem } from "./tls-credential.ts";
 
@@ -56,6 +57,19 @@ describe("certificates that can't be served", () => {
   });
 });
 
+test("damage anywhere in a private key is found", () => {
+  const rsa = authority.issue({ uri, key: "rsa" });
+  for (const pair of [good, rsa]) {
+    const der = Buffer.from(pair.keyPem.replace(/-----.*-----|\n/g, ""), "base64");
+    for (let at = 30; at < der.length; at += Math.ceil(der.length / 40)) {
+      const damaged = Buffer.from(der);
+      damaged.writeUInt8(damaged.readUInt8(at) ^ 0x10, at);
+      const keyPem = `-----BEGIN PRIVATE KEY-----\n${damaged.toString("base64")}\n-----END PRIVATE KEY-----\n`;
+      expect([at, problemOf(read(pair.certificatePem, keyPem)) ?? "taken"]).not.toContain("taken");
+    }
+  }
+});
+
 test("what is served is the certificates and the key, without what stands around them", () => {
   const parameters = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
   const { chainPem, keyPem } = readOf(read(`subject=x\r\n${crt}\n${other.keyPem}${authority.certificatePem}`, parameters + key));
@@ -107,5 +121,8 @@ describe("CAs", () => {
     for (const bad of ["nonsense", authority.certificatePem, list.slice(0, 100), list.replace(/^M../m, "AAA")]) {
       expect(problemOf(trust(authority.certificatePem, bad))).toBe("ca.crl holds no PEM revocation list that can be read");
     }
+    const der = splitBlocks(list)[0]?.der ?? new Uint8Array();
+    const forged = printPem("X509 CRL", der.with(-1, (der.at(-1) ?? 0) ^ 1));
+    expect(problemOf(trust(authority.certificatePem, forged))).toBe("the signature of ca.crl is not its CA's");
   });
 });

@@ -2,8 +2,9 @@
 // them. In: PEM texts. Out: what can be served, or why not; messages never hold a byte of a key. Pure: the time is an argument.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { isRevocationList } from "./der-reader.ts";
 import { splitBlocks, splitCertificates } from "./pem.ts";
+import { hasWholePrivateKey } from "./private-key.ts";
+import { readRevocationLists } from "./revocation-lists.ts";
 
 /** Why something can't be used, or will be trouble. */
 export interface CredentialProblem {
@@ -48,6 +49,19 @@ export interface NamedText {
 
 /** Reads a certificate chain and its key. */
 export function readServerCertificate(chain: NamedText, key: NamedText): Reading<ServerCertificate> {
+  return guarded(chain.where, () => serverCertificate(chain, key));
+}
+
+/** OpenSSL throws at things that nobody thought of; its words may quote the text. */
+function guarded<Value>(where: string, read: () => Reading<Value>): Reading<Value> {
+  try {
+    return read();
+  } catch {
+    return { problem: { message: `${where} can't be read`, fix: "Store it in PEM form, unchanged." } };
+  }
+}
+
+function serverCertificate(chain: NamedText, key: NamedText): Reading<ServerCertificate> {
   const certificates = readChain(chain);
   if ("problem" in certificates) return certificates;
   const privateKey = readKey(key);
@@ -55,6 +69,9 @@ export function readServerCertificate(chain: NamedText, key: NamedText): Reading
   const { pems, x509s } = certificates.value;
   const [leaf] = x509s;
   if (leaf === undefined) return noCertificate(chain);
+  if (leaf.checkPrivateKey(privateKey.value) && !hasWholePrivateKey(privateKey.value, leaf.publicKey)) {
+    return { problem: { message: `${key.where} is damaged`, fix: "Store the certificate's private key in PEM form, unchanged." } };
+  }
   if (!leaf.checkPrivateKey(privateKey.value)) return wrongKey(x509s, privateKey.value, { chain, key });
   return {
     value: {
@@ -71,12 +88,21 @@ export function readServerCertificate(chain: NamedText, key: NamedText): Reading
 
 /** Reads CA certificates, and what they took back. */
 export function readTrustedCas(roots: NamedText, crl: NamedText | undefined): Reading<TrustedCas> {
+  return guarded(roots.where, () => trustedCas(roots, crl));
+}
+
+function trustedCas(roots: NamedText, crl: NamedText | undefined): Reading<TrustedCas> {
   const certificates = readChain(roots);
   if ("problem" in certificates) return certificates;
-  const revoked = crl && readRevocations(crl);
+  const revoked = crl && readRevocations(crl, certificates.value.x509s);
   if (revoked !== undefined && "problem" in revoked) return revoked;
   const { pems, x509s } = certificates.value;
-  const flaws = x509s.flatMap((each, index) => (each.ca ? [] : [notAnAuthority(roots.where, index)]));
+  const damaged = x509s.findIndex(isDamagedRoot);
+  if (damaged >= 0) {
+    const message = `certificate ${damaged + 1} of ${roots.where} is damaged: its own signature doesn't fit`;
+    return { problem: { message, fix: "Store the CA's certificate unchanged." } };
+  }
+  const notCas = x509s.flatMap((each, index) => (each.ca ? [] : [notAnAuthority(roots.where, index)]));
   return {
     value: {
       rootsPem: pems.join(""),
@@ -84,7 +110,7 @@ export function readTrustedCas(roots: NamedText, crl: NamedText | undefined): Re
       notBeforeMs: Math.min(...x509s.map((each) => each.validFromDate.getTime())),
       notAfterMs: Math.max(...x509s.map((each) => each.validToDate.getTime())),
     },
-    flaws,
+    flaws: [...notCas, ...(revoked?.flaws ?? [])],
   };
 }
 
@@ -164,7 +190,9 @@ function splitBegins(text: string): number {
 
 function parsedCertificate(pem: string): X509Certificate | undefined {
   try {
-    return new X509Certificate(pem);
+    const x509 = new X509Certificate(pem);
+    // Read late otherwise, and thrown about then.
+    return x509.publicKey.type === "public" ? x509 : undefined;
   } catch {
     return undefined;
   }
@@ -270,9 +298,21 @@ function notAnAuthority(where: string, index: number): CredentialProblem {
   };
 }
 
-function readRevocations({ where, text }: NamedText): Reading<string> {
-  const blocks = splitBlocks(text).filter(({ label }) => label === "X509 CRL");
-  const isWhole = blocks.length > 0 && blocks.every(({ der }) => isRevocationList(der));
-  if (isWhole) return { value: blocks.map(({ pem }) => pem).join(""), flaws: [] };
-  return { problem: { message: `${where} holds no PEM revocation list that can be read`, fix: "Store it as PEM (BEGIN X509 CRL)." } };
+function readRevocations({ where, text }: NamedText, cas: readonly X509Certificate[]): Reading<string> {
+  const lists = readRevocationLists(text, cas);
+  if (lists === "unreadable") {
+    return { problem: { message: `${where} holds no PEM revocation list that can be read`, fix: "Store it as PEM (BEGIN X509 CRL)." } };
+  }
+  if (lists === "forged") {
+    return { problem: { message: `the signature of ${where} is not its CA's`, fix: "Store the list as the CA published it." } };
+  }
+  const fix = "Store the list of a CA that stands beside it.";
+  const flaws = lists.isForeign ? [{ message: `${where} is of another CA than those beside it`, fix }] : [];
+  return { value: lists.pem, flaws };
+}
+
+/** A root vouches for itself, so damage shows; with digests that OpenSSL may refuse to check it is believed. */
+function isDamagedRoot(root: X509Certificate): boolean {
+  if (!/sha(?:256|384|512)/i.test(root.signatureAlgorithm ?? "")) return false;
+  return root.subject === root.issuer && root.checkIssued(root) && !root.verify(root.publicKey);
 }
