@@ -112,6 +112,7 @@ function typeOf(name: string): NonNullable<SubjectAltNameMatcherJson["sanType"]>
   return name.includes("@") ? "EMAIL" : "DNS";
 }
 
+/** Oldest first. */
 const versions = {
   TLSV1_0: "TLSv1_0",
   TLSV1_1: "TLSv1_1",
@@ -124,11 +125,20 @@ function versionsAndCiphers(server: ServerTlsSettings, { tlsDefaults, meshTls }:
   const { minProtocolVersion = "TLS_AUTO", maxProtocolVersion = "TLS_AUTO", cipherSuites } = server;
   // Envoy would refuse the whole listener for a name it doesn't know, and the Gateway says so already.
   const suites = [...new Set(cipherSuites.filter(isCipherSuite))];
-  const standard = tlsParameters(server.mode === "ISTIO_MUTUAL" ? meshTls : tlsDefaults);
+  const defaults = server.mode === "ISTIO_MUTUAL" ? meshTls : tlsDefaults;
+  const standard = tlsParameters(defaults);
+  const max = maxProtocolVersion === "TLS_AUTO" ? "TLSV1_3" : maxProtocolVersion;
+  const min = minProtocolVersion === "TLS_AUTO" ? defaults.minProtocolVersion : minProtocolVersion;
   return defined<TlsParametersJson>({
     ...standard,
-    tlsMinimumProtocolVersion: minProtocolVersion === "TLS_AUTO" ? standard.tlsMinimumProtocolVersion : versions[minProtocolVersion],
-    tlsMaximumProtocolVersion: maxProtocolVersion === "TLS_AUTO" ? standard.tlsMaximumProtocolVersion : versions[maxProtocolVersion],
+    // A server that ends below the mesh's default means its own versions; Envoy would refuse an empty range.
+    tlsMinimumProtocolVersion: versions[isOlder(max, min) ? max : min],
+    tlsMaximumProtocolVersion: versions[max],
     cipherSuites: suites.length === 0 ? standard.cipherSuites : suites,
   });
+}
+
+function isOlder(a: keyof typeof versions, b: keyof typeof versions): boolean {
+  const order = Object.keys(versions);
+  return order.indexOf(a) < order.indexOf(b);
 }
