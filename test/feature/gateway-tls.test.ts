@@ -304,6 +304,10 @@ describe("servers of one port", () => {
     expect(await running.stat("listener_manager.listener_in_place_updated")).toBe(1);
     expect(await get(port, "b.example.com")).toMatchObject({ status: 0 });
     expect(await get(port, "b.example.com", { servername: "a.example.com" })).toMatchObject({ status: 421 });
+    // Server and Secret go together.
+    const any = { name: "any", port, hosts: ["*"], tls: "{mode: SIMPLE, credentialName: wide}" };
+    await running.apply([gateway([any]), routes(["b.example.com"]), secret("wide", certificates.wide)].join(""));
+    await expect.poll(() => get(port, "b.example.com")).toMatchObject({ status: 200, fingerprint: fingerprint(certificates.wide) });
   });
 });
 
