@@ -15,6 +15,7 @@ import { proxyKindOf } from "../model/proxies.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 import { type AuthorityAccess, authorityView, certificateView } from "./authority-access.ts";
+import { externalNamespace } from "./external-hosts.ts";
 import type { MeshEngine } from "./mesh-engine.ts";
 import type { ReadCounters } from "./proxy-counters.ts";
 
@@ -90,7 +91,7 @@ async function currentEdges({ engine, store, readCounters }: Pick<MeshViewOption
   const proxies = [...meshOf(engine).proxies.values()];
   const counters = await readCounters(proxies);
   const snapshot = store.snapshot();
-  const withoutProxy = snapshot.list("Pod").filter((pod) => proxyKindOf(pod) === undefined);
+  const withoutProxy = snapshot.list("Pod").filter((pod) => proxyKindOf(pod) === undefined && pod.metadata.namespace !== externalNamespace);
   const edges = edgesOf({
     mesh: meshOf(engine),
     peerAuthentications: snapshot.list("PeerAuthentication"),

@@ -4,7 +4,13 @@
 import type { FilterChainJson, FilterChainMatchJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
 import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
 import { defined } from "../../envoy/defined.ts";
-import { blackHoleClusterName, outboundCapturePort, passthroughClusterName, virtualOutboundListenerName } from "../../envoy/names.ts";
+import {
+  blackHoleClusterName,
+  blockAllVirtualHostName,
+  outboundCapturePort,
+  passthroughClusterName,
+  virtualOutboundListenerName,
+} from "../../envoy/names.ts";
 import { protoDuration } from "../../lib/duration.ts";
 import type { ChainMatch, L4Chain } from "../../model/l4-routes.ts";
 import type { ListenerRelation, TerminatedChain } from "../../model/listeners.ts";
@@ -15,8 +21,9 @@ import { httpConnectionManagerFilter } from "../filter/http-connection-manager.t
 import { streamAlpnFilter } from "../filter/mesh-alpn.ts";
 import { rbacNetworkFilters } from "../filter/rbac-filters.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
+import { blockAllVirtualHost } from "../route/catch-all.ts";
 import { terminatedChain } from "./gateway.ts";
-import { httpApplicationProtocols, httpInspector, tlsInspector, tlsInspectorOn } from "./listener-filters.ts";
+import { httpApplicationProtocols, httpInspector, originalDestination, tlsInspector, tlsInspectorOn } from "./listener-filters.ts";
 
 /** Where connections to unknown destinations go. */
 export function unknownCluster({ outboundTrafficPolicy }: MeshSettings): string {
@@ -26,9 +33,12 @@ export function unknownCluster({ outboundTrafficPolicy }: MeshSettings): string 
 /** Where TLS begins with the connection: https, ldaps, dns, ftps, imaps, pop3s, and what APIs and dashboards use (IANA's registry). */
 const tlsPorts: readonly number[] = [443, 636, 853, 990, 993, 995, 6443, 8443, 9443];
 
+/** Where HTTP is spoken (IANA's registry: http and http-alt). */
+const httpPorts: readonly number[] = [80, 8008, 8080];
+
 /** Port 15001: hands a connection to the listener of its original destination; unknown destinations stay here. */
 export function virtualOutboundListener(settings: MeshSettings): ListenerJson {
-  // So that the access log can name the host a refused TLS client wanted. Only on ports where the client always speaks first: connections to
+  // So that refused HTTP is answered, and the access log can name the host a refused TLS client wanted. Only on ports where the client always speaks first: connections to
   // hosts of the mesh come through here as well, and their servers must not be kept from speaking.
   const refuses = settings.outboundTrafficPolicy === "REGISTRY_ONLY";
   return defined<ListenerJson>({
@@ -36,7 +46,8 @@ export function virtualOutboundListener(settings: MeshSettings): ListenerJson {
     address: socketAddress("0.0.0.0", outboundCapturePort),
     trafficDirection: "OUTBOUND",
     useOriginalDst: true,
-    listenerFilters: refuses ? [tlsInspectorOn({ only: tlsPorts })] : undefined,
+    // The ports are those of the original destination, which has to be restored first.
+    listenerFilters: refuses ? [originalDestination, tlsInspectorOn({ only: tlsPorts }), httpInspector(httpPorts)] : undefined,
     listenerFiltersTimeout: refuses ? protoDuration(settings.protocolDetectionTimeout) : undefined,
     continueOnListenerFiltersTimeout: refuses ? true : undefined,
     filterChains: [
@@ -46,12 +57,23 @@ export function virtualOutboundListener(settings: MeshSettings): ListenerJson {
         filterChainMatch: { destinationPort: outboundCapturePort },
         filters: [tcpProxyFilter({ cluster: blackHoleClusterName, settings })],
       },
+      ...(refuses ? [refusedHttp(settings)] : []),
     ],
     defaultFilterChain: {
       name: "virtualOutbound-catchall-tcp",
       filters: [tcpProxyFilter({ cluster: unknownCluster(settings), settings })],
     },
   });
+}
+
+/** Plaintext HTTP to a port that nothing in the mesh has: the 502 that says why, where Istio only closes the connection. */
+function refusedHttp(settings: MeshSettings): FilterChainJson {
+  const routes = { name: blockAllVirtualHostName, virtualHosts: [blockAllVirtualHost] };
+  return {
+    name: "virtualOutbound-refused-http",
+    filterChainMatch: { applicationProtocols: [...httpApplicationProtocols] },
+    filters: [httpConnectionManagerFilter({ direction: "outbound", statPrefix: "outbound_refused", routes, settings })],
+  };
 }
 
 export interface ListenerPlace {

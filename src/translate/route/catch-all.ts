@@ -25,6 +25,13 @@ const refusal: DirectResponseActionJson = {
   },
 };
 
+/** Refuses every host. */
+export const blockAllVirtualHost: VirtualHostJson = {
+  name: blockAllVirtualHostName,
+  domains: ["*"],
+  routes: [{ name: blockAllVirtualHostName, match: anyRequest, directResponse: refusal }],
+};
+
 /**
  * The virtual host for unknown hosts; undefined where Envoy's own 404 is the answer (gateways), and where no host is unknown, because
  * one already answers to "*": behind the address of a service with undeclared protocol any name means that service.
