@@ -8,7 +8,7 @@ import { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { startApiServer } from "../http/server.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MeshError } from "../lib/errors.ts";
-import { createLogger } from "../lib/log.ts";
+import { createLogger, type Logger } from "../lib/log.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import { systemTimers } from "../platform/controllers/options.ts";
 import { startControllers } from "../platform/controllers/start.ts";
@@ -76,8 +76,11 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     kept: readKept(keptPath),
     authority,
     certificates,
-    credentials: { kept: readCredentials(credentialsPath), onKeep: (kept) => writeCredentials(credentialsPath, kept) },
-    onKeep: (kept) => writeKept(keptPath, kept),
+    credentials: {
+      kept: readCredentials(credentialsPath),
+      onKeep: (kept) => keepOrTell(logger, () => writeCredentials(credentialsPath, kept)),
+    },
+    onKeep: (kept) => keepOrTell(logger, () => writeKept(keptPath, kept)),
   });
   const controllers = startControllers({
     store,
@@ -105,6 +108,15 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       store.close();
     },
   };
+}
+
+/** A full disk stops no push: only the next process would miss what could not be written. */
+function keepOrTell(logger: Logger, write: () => void): void {
+  try {
+    write();
+  } catch (error) {
+    logger.error("what a restart needs can't be written", { error: MeshError.from(error).message });
+  }
 }
 
 /** Letters and digits as Kubernetes uses them in generated names: no vowels and nothing that is mistaken for another. */

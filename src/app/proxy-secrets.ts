@@ -8,7 +8,7 @@ import type { WorkloadIdentity } from "../ca/leaf.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import type { EncodedResource, ProxyConfig, ResourceSet } from "../envoy/config.ts";
 import { EncodeCache } from "../envoy/encode-cache.ts";
-import { rootsSecretName, systemRootsSecretName, workloadSecretName } from "../envoy/names.ts";
+import { credentialSecretName, rootsSecretName, systemRootsSecretName, workloadSecretName } from "../envoy/names.ts";
 import { KeyedMemo, memoObject, sameEntries } from "../model/memo.ts";
 import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
@@ -40,9 +40,7 @@ export class ProxySecrets {
   readonly #options: ProxySecretsOptions;
   readonly #cache = new EncodeCache();
   readonly #rootsKnown = new Map<string, { readonly rootsPem: string; readonly resource: EncodedResource }>();
-  readonly #credential = memoObject(
-    (json: SecretJson): EncodedResource => this.#cache.resource({ type: "sds", name: json.name ?? "", schema: SecretSchema, json }),
-  );
+  readonly #credentials = new WeakMap<SecretJson, EncodedResource>();
   #settings: MeshSettings = defaultMeshSettings;
   readonly #sets = new Map<string, ResourceSet>();
   readonly #configs = new KeyedMemo<ProxyConfig>();
@@ -84,7 +82,17 @@ export class ProxySecrets {
     if (name === rootsSecretName) return this.#roots(name, authority.trustBundlePem());
     if (name === systemRootsSecretName) return this.#roots(name, systemRootsPem());
     const json = credentials(proxy.namespace, name);
-    return json && this.#credential(json);
+    return json && this.#credential(name, proxy.namespace, json);
+  }
+
+  /** The same JSON is the same Secret of the same namespace; it is named, should a proxy refuse its content. */
+  #credential(name: string, namespace: string, json: SecretJson): EncodedResource {
+    const known = this.#credentials.get(json);
+    if (known !== undefined) return known;
+    const sources = [`Secret ${namespace}/${name.slice(credentialSecretName("").length)}`];
+    const resource = this.#cache.resource({ type: "sds", name, schema: SecretSchema, json, sources });
+    this.#credentials.set(json, resource);
+    return resource;
   }
 
   /** Roots are long and for all proxies the same: they are encoded once. */
