@@ -38,7 +38,8 @@ export function tlsServe({ port, cert, key }) {
   return new Promise((resolve, reject) => {
     const http = createServer((request, response) => {
       const client = request.socket.getPeerX509Certificate()?.subjectAltName ?? "";
-      response.writeHead(200, { "x-served-by": "impostor" }).end(JSON.stringify({ client }));
+      // One connection each, so that every answer tells of a handshake of now.
+      response.writeHead(200, { "x-served-by": "tls-serve", connection: "close" }).end(JSON.stringify({ client }));
     });
     // Not Node's https server: that one insists on a protocol by ALPN, and a sidecar never chooses one.
     const server = createTlsServer({ cert, key, requestCert: true, rejectUnauthorized: false });
