@@ -18,7 +18,7 @@ test("--list names them all", () => {
   const { status, stdout } = bench(["--list"]);
   expect(status).toBe(0);
   expect(stdout.trim().split("\n")).toHaveLength(names.length);
-  for (const name of ["up", "start-again", "weight-demo", "weight-world", "structure-world", "sidecar-cost", "pods"]) {
+  for (const name of ["up", "start-again", "weight-demo", "weight-world", "structure-world", "sidecar-cost", "mtls-cost", "pods"]) {
     expect(stdout).toMatch(new RegExp(`^${name} +\\S`, "m"));
   }
 });

@@ -15,6 +15,7 @@ export const catalogue: readonly Entry[] = [
   { name: "structure-world", load: () => import("./structure-world.ts") },
   { name: "rotation-world", load: () => import("./rotation-world.ts") },
   { name: "sidecar-cost", load: () => import("./sidecar-cost.ts") },
+  { name: "mtls-cost", load: () => import("./mtls-cost.ts") },
   { name: "pods", load: () => import("./pods.ts") },
   { name: "ca", load: () => import("./ca.ts") },
   { name: "stats", load: () => import("./stats.ts") },

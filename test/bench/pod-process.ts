@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { captureRules } from "../../src/platform/local/capture.ts";
 import { needsUserNamespace } from "../../src/platform/local/launch.ts";
-import { findTools } from "../../src/platform/local/tools.ts";
+import { findTool, findTools } from "../../src/platform/local/tools.ts";
 import type { BenchContext } from "./benchmark.ts";
 import { Helper } from "./ipc-calls.ts";
 import { startProcess, stopProcess } from "./workspace.ts";
@@ -30,6 +30,8 @@ export interface EnvoyStart {
 }
 
 export interface PodProcess {
+  readonly pid: number;
+  readonly address: string;
   /** Starts an HTTP server that answers everything with `body`. */
   backend(address: string, port: number, body: string): Promise<void>;
   /** Starts an Envoy; resolves with its process id once it is ready. */
@@ -38,29 +40,50 @@ export interface PodProcess {
   until(target: Target, body: string): Promise<z.output<typeof seenSchema>>;
   /** Sends as many requests as are answered in the time, over so many connections that stay open. */
   load(target: Target, options: { readonly seconds: number; readonly connections: number }): Promise<z.output<typeof loadSchema>>;
+  /** Makes a cable's end that another pod has put here the way to it. */
+  follow(cable: { readonly name: string; readonly address: string }): Promise<void>;
+}
+
+export interface PodNetwork {
+  readonly podAddress: string;
+  /** Addresses that answer in the pod itself, in place of other pods. */
+  readonly endpointAddresses: readonly string[];
+  /** A pod that it shares a cable with: all that it sends goes there. */
+  readonly neighbour?: PodProcess;
 }
 
 /** Starts it on core 1. */
-export async function startPodProcess(
-  context: BenchContext,
-  network: { readonly podAddress: string; readonly endpointAddresses: readonly string[] },
-): Promise<PodProcess> {
+export async function startPodProcess(context: BenchContext, { neighbour, ...network }: PodNetwork): Promise<PodProcess> {
   const program = fileURLToPath(new URL("pod-program.ts", import.meta.url));
-  const tools = findTools();
-  const user = needsUserNamespace() ? ["-U", "-r"] : [];
+  const { setpriv } = findTools();
   // Tied to us from inside as well: making a user namespace forgets it.
-  const command = [tools.unshare, ...user, "-n", tools.setpriv, "--pdeathsig", "KILL", process.execPath];
+  const command = [...namespaceCommand(neighbour), setpriv, "--pdeathsig", "KILL", process.execPath];
   const child = startProcess([...command, "--disable-warning=ExperimentalWarning", program], {
     core: 1,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   context.cleanup.defer(() => stopProcess(child, "SIGKILL"));
   const helper = new Helper(child);
-  await helper.call("network", { ...network, rules: captureRules(network.podAddress) });
+  const cable = neighbour && { name: `to${helper.pid}`, pid: neighbour.pid };
+  await helper.call("network", { ...network, cable, rules: captureRules(network.podAddress) });
+  if (cable !== undefined) await neighbour?.follow({ name: cable.name, address: network.podAddress });
   return {
+    pid: helper.pid,
+    address: network.podAddress,
     backend: async (address, port, body) => void (await helper.call("backend", { address, port, body })),
     envoy: async (start) => z.number().parse(await helper.call("envoy", { ...start, program: context.envoyPath })),
     until: async (target, body) => seenSchema.parse(await helper.call("until", { ...target, body })),
     load: async (target, options) => loadSchema.parse(await helper.call("load", { ...target, ...options })),
+    follow: async ({ name, address }) => void (await helper.call("follow", { name, address, source: network.podAddress })),
   };
+}
+
+/** A network namespace of its own; an ordinary user's needs a user namespace, the same for neighbours: only then may one reach into the other. */
+function namespaceCommand(neighbour: PodProcess | undefined): readonly string[] {
+  const { unshare } = findTools();
+  if (!needsUserNamespace()) return [unshare, "-n"];
+  if (neighbour === undefined) return [unshare, "-U", "-r", "-n"];
+  const nsenter = findTool("nsenter");
+  if (nsenter === undefined) throw new Error("the program nsenter (package util-linux) is not installed");
+  return [nsenter, "--target", String(neighbour.pid), "--user", "--preserve-credentials", unshare, "-n"];
 }

@@ -15,7 +15,13 @@ import { startProcess } from "./workspace.ts";
 
 const envoyReadyMs = 60_000;
 
-const networkSchema = z.object({ podAddress: z.string(), endpointAddresses: z.array(z.string()), rules: z.string() });
+const networkSchema = z.object({
+  podAddress: z.string(),
+  endpointAddresses: z.array(z.string()),
+  cable: z.object({ name: z.string(), pid: z.number() }).optional(),
+  rules: z.string(),
+});
+const followSchema = z.object({ name: z.string(), address: z.string(), source: z.string() });
 const backendSchema = z.object({ address: z.string(), port: z.number(), body: z.string() });
 const target = { address: z.string(), port: z.number(), host: z.string() };
 const untilSchema = z.object({ ...target, body: z.string() });
@@ -29,13 +35,16 @@ const envoySchema = z.object({
   core: z.union([z.literal(0), z.literal(1)]),
 });
 
-/** Endpoints live on the loopback device; everything else would go to a device with nobody behind it, but the capture rules turn it round. */
+/**
+ * Endpoints live on the loopback device. Everything else goes to the neighbour, or would go to a device with nobody behind it, but the capture
+ * rules turn it round.
+ */
 async function network(input: unknown): Promise<void> {
-  const { podAddress, endpointAddresses, rules } = networkSchema.parse(input);
+  const { podAddress, endpointAddresses, cable, rules } = networkSchema.parse(input);
   const tools = findTools();
   const lines = [
     "link set lo up",
-    "link add pod0 type veth peer name pod1",
+    cable === undefined ? "link add pod0 type veth peer name pod1" : `link add pod0 type veth peer name ${cable.name} netns ${cable.pid}`,
     `addr add ${podAddress}/32 dev pod0`,
     "link set pod0 up",
     "route add default dev pod0",
@@ -43,6 +52,12 @@ async function network(input: unknown): Promise<void> {
   ];
   await runTool({ program: tools.ip, args: ["-batch", "-"], input: `${lines.join("\n")}\n` });
   await runTool({ program: tools.nft, args: ["-f", "-"], input: rules });
+}
+
+async function follow(input: unknown): Promise<void> {
+  const { name, address, source } = followSchema.parse(input);
+  const lines = [`link set ${name} up`, `route add ${address}/32 dev ${name} src ${source}`];
+  await runTool({ program: findTools().ip, args: ["-batch", "-"], input: `${lines.join("\n")}\n` });
 }
 
 async function backend(input: unknown): Promise<void> {
@@ -181,4 +196,4 @@ function bodyOf(head: string, rest: string): string | undefined {
   return rest.slice(rest.indexOf("\r\n") + 2, rest.indexOf("\r\n", rest.indexOf("\r\n") + 2));
 }
 
-serveCalls({ network, backend, envoy, until, load });
+serveCalls({ network, follow, backend, envoy, until, load });

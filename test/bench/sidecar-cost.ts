@@ -2,24 +2,20 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
-import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { runFiles } from "../../src/app/config.ts";
-import { any } from "../../src/envoy/any.ts";
 import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { eventually } from "../harness/eventually.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { cpuSeconds, memoryOf } from "./machine.ts";
 import { rounded, summaryOf } from "./numbers.ts";
+import { backendBootstrap, minimalBootstrap } from "./plain-envoy.ts";
 import { type PodProcess, startPodProcess, type Target } from "./pod-process.ts";
 import { createWorld } from "./world.ts";
 
 const counts = { full: { pairs: 8, seconds: 3 }, quick: { pairs: 2, seconds: 1 } };
 const connections = 16;
 const minimalPort = 18_001;
-const endpointPort = 8080;
 
 interface Place {
   readonly target: Target;
@@ -80,7 +76,7 @@ async function startEnvoys(context: BenchContext) {
   await start("backend", { ...backendBootstrap(adminOf("backend"), service.endpoints) }, 1);
   const [endpoint = ""] = service.endpoints;
   const minimal = {
-    pid: await start("minimal", { ...minimalBootstrap(adminOf("minimal"), endpoint) }, 0),
+    pid: await start("minimal", { ...minimalBootstrap(adminOf("minimal"), { port: minimalPort, endpoint }) }, 0),
     target: { address: "127.0.0.1", port: minimalPort, host: service.host },
   };
   const xdsPath = runFiles.xdsSocket(runDir, real.uid);
@@ -91,44 +87,6 @@ async function startEnvoys(context: BenchContext) {
     target: { address: service.vip, port: 80, host: service.host },
   };
   return { generated, minimal, pod };
-}
-
-function minimalBootstrap(adminPath: string, endpoint: string): BootstrapJson {
-  const route = { match: { prefix: "/" }, route: { cluster: "endpoint" } };
-  const loadAssignment = {
-    clusterName: "endpoint",
-    endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: endpoint, portValue: endpointPort } } } }] }],
-  };
-  return {
-    node: { id: "minimal", cluster: "minimal" },
-    admin: { address: { pipe: { path: adminPath } } },
-    staticResources: {
-      listeners: [listenerJson("127.0.0.1", minimalPort, [route])],
-      clusters: [{ name: "endpoint", type: "STATIC", connectTimeout: "1s", loadAssignment }],
-    },
-  };
-}
-
-function backendBootstrap(adminPath: string, addresses: readonly string[]): BootstrapJson {
-  const route = { match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } } };
-  return {
-    node: { id: "backend", cluster: "backend" },
-    admin: { address: { pipe: { path: adminPath } } },
-    staticResources: { listeners: addresses.map((address) => listenerJson(address, endpointPort, [route])) },
-  };
-}
-
-function listenerJson(address: string, portValue: number, routes: object[]) {
-  const manager = any(HttpConnectionManagerSchema, {
-    statPrefix: "plain",
-    routeConfig: { name: "plain", virtualHosts: [{ name: "all", domains: ["*"], routes }] },
-    httpFilters: [{ name: "envoy.filters.http.router", typedConfig: any(RouterSchema, {}) }],
-  });
-  return {
-    name: `${address}_${portValue}`,
-    address: { socketAddress: { address, portValue } },
-    filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }],
-  };
 }
 
 export const benchmark: Benchmark = {

@@ -5,7 +5,8 @@ import type { RawResource } from "../../src/store/store.ts";
 import { eventually } from "../harness/eventually.ts";
 import type { BenchContext } from "./benchmark.ts";
 
-const namespace = "bench";
+/** Where everything of a world lives. */
+export const namespace = "bench";
 const parallel = 32;
 /** How long the controllers may take for all endpoints. */
 const settleMs = 120_000;
@@ -76,15 +77,19 @@ interface PodPlan {
   readonly app: string;
   readonly version: string;
   readonly hasProxy: boolean;
+  /** Default: "default". */
+  readonly serviceAccountName?: string;
 }
 
-async function createPod(client: ApiClient, { name, app, version, hasProxy }: PodPlan, address: string): Promise<PodPlace> {
+/** Makes a pod that is ready at once. */
+export async function createPod(client: ApiClient, plan: PodPlan, address: string): Promise<PodPlace> {
+  const { name, app, version, hasProxy, serviceAccountName } = plan;
   const inject = hasProxy ? {} : { "sidecar.istio.io/inject": "false" };
   const { object } = await client.create({
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name, namespace, labels: { app, version, ...inject } },
-    spec: { containers: [{ name: "app", image: "app", ports: [{ containerPort: 8080 }] }] },
+    spec: { serviceAccountName, containers: [{ name: "app", image: "app", ports: [{ containerPort: 8080 }] }] },
   });
   const conditions = [{ type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" }];
   await client.patchStatus({ kind: "Pod", namespace, name }, { status: { phase: "Running", podIP: address, conditions } });
