@@ -211,8 +211,9 @@ test("pods of one name that get different answers are told, and the no counts", 
 
 test("headers, claims and host are part of the question; a dry run is told apart", () => {
   const rules = `{rules: [{when: [{key: "request.headers[x-team]", values: [a]}, {key: "request.auth.claims[role]", values: [admin]}], to: [{operation: {hosts: [orders]}}]}]}`;
-  const yaml = shop + policy("AuthorizationPolicy", "all", rules);
-  const full = { host: "orders", headers: [["x-team", "a"]] as const, claims: { role: "admin" } };
+  const tokens = policy("RequestAuthentication", "tokens", '{jwtRules: [{issuer: "https://login", jwksUri: "https://login/keys"}]}');
+  const yaml = shop + tokens + policy("AuthorizationPolicy", "all", rules);
+  const full = { host: "orders", headers: [["x-team", "a"]] as const, claims: { iss: "https://login", role: "admin" } };
   expect(answered(yaml, "web", "orders", full).allowed).toBe(true);
   expect(answered(yaml, "web", "orders", { ...full, claims: undefined }).needed).toEqual([
     'rule 1 of AuthorizationPolicy shop/all matches but for its condition "request.auth.claims[role]"',
@@ -222,4 +223,16 @@ test("headers, claims and host are part of the question; a dry run is told apart
     'name: try, annotations: {istio.io/dry-run: "true"}',
   );
   expect(answered(shop + dry, "web", "orders")).toMatchObject({ allowed: true, dryRun: { allowed: false } });
+});
+
+test("a token counts where somebody trusts its issuer, is refused by those who don't, and is not read elsewhere", () => {
+  const tokens = policy("RequestAuthentication", "tokens", '{jwtRules: [{issuer: "https://login", jwksUri: "https://login/keys"}]}');
+  const admins = policy("AuthorizationPolicy", "admins", '{rules: [{from: [{source: {requestPrincipals: ["https://login/me"]}}]}]}');
+  const mine = { claims: { iss: "https://login", sub: "me" } };
+  expect(answered(shop + tokens + admins, "web", "orders", mine).allowed).toBe(true);
+  expect(answered(shop + admins, "web", "orders", mine).allowed).toBe(false);
+  expect(answered(shop + tokens, "web", "orders", { claims: { iss: "other", sub: "me" } })).toMatchObject({
+    allowed: false,
+    reason: '401: no rule of RequestAuthentication shop/tokens trusts the token\'s issuer "other"',
+  });
 });

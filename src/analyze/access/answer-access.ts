@@ -7,7 +7,7 @@ import type { Snapshot } from "../../api/snapshot.ts";
 import { meshServerName } from "../../envoy/names.ts";
 import { policyLookup } from "../../model/destinations.ts";
 import type { DestinationPolicy, Mesh } from "../../model/mesh.ts";
-import { authorizationPoliciesOf, decidingPeerAuthentication, mtlsModeOf, mtlsOf } from "../../model/policies.ts";
+import { authorizationPoliciesOf, decidingPeerAuthentication, mtlsModeOf, mtlsOf, requestAuthenticationsOf } from "../../model/policies.ts";
 import { byAge } from "../../model/visibility.ts";
 import type { AccessRequest } from "./access-request.ts";
 import { type AccessDecision, decideAccess } from "./decide-access.ts";
@@ -29,7 +29,7 @@ export interface AccessQuestion {
   /** Host header; the service's full name when unset. */
   readonly host?: string | undefined;
   readonly headers: readonly (readonly [name: string, value: string])[];
-  /** Payload of a token that was verified. */
+  /** Payload of a token with a good signature; who trusts its issuer is decided here. */
   readonly claims?: JsonObject | undefined;
 }
 
@@ -116,16 +116,18 @@ function answerPair(question: AccessQuestion, world: AccessWorld, pair: Pair): A
     server: { mode: server.proxy === undefined ? undefined : serverMtls.mode, source: serverMtls.source },
   });
   const identity = `spiffe://${settings.trustDomain}/ns/${client.namespace}/sa/${client.serviceAccount}`;
-  const request = requestOf(question, pair, { transport, identity, target });
+  const token = tokenOf(question, world, server);
+  const request = requestOf(token.claims === question.claims ? question : { ...question, claims: token.claims }, pair, {
+    transport,
+    identity,
+    target,
+  });
   const policies = authorizationPoliciesOf(world.snapshot.list("AuthorizationPolicy"), server, settings.rootNamespace);
   const { trustDomain, trustDomainAliases, pathNormalization } = settings;
   const options = { trustDomains: [trustDomain, ...trustDomainAliases], mtls: serverMtls.mode, pathNormalization };
-  const decision =
-    server.proxy === undefined
-      ? notEnforced
-      : transport.refusal === undefined
-        ? decideAccess(policies, request, options)
-        : refused(transport.refusal);
+  const refusal = transport.refusal ?? (request.http === undefined ? undefined : token.refusal);
+  const enforced = () => (refusal === undefined ? decideAccess(policies, request, options) : refused(refusal));
+  const decision = server.proxy === undefined ? notEnforced : enforced();
   return {
     ...pick(decision),
     from: { name: from.name, proxy: client.proxy ?? "none", identity: transport.kind === "mtls" ? identity : "" },
@@ -177,6 +179,25 @@ function destinationPolicyOf({ mesh, snapshot }: AccessWorld, client: Party, { s
   const hosts = new Set([...mesh.services.values()].map(({ hostname }) => hostname));
   const rules = byAge(snapshot.list("DestinationRule"));
   return policyLookup({ rules, exists: (host) => hosts.has(host), rootNamespace: mesh.settings.rootNamespace })(client, service);
+}
+
+interface Token {
+  /** What policies see of the token. */
+  readonly claims: JsonObject | undefined;
+  /** Why the request is refused before any policy sees it. */
+  readonly refusal?: string;
+}
+
+/** A token counts when a RequestAuthentication of the server trusts its issuer; where none is, nobody reads it. */
+function tokenOf({ claims }: AccessQuestion, { mesh, snapshot }: AccessWorld, server: Party): Token {
+  if (claims === undefined) return { claims };
+  const all = requestAuthenticationsOf(snapshot.list("RequestAuthentication"), server, mesh.settings.rootNamespace);
+  const rules = all.flatMap(({ spec }) => spec.jwtRules);
+  if (rules.length === 0) return { claims: undefined };
+  const issuer = claims["iss"];
+  if (rules.some((rule) => rule.issuer === undefined || rule.issuer === issuer)) return { claims };
+  const names = all.map(resourceName).join(", ");
+  return { claims, refusal: `401: no rule of ${names} trusts the token's issuer ${typeof issuer === "string" ? `"${issuer}"` : "(none)"}` };
 }
 
 interface Spoken {

@@ -25,6 +25,8 @@ export interface Denied {
 export function neededOf(denied: Denied): readonly string[] {
   const { decision, transport, policies, client } = denied;
   if (transport.refusal !== undefined) return transportFixes(denied);
+  if (decision.reason.startsWith("401:"))
+    return ["send a token of an issuer that the RequestAuthentication names, or add the issuer to its jwtRules"];
   if (decision.policy !== undefined) {
     const place = `rule ${(decision.rule ?? 0) + 1} of ${decision.policy}`;
     return [`narrow ${place}: no ALLOW policy overrides a DENY`];
