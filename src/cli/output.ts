@@ -91,3 +91,14 @@ export function age(fromMs: number, nowMs: number): string {
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? `${hours}h` : `${Math.floor(hours / 24)}d`;
 }
+
+/** The date of an RFC 3339 time. */
+export function day(time: string): string {
+  return time.slice(0, 10);
+}
+
+/** "2031-01-01 (in 364d)", "2029-12-31 (expired 2h ago)". */
+export function expiryText(time: string, nowMs: number): string {
+  const at = Date.parse(time);
+  return `${day(time)} (${at > nowMs ? `in ${age(nowMs, at)}` : `expired ${age(at, nowMs)} ago`})`;
+}

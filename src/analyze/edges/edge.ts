@@ -1,5 +1,7 @@
 // Who calls whom, as proxies saw it: the value that edgesOf makes and that commands print.
 
+import type { MeshProxy } from "../../model/mesh.ts";
+
 export interface EdgeEnd {
   /** "shop/web": namespace and workload; a host outside the mesh; or "(no sidecar)", "(outside)". */
   readonly name: string;
@@ -52,4 +54,26 @@ export function liveEdges(before: readonly Edge[], after: readonly Edge[], windo
     const live = edge.active > 0 || made > 0 || edge.connections > connections;
     return { ...edge, requestsPerSecond: (made * 1000) / windowMs, live };
   });
+}
+
+/** Edges of one key as one: their sums, and the worst encryption. */
+export function mergedEdge(same: readonly Edge[]): readonly Edge[] {
+  const [first] = same;
+  if (first === undefined) return [];
+  const sum = (of: (edge: Edge) => number) => same.reduce((total, edge) => total + of(edge), 0);
+  const counts = {
+    connections: sum(({ connections }) => connections),
+    requests: sum(({ requests }) => requests),
+    active: sum(({ active }) => active),
+  };
+  const isUniform = same.every(({ encryption }) => encryption === first.encryption);
+  if (isUniform) return [{ ...first, ...counts }];
+  // Plaintext to one of several pods is what people must see.
+  const worst = same.find(({ encryption }) => encryption === "none") ?? first;
+  return [{ ...worst, ...counts, encryption: "partly" }];
+}
+
+/** A proxy as an end of an edge. */
+export function workloadEnd({ namespace, workload, kind }: MeshProxy): EdgeEnd {
+  return { name: `${namespace}/${workload.name}`, kind: kind === "gateway" ? "gateway" : "workload" };
 }

@@ -8,8 +8,9 @@ import type { Endpoint, Mesh, MeshProxy, MeshService, PortProtocol } from "../..
 import { decidingPeerAuthentication, mtlsModeOf } from "../../model/policies.ts";
 import { compare } from "../../model/visibility.ts";
 import { type Transport, transportOf } from "../access/transport.ts";
-import type { ClusterCounters, EndpointCounters, HttpCounters, ProxyCounters } from "./counters.ts";
-import { type Edge, type EdgeEnd, edgeKey } from "./edge.ts";
+import type { ClusterCounters, EndpointCounters, ProxyCounters } from "./counters.ts";
+import { type Edge, type EdgeEnd, edgeKey, mergedEdge, workloadEnd } from "./edge.ts";
+import { incomingEdges } from "./incoming-edges.ts";
 
 export interface EdgeWorld {
   readonly mesh: Mesh;
@@ -191,92 +192,6 @@ function whyOf(encryption: Edge["encryption"], { kind, reason, source }: Transpo
   if (encryption === "partly") return { reason: "some of the connections since the caller's proxy started were plaintext" };
   if (kind === "mtls") return { reason: "the configuration says mutual TLS by now; these connections are older" };
   return { ...(reason === undefined ? {} : { reason }), ...(source === undefined ? {} : { source }) };
-}
-
-function mergedEdge(same: readonly Edge[]): readonly Edge[] {
-  const [first] = same;
-  if (first === undefined) return [];
-  const sum = (of: (edge: Edge) => number) => same.reduce((total, edge) => total + of(edge), 0);
-  const counts = {
-    connections: sum(({ connections }) => connections),
-    requests: sum(({ requests }) => requests),
-    active: sum(({ active }) => active),
-  };
-  const isUniform = same.every(({ encryption }) => encryption === first.encryption);
-  if (isUniform) return [{ ...first, ...counts }];
-  // Plaintext to one of several pods is what people must see.
-  const worst = same.find(({ encryption }) => encryption === "none") ?? first;
-  return [{ ...worst, ...counts, encryption: "partly" }];
-}
-
-/** Connections that came from nobody's proxy: callers without a sidecar, and the world outside at gateways. */
-function incomingEdges(place: Place): readonly Edge[] {
-  const edges = [...place.counters].flatMap(([id, { inbound, gateway }]) => {
-    const proxy = place.mesh.proxies.get(id);
-    if (proxy === undefined) return [];
-    return [
-      ...[...inbound].flatMap(([port, http]) => plaintextCallers(proxy, { port, http }, place)),
-      ...[...gateway].flatMap(([port, http]) => outsideCallers(proxy, port, http)),
-    ];
-  });
-  return [...Map.groupBy(edges, edgeKey)].flatMap(([, same]) => mergedEdge(same));
-}
-
-function plaintextCallers(
-  proxy: MeshProxy,
-  { port, http }: { readonly port: number; readonly http: HttpCounters },
-  place: Place,
-): readonly Edge[] {
-  const fromProxies = [...place.counters].flatMap(([, { clusters }]) =>
-    clusters
-      // A proxy's own way to its application bears the same address.
-      .filter(({ name, handshakes, connections }) => !name.toLowerCase().startsWith("inbound") && handshakes < connections)
-      .flatMap(({ endpoints }) => endpoints.filter(({ address }) => address === `${proxy.address}:${port}`)),
-  );
-  const proxied = fromProxies.reduce((sum, { connections }) => sum + connections, 0);
-  const connections = http.connections - http.tlsConnections - proxied;
-  if (connections <= 0) return [];
-  const declared = proxy.inbound.find((inbound) => inbound.port === port);
-  const names = place.withoutProxy.slice(0, 3).join(", ");
-  const active = Math.max(0, http.active - http.tlsActive - fromProxies.reduce((sum, endpoint) => sum + endpoint.active, 0));
-  return [
-    {
-      from: { name: "(no sidecar)", kind: "unknown" },
-      to: workloadEnd(proxy),
-      port: declared?.servicePort.number ?? port,
-      protocol: declared?.servicePort.protocol ?? "http",
-      encryption: "none",
-      reason: `the caller has no sidecar${names === "" ? "" : `; pods without one: ${names}${place.withoutProxy.length > 3 ? ", …" : ""}`}`,
-      connections,
-      // Requests are counted for all callers together.
-      requests: http.tlsConnections === 0 && proxied === 0 ? http.requests : 0,
-      active,
-    },
-  ];
-}
-
-function outsideCallers(proxy: MeshProxy, port: number, http: HttpCounters): readonly Edge[] {
-  if (http.connections === 0) return [];
-  const { connections, tlsConnections, active, requests } = http;
-  const encryption = tlsConnections === 0 ? "none" : tlsConnections >= connections ? "tls" : "partly";
-  const reason = encryption === "tls" ? "the gateway ends the clients' TLS" : `the gateway takes plaintext on port ${port}`;
-  return [
-    {
-      from: { name: "(outside)", kind: "external" },
-      to: workloadEnd(proxy),
-      port,
-      protocol: "http",
-      encryption,
-      reason,
-      connections,
-      requests,
-      active,
-    },
-  ];
-}
-
-function workloadEnd({ namespace, workload, kind }: MeshProxy): EdgeEnd {
-  return { name: `${namespace}/${workload.name}`, kind: kind === "gateway" ? "gateway" : "workload" };
 }
 
 /** A pod without a proxy, or a host outside. */

@@ -8,7 +8,7 @@ import { parseDuration } from "../../lib/duration.ts";
 import { UsageError } from "../../lib/errors.ts";
 import { exitCode, formatOption, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
-import { age, type Terminal, table } from "../output.ts";
+import { day, expiryText, type Terminal, table } from "../output.ts";
 
 const pollMs = 200;
 
@@ -59,16 +59,6 @@ const shownNames = 5;
 function namesOf(names: readonly string[]): string {
   const more = names.length > shownNames ? ` and ${names.length - shownNames} more` : "";
   return `${names.slice(0, shownNames).join(", ")}${more}`;
-}
-
-function day(time: string): string {
-  return time.slice(0, 10);
-}
-
-/** "2031-01-01 (in 364d)", "2029-12-31 (expired 2h ago)". */
-export function expiryText(time: string, nowMs: number): string {
-  const at = Date.parse(time);
-  return `${day(time)} (${at > nowMs ? `in ${age(nowMs, at)}` : `expired ${age(at, nowMs)} ago`})`;
 }
 
 export const runRotateRoot: RunCommand = async ({ options }, { config, terminal, signal }) => {
