@@ -12,7 +12,7 @@ const numbers: ReadonlyMap<string, number> = new Map(
     Number(row[2]),
   ]),
 );
-const pure = ["api", "model", "stats", "analyze", "translate"];
+const pure = ["api", "model", "stats", "telemetry", "analyze", "translate"];
 
 const overrideSchema = z.object({
   includes: z.array(z.string()),
