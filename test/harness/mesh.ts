@@ -1,7 +1,7 @@
 // A whole mesh for end-to-end tests: `lateen up` as a user starts it, in a runtime directory of its own, with test applications in its pods.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -186,9 +186,10 @@ export class TestMesh {
     await eventually(() => this.accessLog().split("\n").some(test), 15_000, what);
   }
 
-  /** The access log lines of one pod's proxy so far. */
+  /** The access log lines of one pod's proxy so far; of very many, the last 5 MB or more. */
   accessLogOf(pod: string, namespace = "default"): string {
-    return readFileSync(join(this.runDir, "logs", `${namespace}_${pod}_istio-proxy.log`), "utf8");
+    const path = join(this.runDir, "logs", `${namespace}_${pod}_istio-proxy.log`);
+    return [`${path}.1`, path].map((part) => (existsSync(part) ? readFileSync(part, "utf8") : "")).join("");
   }
 
   /** The access log lines of all proxies so far, or of those whose pods' names match. */

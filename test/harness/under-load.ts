@@ -24,7 +24,7 @@ export async function underLoad(mesh: TestMesh, options: LoadOptions, action: ()
   const { from, url, ratePerSecond = 200, headers } = options;
   const [pod = ""] = await mesh.pods(from);
   const before = flagsOf(mesh.accessLog());
-  const linesBefore = requestLines(mesh.accessLogOf(pod));
+  const since = new Date().toISOString();
   const id = String(performance.now());
   await mesh.runIn(pod, { kind: "load-start", id, url, ratePerSecond, freshShare: 0.25, mixPost: true, headers });
   let summary: LoadSummary;
@@ -36,13 +36,14 @@ export async function underLoad(mesh: TestMesh, options: LoadOptions, action: ()
     summary = (await mesh.runIn(pod, { kind: "load-stop", id })) as LoadSummary;
   }
   // Envoy buffers its log: the flags are complete once the client's proxy has a line for every request.
-  const logged = () => requestLines(mesh.accessLogOf(pod)) - linesBefore >= summary.total;
+  const logged = () => requestsSince(mesh.accessLogOf(pod), since) >= summary.total;
   await eventually(logged, 10_000, `a log line for each of ${summary.total} requests`);
   return { ...summary, flags: difference(flagsOf(mesh.accessLog()), before) };
 }
 
-function requestLines(log: string): number {
-  return log.split("\n").filter((line) => /"(GET|POST) [^"]*" \d+ /.test(line)).length;
+/** Lines of requests that began at `since` or later; lines of before may have left the log, which is bounded. */
+function requestsSince(log: string, since: string): number {
+  return [...log.matchAll(/\[([^\]]*)\] "(?:GET|POST) [^"]*" \d+ /g)].filter(([, start = ""]) => start >= since).length;
 }
 
 /** How many answers were not 200. */
