@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../harness/eventually.ts";
 import { withoutRetries } from "../harness/manifests.ts";
-import { appYaml, type HttpResult, TestMesh } from "../harness/mesh.ts";
+import { appYaml, type HttpResult, serviceYaml, TestMesh } from "../harness/mesh.ts";
 import { envoyStats } from "../harness/outage.ts";
 import { acceptsYaml, type MtlsMode, policyYaml } from "../harness/security-yaml.ts";
 import { istioYaml, yamlOf } from "../harness/traffic-yaml.ts";
@@ -16,8 +16,11 @@ let serverIp = "";
 const serverId = "spiffe://cluster.local/ns/default/sa/default";
 const handshakes = "listener.0.0.0.0_15006.ssl.handshake";
 
+/** Pods with a proxy and one without behind one name. */
+const mixed = serviceYaml("mixed", { spec: { selector: { version: "v1" } } });
+
 beforeAll(async () => {
-  const manifests = yamlOf(appYaml("client", ["v1"]), appYaml("server", ["v1"]), appYaml("plain", ["v1"], { sidecar: false }));
+  const manifests = yamlOf(appYaml("client", ["v1"]), appYaml("server", ["v1"]), appYaml("plain", ["v1"], { sidecar: false }), mixed);
   mesh = await TestMesh.start({ manifests: withoutRetries + manifests });
   [serverPod = ""] = await mesh.pods("server");
   const { pods } = await mesh.client.status();
@@ -74,6 +77,20 @@ describe("by default", () => {
     expect(await stat(handshakes)).toBe(encrypted);
   });
 
+  it("each endpoint is called as it can be", async () => {
+    const { byStatus } = await mesh.load("client", "http://mixed/", { count: 60 });
+    expect(byStatus).toEqual({ 200: 60 });
+    const seen = new Map<string, string>();
+    for (let sent = 0; sent < 60 && seen.size < 3; sent++) {
+      const { pod, headers } = JSON.parse((await mesh.http("client", "http://mixed/")).body);
+      seen.set(
+        String(pod).split("-")[0] ?? "",
+        String(headers["x-forwarded-client-cert"]).includes(`URI=${serverId}`) ? "mTLS" : "plaintext",
+      );
+    }
+    expect(Object.fromEntries(seen)).toEqual({ client: "mTLS", server: "mTLS", plain: "plaintext" });
+  });
+
   it("nobody's word is taken for a certificate", async () => {
     const forged = { headers: { "x-forwarded-client-cert": `URI=${serverId}` } };
     const seen = ({ body }: HttpResult) => String(JSON.parse(body).headers["x-forwarded-client-cert"]);
@@ -81,11 +98,12 @@ describe("by default", () => {
     expect(seen(await mesh.http("client", "http://server/", forged)).match(/URI=/g)?.length).toBe(1);
   });
 
-  it("gRPC, HTTP/2, server-first TCP and undeclared protocols travel inside", async () => {
+  it("gRPC, WebSockets, HTTP/2, server-first TCP and undeclared protocols travel inside", async () => {
     const before = await stat(handshakes);
     expect(await mesh.run("client", { kind: "grpc", origin: "http://server:81", headers: { "x-want-grpc-status": "7" } })).toMatchObject({
       grpcStatus: "7",
     });
+    expect(await mesh.run("client", { kind: "upgrade", url: "http://server/" })).toMatchObject({ status: 101, text: "v1 hello" });
     const { body } = (await mesh.run("client", { kind: "http2", origin: "http://server:82" })) as { body: string };
     expect(JSON.parse(body).headers["x-forwarded-client-cert"]).toContain(`URI=${serverId}`);
     expect([await greeting("client", "server", 83), await greeting("client", "server", 84)]).toEqual(["220 v1", "220 v1"]);
