@@ -1,0 +1,205 @@
+// Cumulative values of proxies → what was counted between two reports, exactly: never less than 0, nothing twice. Proxies restart, drop idle series,
+// and reports come twice, late or not at all. State per proxy and series; pure otherwise: times come with the reports.
+
+import type { Distribution, GaugePoint, HistogramPoint, Point, SeriesName } from "./point.ts";
+import { seriesKey } from "./point.ts";
+
+/** All values of one proxy at one moment, or a part of them. */
+export interface Report {
+  /** Id of the proxy. */
+  readonly source: string;
+  /** Names the process, for instance by its start time: another one counts from 0. Without it a restart is seen only where a value became smaller. */
+  readonly process?: string;
+  /** How long the process had lived; with it the first report of a young one is counted. */
+  readonly ageMs?: number;
+  /** When the values were read, by the proxy's clock; parts of one reading bear the same. */
+  readonly timeMs: number;
+  /** When it came, by the collector's clock: samples lie there, since proxies' clocks jump. */
+  readonly receivedMs: number;
+  /** It has all series there are: one that is missing was dropped by the proxy, and will count from 0. */
+  readonly isComplete: boolean;
+  readonly points: readonly Point[];
+}
+
+export interface CounterDelta extends SeriesName {
+  readonly kind: "counter";
+  readonly key: string;
+  readonly value: number;
+}
+
+export interface HistogramDelta extends SeriesName, Distribution {
+  readonly kind: "histogram";
+  readonly key: string;
+}
+
+export type Delta = CounterDelta | HistogramDelta;
+
+/**
+ * What a report says. first: nothing was known of the proxy; baseline: it had counted before anybody watched, so that its values only begin the counting;
+ * restarted: another process than before, what the old one counted after its last report is lost; repeated: nothing new.
+ */
+export type ObservationKind = "first" | "baseline" | "next" | "restarted" | "repeated";
+
+export interface Observation {
+  readonly kind: ObservationKind;
+  readonly source: string;
+  /** The deltas were counted after fromMs and until toMs, by the collector's clock; equal when nothing was counted. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** Only what changed. */
+  readonly deltas: readonly Delta[];
+  readonly gauges: readonly GaugePoint[];
+  /** Series beyond the limit: not counted. */
+  readonly refused: number;
+}
+
+export interface ExactCountersOptions {
+  /** When the watching began, by the collector's clock: what older processes counted before isn't known to lie in time. */
+  readonly sinceMs: number;
+  /** Of one proxy; 20,000 unless given: Envoy's stats scopes are limited to a quarter of that. */
+  readonly maxSeriesPerSource?: number;
+  /** Older reports that come within this time are late ones; a clock that jumped back further is believed. 10 s unless given. */
+  readonly reorderMs?: number;
+}
+
+interface Known {
+  readonly timeMs: number;
+  readonly value: number | Distribution;
+}
+
+interface Source {
+  process: string | undefined;
+  /** Of the process before: its late reports mean nothing. */
+  deadProcess: string | undefined;
+  timeMs: number;
+  fromMs: number;
+  receivedMs: number;
+  isBaseline: boolean;
+  series: Map<string, Known>;
+}
+
+/** The counting of all proxies. */
+export class ExactCounters {
+  readonly #sinceMs: number;
+  readonly #maxSeries: number;
+  readonly #reorderMs: number;
+  readonly #sources = new Map<string, Source>();
+
+  constructor({ sinceMs, maxSeriesPerSource = 20_000, reorderMs = 10_000 }: ExactCountersOptions) {
+    this.#sinceMs = sinceMs;
+    this.#maxSeries = maxSeriesPerSource;
+    this.#reorderMs = reorderMs;
+  }
+
+  observe(report: Report): Observation {
+    const known = this.#sources.get(report.source);
+    const kind = this.#kindOf(report, known);
+    if (kind === "repeated") return observationOf(report, kind, known);
+    const source = kind === "next" && known !== undefined ? known : this.#begin(report, kind, known);
+    if (source.timeMs !== report.timeMs) {
+      source.fromMs = source.receivedMs;
+      source.receivedMs = Math.max(source.receivedMs, report.receivedMs);
+      source.timeMs = report.timeMs;
+      source.isBaseline = false;
+    }
+    const { deltas, refused } = this.#count(source, report);
+    return { ...observationOf(report, kind, source), deltas, refused };
+  }
+
+  /** The proxy is gone for good. */
+  forget(source: string): void {
+    this.#sources.delete(source);
+  }
+
+  /** How many series are remembered. */
+  get seriesCount(): number {
+    return [...this.#sources.values()].reduce((sum, { series }) => sum + series.size, 0);
+  }
+
+  #kindOf({ process, ageMs, timeMs, receivedMs, points }: Report, known: Source | undefined): ObservationKind {
+    if (known === undefined) return ageMs !== undefined && receivedMs - ageMs >= this.#sinceMs ? "first" : "baseline";
+    if (process !== undefined && process === known.deadProcess) return "repeated";
+    if (process !== undefined && known.process !== undefined && process !== known.process) return "restarted";
+    if (timeMs < known.timeMs && known.timeMs - timeMs <= this.#reorderMs) return "repeated";
+    const isSame = timeMs === known.timeMs && points.every((point) => known.series.get(seriesKey(point))?.timeMs === timeMs);
+    return isSame && points.length > 0 ? "repeated" : "next";
+  }
+
+  #begin({ source, process, ageMs = 0, timeMs, receivedMs }: Report, kind: ObservationKind, known: Source | undefined): Source {
+    const isBaseline = kind === "baseline";
+    const startedMs = isBaseline ? receivedMs : receivedMs - ageMs;
+    const fresh: Source = {
+      process,
+      deadProcess: known?.process,
+      timeMs,
+      fromMs: Math.max(startedMs, known?.receivedMs ?? startedMs),
+      receivedMs,
+      isBaseline,
+      series: new Map(),
+    };
+    this.#sources.set(source, fresh);
+    return fresh;
+  }
+
+  #count(source: Source, { points, timeMs, isComplete }: Report): { readonly deltas: readonly Delta[]; readonly refused: number } {
+    const deltas: Delta[] = [];
+    let refused = 0;
+    for (const point of points) {
+      if (point.kind === "gauge") continue;
+      const key = seriesKey(point);
+      const last = source.series.get(key);
+      if (last?.timeMs === timeMs) continue;
+      if (last === undefined && source.series.size >= this.#maxSeries) {
+        refused += 1;
+        continue;
+      }
+      source.series.set(key, { timeMs, value: point.kind === "counter" ? point.value : distributionOf(point) });
+      const delta = source.isBaseline ? undefined : deltaOf(key, point, last?.value);
+      if (delta !== undefined) deltas.push(delta);
+    }
+    if (isComplete) {
+      for (const [key, known] of source.series) {
+        if (known.timeMs !== timeMs) source.series.delete(key);
+      }
+    }
+    return { deltas, refused };
+  }
+}
+
+function observationOf(report: Report, kind: ObservationKind, source: Source | undefined): Observation {
+  const toMs = source?.receivedMs ?? report.receivedMs;
+  const isNothing = kind === "repeated" || kind === "baseline";
+  return {
+    kind,
+    source: report.source,
+    fromMs: isNothing ? toMs : (source?.fromMs ?? toMs),
+    toMs,
+    deltas: [],
+    gauges: kind === "repeated" ? [] : report.points.filter((point) => point.kind === "gauge"),
+    refused: 0,
+  };
+}
+
+function deltaOf(key: string, point: Exclude<Point, GaugePoint>, last: Known["value"] | undefined): Delta | undefined {
+  const { name, labels } = point;
+  if (point.kind === "counter") {
+    const before = typeof last === "number" && last <= point.value ? last : 0;
+    return point.value === before ? undefined : { kind: "counter", key, name, labels, value: point.value - before };
+  }
+  const before = typeof last === "object" && isContinued(last, point) ? last : undefined;
+  const counts = point.counts.map((count, index) => count - (before?.counts[index] ?? 0));
+  if (counts.every((count) => count === 0)) return undefined;
+  // Envoy estimates a histogram's sum from its bins: it may become a little smaller.
+  const sum = Math.max(0, point.sum - (before?.sum ?? 0));
+  return { kind: "histogram", key, name, labels, bounds: point.bounds, counts, sum };
+}
+
+/** The same buckets, and none of them smaller: otherwise it began anew. */
+function isContinued(last: Distribution, { bounds, counts }: HistogramPoint): boolean {
+  const isSame = last.bounds.length === bounds.length && last.bounds.every((bound, index) => bound === bounds[index]);
+  return isSame && last.counts.every((count, index) => count <= (counts[index] ?? 0));
+}
+
+function distributionOf({ bounds, counts, sum }: HistogramPoint): Distribution {
+  return { bounds, counts, sum };
+}
