@@ -1,28 +1,9 @@
 // Every code a Diagnostic can bear: what it means and what to do. Codes are never reused; a test compares this table with its uses.
 
-import type { Severity } from "./diagnostic.ts";
+import { type CodeEntry, error, info, warning } from "./code-entry.ts";
+import { releaseCodes } from "./release/codes.ts";
 
-export interface CodeEntry {
-  readonly severity: Severity;
-  /** A few words, as a heading. */
-  readonly title: string;
-  /** What it means, one or two sentences. */
-  readonly meaning: string;
-  /** General advice; a finding may give a better one. */
-  readonly fix: string;
-}
-
-function error(title: string, meaning: string, fix: string): CodeEntry {
-  return { severity: "error", title, meaning, fix };
-}
-
-function info(title: string, meaning: string, fix: string): CodeEntry {
-  return { severity: "info", title, meaning, fix };
-}
-
-function warning(title: string, meaning: string, fix: string): CodeEntry {
-  return { severity: "warning", title, meaning, fix };
-}
+export type { CodeEntry } from "./code-entry.ts";
 
 export const codes = {
   LTN0001: error("unreadable text", "The file is not UTF-8 text.", "Save the file as UTF-8 text."),
@@ -365,6 +346,7 @@ export const codes = {
     "A certificate is served, but something about it will make clients refuse it.",
     "Issue it anew.",
   ),
+  ...releaseCodes,
 } as const satisfies Readonly<Record<string, CodeEntry>>;
 
 export type Code = keyof typeof codes;
