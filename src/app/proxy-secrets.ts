@@ -63,14 +63,12 @@ export class ProxySecrets {
   }
 
   #secretsOf({ clusters, listeners }: ProxyConfig, proxy: MeshProxy): ResourceSet {
-    const names = new Set([...secretNames(clusters), ...secretNames(listeners)]);
-    const next = new Map(
-      [...names].toSorted().flatMap((name) => {
-        const resource = this.#resource(name, proxy);
-        return resource === undefined ? [] : [[name, resource] as const];
-      }),
-    );
     const before = this.#sets.get(proxy.id);
+    const next = new Map<string, EncodedResource>();
+    for (const name of secretNames(clusters)(listeners)) {
+      const resource = this.#resource(name, proxy);
+      if (resource !== undefined) next.set(name, resource);
+    }
     if (before !== undefined && sameEntries(before, next)) return before;
     this.#sets.set(proxy.id, next);
     return next;
@@ -121,6 +119,11 @@ const certificateResource = memoObject((cache: EncodeCache) =>
   ),
 );
 
-const secretNames = memoObject((resources: ResourceSet): readonly string[] => [
+/** Sorted, for clusters and listeners together: both change seldom, and at each push every proxy's are asked for. */
+const secretNames = memoObject((clusters: ResourceSet) =>
+  memoObject((listeners: ResourceSet): readonly string[] => [...new Set([...ownNames(clusters), ...ownNames(listeners)])].toSorted()),
+);
+
+const ownNames = memoObject((resources: ResourceSet): readonly string[] => [
   ...new Set([...resources.values()].flatMap(({ references }) => references.filter(({ type }) => type === "sds").map(({ name }) => name))),
 ]);

@@ -30,6 +30,7 @@ export class AdsServer {
   readonly #queue: PushQueue;
   readonly #gate = new WriteGate();
   readonly #listeners = new Set<() => void>();
+  #willTell = false;
   readonly #logger: Logger;
   readonly #now: () => number;
 
@@ -145,7 +146,7 @@ export class AdsServer {
       .sort();
   }
 
-  /** Calls back after each change of a proxy's status; returns the function that ends it. */
+  /** Calls back after proxies' statuses changed, once for all that change in one turn of the event loop; returns the function that ends it. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -191,8 +192,14 @@ export class AdsServer {
     this.#gate.enter({ stream: call, sizeBytes, start });
   }
 
+  /** Listeners look through all proxies: for each answer of each proxy that would be the square of their number. */
   #changed(): void {
-    for (const listener of [...this.#listeners]) listener();
+    if (this.#willTell) return;
+    this.#willTell = true;
+    setImmediate(() => {
+      this.#willTell = false;
+      for (const listener of [...this.#listeners]) listener();
+    });
   }
 
   #newService(authenticate: Authenticate): GrpcService {

@@ -187,12 +187,26 @@ export class ProxySession {
 
   /** What the proxy should have from now on. */
   setDesired(desired: Desired): void {
+    const before = this.#desired;
     this.#desired = desired;
+    if (before?.config === desired.config) {
+      this.#carryOver(before, desired);
+      return;
+    }
     const early = this.#early;
     this.#early = [];
     const stream = this.#stream;
     if (stream !== undefined) for (const request of early) this.receive(stream, request);
     this.#advance();
+  }
+
+  /** Another revision with the same configuration: what was planned holds, and what was acknowledged is. */
+  #carryOver(before: Desired, desired: Desired): void {
+    if (this.#stream === undefined) return;
+    if (this.#acknowledged === before) this.#acknowledged = desired;
+    if (this.#settled !== before) return;
+    this.#settled = desired;
+    this.#options.onChange();
   }
 
   /** Ends the stream and the timer. */
