@@ -4,14 +4,18 @@ import { z } from "zod";
 import { type FieldPath, printPath } from "../lib/field-path.ts";
 import type { Diagnostic } from "./diagnostic.ts";
 import { guardJson, isJsonObject } from "./json.ts";
+import { isCipherSuite } from "./networking/cipher-suites.ts";
 import { duration } from "./scalars.ts";
 import { fieldNamesAt, schemaFields } from "./schema-walk.ts";
 import { parseYaml } from "./yaml.ts";
 
+/** Istio's (pkg/util/sets of security.ValidECDHCurves). Envoy 1.40 takes these, and refuses every listener and cluster for another one. */
+const ecdhCurves = ["P-256", "P-384", "P-521", "X25519", "X25519MLKEM768"] as const;
+
 const tlsParameters = z.object({
   minProtocolVersion: z.enum(["TLS_AUTO", "TLSV1_2", "TLSV1_3"]).optional(),
-  cipherSuites: z.array(z.string()).optional(),
-  ecdhCurves: z.array(z.string()).optional(),
+  cipherSuites: z.array(z.string().refine(isCipherSuite, "is no cipher suite of TLS 1.2 that Envoy takes")).optional(),
+  ecdhCurves: z.array(z.enum(ecdhCurves)).optional(),
 });
 
 const meshConfigSchema = z.object({
@@ -56,7 +60,7 @@ export function parseMeshConfig(text: string): MeshConfigResult {
     resource,
     path: path === "" ? "data.mesh" : `data.mesh.${path}`,
     message,
-    fix: severity === "error" ? "correct the value; until then the mesh's defaults hold" : "remove the field: it has no effect",
+    fix: severity === "error" ? "correct the value: with it none of these settings can be read" : "remove the field: it has no effect",
   });
   // The text comes from a ConfigMap, so it passes the same limits as a manifest.
   const [document] = parseYaml(text, meshConfigPlace.key);

@@ -14,6 +14,8 @@ const selector = "selector: {matchLabels: {app: a}}";
 const service = (spec: string, name = "a") => `{apiVersion: v1, kind: Service, metadata: {name: ${name}}, spec: {${spec}}}`;
 const first = "spec.containers[0]";
 
+const meshConfig = (text: string) =>
+  `{apiVersion: v1, kind: ConfigMap, metadata: {name: istio, namespace: istio-system}, data: {mesh: ${JSON.stringify(text)}}}`;
 const cases: readonly (readonly [text: string, ...expected: string[]])[] = [
   [container("")],
   [
@@ -103,6 +105,10 @@ const cases: readonly (readonly [text: string, ...expected: string[]])[] = [
     "LTN0611 binaryData.f",
     "LTN0610 binaryData.d",
   ],
+  [meshConfig("connectTimeout: soon"), "LTN0901 data.mesh"],
+  [meshConfig("meshMTLS: {cipherSuites: [TLS_AES_128_GCM_SHA256], ecdhCurves: [P-224]}"), "LTN0901 data.mesh", "LTN0901 data.mesh"],
+  [meshConfig("meshMTLS: {cipherSuites: [ECDHE-RSA-AES128-GCM-SHA256], ecdhCurves: [P-256]}")],
+  [meshConfig("connectTimeout: soon").replace("istio-system", "elsewhere")],
   ["{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {a: plain!}, stringData: {b: plain!}}", "LTN0611 data.a"],
 ];
 

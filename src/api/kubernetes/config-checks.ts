@@ -1,7 +1,8 @@
-// Checks of ConfigMap and Secret: keys can be file names, and what claims to be base64 is.
+// Checks of ConfigMap and Secret: keys can be file names, what claims to be base64 is, and the mesh's settings can be read.
 
 import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import type { Finding } from "../finding.ts";
+import { meshConfigPlace, parseMeshConfig } from "../mesh-config.ts";
 import { invalidName } from "../names.ts";
 import type { ConfigMap } from "./config-map.ts";
 import type { Secret } from "./secret.ts";
@@ -9,7 +10,7 @@ import type { Secret } from "./secret.ts";
 type Texts = Readonly<Record<string, string>>;
 
 /** All findings of one ConfigMap. */
-export function checkConfigMap({ data, binaryData }: ConfigMap): readonly Finding[] {
+export function checkConfigMap({ metadata, data, binaryData }: ConfigMap): readonly Finding[] {
   const twice = Object.keys(binaryData).filter((key) => Object.hasOwn(data, key));
   return [
     ...checkKeys(data, ["data"]),
@@ -21,7 +22,16 @@ export function checkConfigMap({ data, binaryData }: ConfigMap): readonly Findin
       message: `the key ${JSON.stringify(key.slice(0, 80))} stands in data and binaryData`,
       fix: "Keep one of them.",
     })),
+    ...(metadata.namespace === meshConfigPlace.namespace && metadata.name === meshConfigPlace.name ? checkMeshConfig(data) : []),
   ];
+}
+
+/** A mistake in them must not be stored: all proxies would fall back to the defaults, identities and what may leave the mesh included. */
+function checkMeshConfig(data: Texts): readonly Finding[] {
+  const text = Object.hasOwn(data, meshConfigPlace.key) ? data[meshConfigPlace.key] : undefined;
+  return parseMeshConfig(text ?? "")
+    .diagnostics.filter(({ severity }) => severity === "error")
+    .map(({ path, message, fix }) => ({ code: "LTN0901", path: ["data", meshConfigPlace.key], message: `${path}: ${message}`, fix }));
 }
 
 /** All findings of one Secret; values are never repeated in messages. */
