@@ -8,6 +8,7 @@ import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { Authority, OwnAuthority } from "../ca/authority.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
+import { MeshError } from "../lib/errors.ts";
 import { contentHash } from "../lib/hash.ts";
 import type { Logger } from "../lib/log.ts";
 import { memoLast } from "../model/memo.ts";
@@ -154,8 +155,8 @@ export class MeshEngine {
   }
 
   #untranslatedFindings(): readonly Diagnostic[] {
-    const living = [...this.#untranslated].filter(([id]) => this.#proxies.has(id));
-    return living.map(([id, reason]) => ({
+    for (const id of this.#untranslated.keys()) if (!this.#proxies.has(id)) this.#untranslated.delete(id);
+    return [...this.#untranslated].map(([id, reason]) => ({
       code: "LTN0903",
       severity: "error",
       resource: "",
@@ -198,6 +199,7 @@ export class MeshEngine {
       settings: this.#settings,
       settled: this.#settled,
       mtls: this.#security.phases,
+      mtlsInFlight: this.#security.inFlight,
     });
     this.#mesh = mesh;
     // A revision counts as pushed with the last of its steps: only then it is in force.
@@ -218,12 +220,11 @@ export class MeshEngine {
     this.#updateNames(mesh, snapshot);
   }
 
-  /** Whether a proxy's pod serves, so that its Envoy acts upon some configuration. */
+  /** Whether a proxy's pod runs, ready or not, so that its Envoy acts upon some configuration. */
   #runs(proxyId: string): boolean {
     const proxy = this.#mesh?.proxies.get(proxyId);
     if (proxy === undefined) return false;
-    const pod = this.#options.store.snapshot().get("Pod", proxy.namespace, proxy.podName);
-    return pod?.status?.conditions.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
+    return this.#options.store.snapshot().get("Pod", proxy.namespace, proxy.podName)?.status?.phase === "Running";
   }
 
   /** What a proxy should have by the newest mesh; undefined when it is unknown, or nothing can be made for it (yet). */
@@ -233,9 +234,12 @@ export class MeshEngine {
     // Before its pod has an address a proxy would become ready without its inbound side.
     if (mesh === undefined || proxy === undefined || proxy.address === "") return undefined;
     try {
-      return { config: this.#secrets.withSecrets(this.#translator(mesh, proxy), proxy), revision: this.#revision };
+      const config = this.#secrets.withSecrets(this.#translator(mesh, proxy), proxy);
+      this.#untranslated.delete(proxyId);
+      return { config, revision: this.#revision };
     } catch (error) {
       // One proxy's translation never stops the others: it keeps its last good configuration.
+      this.#untranslated.set(proxyId, MeshError.from(error).message);
       this.#options.logger.error("a proxy's configuration can't be made", {
         proxy: proxyId,
         error: error instanceof Error ? error.stack : String(error),

@@ -7,6 +7,7 @@ import { afterEach, expect, test } from "vitest";
 import { resourcesOf, snapshotOf } from "../../test/harness/world.ts";
 import { openAuthority } from "../ca/authority.ts";
 import { WorkloadCertificates } from "../ca/workload-certificates.ts";
+import { MeshError } from "../lib/errors.ts";
 import { silentLogger } from "../lib/log.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import { createModel } from "../model/mesh-of.ts";
@@ -104,4 +105,47 @@ test("what was pushed of mutual TLS counts once everybody acknowledged it, and i
   world.behind = [];
   security.advance();
   expect([security.phases, world.kept, world.changes]).toEqual([mesh.mtls.phases, 1, 0]);
+});
+
+test("what was pushed is on its way until everybody acknowledged it", () => {
+  const { security, world, meshOf } = started();
+  const mesh = meshOf(yaml);
+  world.behind = ["web.shop"];
+  security.pushed(mesh);
+  security.advance();
+  expect(security.inFlight).toBe(mesh.mtls.phases);
+  world.behind = [];
+  security.advance();
+  expect(security.inFlight).toBeUndefined();
+});
+
+test("a root is not retired while leaves of it can't be replaced", () => {
+  const { authority, certificates, security, meshOf } = started();
+  const mesh = meshOf(yaml);
+  security.pushed(mesh);
+  security.certificateOf("web.shop");
+  const renewDue = certificates.renewDue.bind(certificates);
+  const problem = new MeshError("unavailable", "no certificate can be issued");
+  certificates.renewDue = () => ({ renewed: [], isMoreDue: false, problem });
+  security.startRootRotation();
+  for (let push = 0; push < 4; push += 1) {
+    security.pushed(mesh);
+    security.advance();
+  }
+  expect(authority.status().rotation?.phase).toBe("reissuing");
+  certificates.renewDue = renewDue;
+});
+
+test("a step that the disk refuses is tried again", async () => {
+  const { authority, security, meshOf } = started();
+  security.startRootRotation();
+  const acknowledge = authority.acknowledgeRootRotation.bind(authority);
+  authority.acknowledgeRootRotation = () => {
+    throw new MeshError("unavailable", "the disk is full");
+  };
+  security.pushed(meshOf(yaml));
+  security.advance();
+  expect(authority.status().rotation?.phase).toBe("distributing");
+  authority.acknowledgeRootRotation = acknowledge;
+  await expect.poll(() => authority.status().rotation?.phase, { timeout: 10_000 }).not.toBe("distributing");
 });

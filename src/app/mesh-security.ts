@@ -59,6 +59,11 @@ export class MeshSecurity implements AuthorityAccess {
     return this.#phases;
   }
 
+  /** What was pushed last, while not every proxy has acknowledged it: an input of the next mesh too. */
+  get inFlight(): MtlsPhases | undefined {
+    return this.#pushed;
+  }
+
   /** The certificate that a proxy has been given; undefined for an unknown proxy. @throws MeshError when none can be made. */
   certificateOf(proxyId: string): IssuedCertificate | undefined {
     const proxy = this.#proxies.get(proxyId);
@@ -147,15 +152,25 @@ export class MeshSecurity implements AuthorityAccess {
   }
 
   #advanceRotation({ phase, step }: RootRotation): void {
-    const next = this.#ownAuthority().acknowledgeRootRotation(step);
-    this.#options.logger.info("every proxy has acknowledged a step of the root rotation", { done: phase, next: next.phase });
+    const { logger } = this.#options;
+    try {
+      const next = this.#ownAuthority().acknowledgeRootRotation(step);
+      logger.info("every proxy has acknowledged a step of the root rotation", { done: phase, next: next.phase });
+    } catch (error) {
+      // The disk refused, say: everybody trusts what they have, and the next second tries again.
+      return logger.error("the next step of the root rotation can't be taken", { error: MeshError.from(error).message });
+    }
     this.#renewNow();
     this.#changed();
   }
 
   #schedule(afterMs: number): void {
     if (this.#isClosed) return;
-    this.#renewal = setTimeout(() => this.#schedule(this.#renewNow() ? busyRenewalMs : renewalCheckMs), afterMs);
+    this.#renewal = setTimeout(() => {
+      const isMoreDue = this.#renewNow();
+      this.advance();
+      this.#schedule(isMoreDue ? busyRenewalMs : renewalCheckMs);
+    }, afterMs);
   }
 
   /** Renews what is due; true when more is. */
@@ -167,15 +182,15 @@ export class MeshSecurity implements AuthorityAccess {
       this.#lastRefresh = now;
       try {
         isBundleNew = authority.refresh();
+        this.#startDueRotation();
       } catch (error) {
         logger.error("the authority's files can't be used; what was read before stays in use", { error: MeshError.from(error).message });
       }
-      this.#startDueRotation();
     }
     const { renewed, isMoreDue, problem } = certificates.renewDue();
     if (problem !== undefined)
       logger.error("certificates can't be renewed; the old ones stay", { error: problem.message, fix: problem.fix });
-    this.#isReissuing = isMoreDue;
+    this.#isReissuing = isMoreDue || problem !== undefined;
     if (renewed.length > 0) logger.debug("certificates renewed", { count: renewed.length });
     if (renewed.length > 0 || isBundleNew) this.#changed();
     return isMoreDue;

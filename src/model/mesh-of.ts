@@ -40,6 +40,8 @@ export interface MeshInputs {
   readonly overlay?: ReadonlyMap<string, readonly number[]>;
   /** What every proxy has acknowledged of mutual TLS: the last mesh's `phases`, once they were; empty at first. */
   readonly mtls?: MtlsPhases;
+  /** The last mesh's `phases` while not everybody has acknowledged them. */
+  readonly mtlsInFlight?: MtlsPhases | undefined;
   /** Secrets that gateways may name; none when unset. */
   readonly credentials?: UsableCredentials;
   /** Fetched key sets by their address, the same object until one changed; none when unset. */
@@ -96,7 +98,13 @@ export function createModel(): Model {
       const directory = directoryOf(all, rules, inputs.settings);
       const everyProxy = proxies(pods, services, all);
       const { rootNamespace } = inputs.settings;
-      const security = securityOf({ ...policies, proxies: everyProxy, rootNamespace, acknowledged: inputs.mtls ?? noPhases });
+      const security = securityOf({
+        ...policies,
+        proxies: everyProxy,
+        rootNamespace,
+        acknowledged: inputs.mtls ?? noPhases,
+        inFlight: inputs.mtlsInFlight,
+      });
       const behind = securedEndpoints(endpoints(all, slices, pods, entries, inputs.resolved), security.phases);
       const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, inputs });
       return {

@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decideMtlsPhase, isMtlsSettled, type MtlsPhase } from "./mtls-phases.ts";
+import { decideHeldPhase, decideMtlsPhase, isMtlsSettled, type MtlsPhase } from "./mtls-phases.ts";
 import type { EffectiveMtlsMode, WorkloadMtls } from "./policies.ts";
 
 const modes: readonly EffectiveMtlsMode[] = ["DISABLE", "PERMISSIVE", "STRICT"];
@@ -55,6 +56,41 @@ describe("a change of mode", () => {
     const halfway = decideMtlsPhase(all("DISABLE"), settled("STRICT"));
     expect(stepsFrom(halfway, all("STRICT")).slice(1)).toEqual([settled("STRICT")]);
   });
+});
+
+test("no history of wishes refuses a client, wherever servers and clients are between two acknowledgements", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...modes),
+      fc.array(fc.constantFrom(...modes, "push" as const, "acknowledged" as const)),
+      (first, events) => {
+        let wish = first;
+        let acknowledged = settled(first);
+        let pushed: MtlsPhase | undefined;
+        let anywhere = [acknowledged];
+        for (const event of events) {
+          if (event === "acknowledged") {
+            acknowledged = pushed ?? acknowledged;
+            anywhere = [acknowledged];
+            pushed = undefined;
+          } else if (event === "push") {
+            pushed = pushed === undefined ? decideMtlsPhase(all(wish), acknowledged) : decideHeldPhase(all(wish), pushed);
+            anywhere.push(pushed);
+          } else wish = event;
+          for (const { server } of anywhere) {
+            for (const { client } of anywhere) expect(takes(server.mode, sends(client.mode))).toBe(true);
+          }
+        }
+      },
+    ),
+  );
+});
+
+test("servers open at once while a step is on its way, and everything else waits for it", () => {
+  const narrowing = { server: all("STRICT"), client: all("STRICT") };
+  expect(decideHeldPhase(all("PERMISSIVE"), narrowing)).toEqual({ server: all("PERMISSIVE"), client: all("STRICT") });
+  const telling = { server: all("PERMISSIVE"), client: all("STRICT") };
+  expect(decideHeldPhase(all("DISABLE"), telling)).toEqual(telling);
 });
 
 test("a workload no client knows starts as wished", () => {

@@ -22,12 +22,24 @@ interface ModePhase {
  * Equal to `acknowledged` with both sides at the wish when there is nothing more to do.
  */
 export function decideMtlsPhase(wish: WorkloadMtls, acknowledged: MtlsPhase | undefined): MtlsPhase {
-  if (acknowledged === undefined) return { server: wish, client: wish };
-  const numbers = [wish, acknowledged.server, acknowledged.client].flatMap(({ ports }) => [...ports.keys()]);
+  return acknowledged === undefined ? { server: wish, client: wish } : phaseOf(wish, acknowledged, decideMode);
+}
+
+/**
+ * What to push while `pushed` is on its way: some proxies have it and some don't, so clients stay as they were told, and servers accept both
+ * unless they were told what is wished. Whatever the order in which proxies follow, a server that accepts both refuses nobody.
+ */
+export function decideHeldPhase(wish: WorkloadMtls, pushed: MtlsPhase | undefined): MtlsPhase {
+  return pushed === undefined ? { server: wish, client: wish } : phaseOf(wish, pushed, holdMode);
+}
+
+/** Decides each port's mode, and that of all other ports. */
+function phaseOf(wish: WorkloadMtls, last: MtlsPhase, decide: (wish: EffectiveMtlsMode, last: ModePhase) => ModePhase): MtlsPhase {
+  const numbers = [wish, last.server, last.client].flatMap(({ ports }) => [...ports.keys()]);
   const ports = [...new Set(numbers)].toSorted((a, b) => a - b);
   const at = (port: number) =>
-    decideMode(mtlsModeOf(wish, port), { server: mtlsModeOf(acknowledged.server, port), client: mtlsModeOf(acknowledged.client, port) });
-  const rest = decideMode(wish.mode, { server: acknowledged.server.mode, client: acknowledged.client.mode });
+    decide(mtlsModeOf(wish, port), { server: mtlsModeOf(last.server, port), client: mtlsModeOf(last.client, port) });
+  const rest = decide(wish.mode, { server: last.server.mode, client: last.client.mode });
   return {
     server: { mode: rest.server, ports: new Map(ports.map((port) => [port, at(port).server])) },
     client: { mode: rest.client, ports: new Map(ports.map((port) => [port, at(port).client])) },
@@ -50,6 +62,10 @@ function decideMode(wish: EffectiveMtlsMode, { server, client }: ModePhase): Mod
   if (client === wish) return { server: wish, client };
   if (!accepts(server, wish)) return { server: "PERMISSIVE", client };
   return { server: server === wish ? wish : "PERMISSIVE", client: wish };
+}
+
+function holdMode(wish: EffectiveMtlsMode, { server, client }: ModePhase): ModePhase {
+  return { server: server === wish ? server : "PERMISSIVE", client };
 }
 
 /** Whether a server in one mode takes what clients send to a server in the other. */

@@ -9,7 +9,7 @@ import type { PeerAuthentication } from "../api/security/peer-authentication.ts"
 import type { RequestAuthentication } from "../api/security/request-authentication.ts";
 import { KeyedMemo, memoLast, sameItems, stableMap } from "./memo.ts";
 import type { Endpoint, MeshProxy, MeshService, ProxySecurity } from "./mesh.ts";
-import { decideMtlsPhase, isMtlsSettled, isSameMtls, type MtlsPhase } from "./mtls-phases.ts";
+import { decideHeldPhase, decideMtlsPhase, isMtlsSettled, isSameMtls, type MtlsPhase } from "./mtls-phases.ts";
 import { authorizationPoliciesOf, mtlsOf, requestAuthenticationsOf, type WorkloadMtls, type WorkloadPolicies } from "./policies.ts";
 import { compare } from "./visibility.ts";
 
@@ -23,6 +23,8 @@ export interface SecurityInputs {
   readonly requestAuthentications: readonly RequestAuthentication[];
   readonly rootNamespace: string;
   readonly acknowledged: MtlsPhases;
+  /** What was pushed last, while not every proxy has acknowledged it. */
+  readonly inFlight: MtlsPhases | undefined;
 }
 
 export interface Security {
@@ -45,6 +47,7 @@ export function createSecurityIndex(): (inputs: SecurityInputs) => Security {
     (
       proxies: SecurityInputs["proxies"],
       acknowledged: MtlsPhases,
+      inFlight: MtlsPhases | undefined,
       authorization: readonly AuthorizationPolicy[],
       peers: readonly PeerAuthentication[],
       requests: readonly RequestAuthentication[],
@@ -58,8 +61,8 @@ export function createSecurityIndex(): (inputs: SecurityInputs) => Security {
       for (const proxy of proxies.values()) {
         const select = () => selectedBy(proxy, { authorization, peers, requests, rootNamespace });
         const { wish, policies, authentications } = selected.get(proxy.id, [proxy, authorization, peers, requests, rootNamespace], select);
-        const before = acknowledged.get(proxy.id);
-        const next = decideMtlsPhase(wish, before);
+        const before = (inFlight ?? acknowledged).get(proxy.id);
+        const next = inFlight === undefined ? decideMtlsPhase(wish, before) : decideHeldPhase(wish, before);
         const isUnchanged = before !== undefined && isSameMtls(next.server, before.server) && isSameMtls(next.client, before.client);
         const phase = isUnchanged ? before : next;
         isMoving ||= !isMtlsSettled(wish, phase);
@@ -82,6 +85,7 @@ export function createSecurityIndex(): (inputs: SecurityInputs) => Security {
     compute(
       inputs.proxies,
       inputs.acknowledged,
+      inputs.inFlight,
       inputs.authorizationPolicies,
       inputs.peerAuthentications,
       inputs.requestAuthentications,
