@@ -16,7 +16,7 @@ export interface Report {
   readonly timeMs: number;
   /** When it came, by the collector's clock: samples lie there, since proxies' clocks jump. */
   readonly receivedMs: number;
-  /** It has all series there are: one that is missing was dropped by the proxy, and will count from 0. */
+  /** It has all series that the proxy shows: one that is missing is idle, and may be dropped. */
   readonly isComplete: boolean;
   readonly points: readonly Point[];
 }
@@ -58,6 +58,13 @@ export interface ExactCountersOptions {
   readonly sinceMs: number;
   /** Of one proxy; 20,000 unless given: Envoy's stats scopes are limited to a quarter of that. */
   readonly maxSeriesPerSource?: number;
+  /**
+   * `stats_eviction_interval` of the proxies; undefined when they drop nothing. At each interval Envoy hides what is idle from its reports, and at
+   * the next one it drops what still is (seen, 1.40): a series that comes back within an interval goes on, a later one counts from 0.
+   */
+  readonly evictionMs?: number;
+  /** `stats_flush_interval`, by which an interval is told from the next; 1 s unless given. */
+  readonly flushMs?: number;
   /** Older reports that come within this time are late ones; a clock that jumped back further is believed. 10 s unless given. */
   readonly reorderMs?: number;
 }
@@ -75,6 +82,8 @@ interface Source {
   fromMs: number;
   receivedMs: number;
   isBaseline: boolean;
+  /** When a report came after others were lost: whether a series was dropped meanwhile nobody can tell. */
+  gapMs: number;
   series: Map<string, Known>;
 }
 
@@ -83,12 +92,22 @@ export class ExactCounters {
   readonly #sinceMs: number;
   readonly #maxSeries: number;
   readonly #reorderMs: number;
+  readonly #evictionMs: number;
+  readonly #flushMs: number;
   readonly #sources = new Map<string, Source>();
 
-  constructor({ sinceMs, maxSeriesPerSource = 20_000, reorderMs = 10_000 }: ExactCountersOptions) {
+  constructor({
+    sinceMs,
+    maxSeriesPerSource = 20_000,
+    reorderMs = 10_000,
+    evictionMs = Number.POSITIVE_INFINITY,
+    flushMs = 1000,
+  }: ExactCountersOptions) {
     this.#sinceMs = sinceMs;
     this.#maxSeries = maxSeriesPerSource;
     this.#reorderMs = reorderMs;
+    this.#evictionMs = evictionMs;
+    this.#flushMs = flushMs;
   }
 
   observe(report: Report): Observation {
@@ -97,6 +116,7 @@ export class ExactCounters {
     if (kind === "repeated") return observationOf(report, kind, known);
     const source = kind === "next" && known !== undefined ? known : this.#begin(report, kind, known);
     if (source.timeMs !== report.timeMs) {
+      if (Math.abs(report.timeMs - source.timeMs) > 1.5 * this.#flushMs) source.gapMs = report.timeMs;
       source.fromMs = source.receivedMs;
       source.receivedMs = Math.max(source.receivedMs, report.receivedMs);
       source.timeMs = report.timeMs;
@@ -135,6 +155,7 @@ export class ExactCounters {
       fromMs: Math.max(startedMs, known?.receivedMs ?? startedMs),
       receivedMs,
       isBaseline,
+      gapMs: 0,
       series: new Map(),
     };
     this.#sources.set(source, fresh);
@@ -147,9 +168,10 @@ export class ExactCounters {
     for (const point of points) {
       if (point.kind === "gauge") continue;
       const key = seriesKey(point);
-      const last = source.series.get(key);
-      if (last?.timeMs === timeMs) continue;
-      if (last === undefined && source.series.size >= this.#maxSeries) {
+      const remembered = source.series.get(key);
+      if (remembered?.timeMs === timeMs) continue;
+      const last = remembered === undefined || this.#isDropped(source, remembered) ? undefined : remembered;
+      if (remembered === undefined && source.series.size >= this.#maxSeries) {
         refused += 1;
         continue;
       }
@@ -159,10 +181,15 @@ export class ExactCounters {
     }
     if (isComplete) {
       for (const [key, known] of source.series) {
-        if (known.timeMs !== timeMs) source.series.delete(key);
+        if (this.#isDropped(source, known)) source.series.delete(key);
       }
     }
     return { deltas, refused };
+  }
+
+  /** It was missing from all reports for longer than the proxy keeps what it hides; where reports were lost that time begins anew. */
+  #isDropped({ timeMs, gapMs }: Source, known: Known): boolean {
+    return timeMs - Math.max(known.timeMs, gapMs) > this.#evictionMs + this.#flushMs / 2;
   }
 }
 

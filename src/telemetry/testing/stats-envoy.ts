@@ -1,0 +1,133 @@
+// A real Envoy that counts requests with the stats logger and composite tags, and sends all stats by OTLP over HTTP to a server in this process,
+// ten times a second. Routes answer themselves: /status/503 answers 503.
+
+import { createServer, type IncomingMessage, request } from "node:http";
+import { join } from "node:path";
+import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
+import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
+import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
+import type { Config_TagJson } from "#envoy/envoy/extensions/access_loggers/stats/v3/stats_pb.js";
+import { ConfigSchema } from "#envoy/envoy/extensions/access_loggers/stats/v3/stats_pb.js";
+import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
+import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import { SinkConfigSchema } from "#envoy/envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry_pb.js";
+import { type RunningEnvoy, startEnvoy, temporaryFolder } from "../../../test/harness/envoy.ts";
+import { any } from "../../envoy/any.ts";
+import { joinParts } from "../composite-tags.ts";
+
+export interface StatsEnvoy extends AsyncDisposable {
+  readonly admin: RunningEnvoy["admin"];
+  /** Bodies of the sink's posts so far. */
+  readonly posts: readonly Uint8Array[];
+  /** Sends a GET; the answer's status. */
+  get(path: string): Promise<number>;
+}
+
+/** Starts it; series that are idle for two intervals go when `evictionInterval` ("1s") is given. */
+export async function startStatsEnvoy({ evictionInterval }: { readonly evictionInterval?: string } = {}): Promise<StatsEnvoy> {
+  await using cleanup = new AsyncDisposableStack();
+  const folder = cleanup.use(await temporaryFolder());
+  const [socket, sinkSocket] = [join(folder.path, "http.sock"), join(folder.path, "sink.sock")];
+  const posts: Uint8Array[] = [];
+  const server = createServer(async (post, answer) => {
+    posts.push(await bodyOf(post));
+    answer.end();
+  });
+  await new Promise<void>((resolve) => server.listen(sinkSocket, resolve));
+  cleanup.defer(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const envoy = cleanup.use(await startEnvoy(bootstrap({ socket, sinkSocket, evictionInterval })));
+  const stack = cleanup.move();
+  return { admin: envoy.admin, posts, get: (path) => statusOf(socket, path), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+async function bodyOf(message: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of message) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function statusOf(socketPath: string, path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, path }, (answer) => {
+      answer.resume();
+      answer.on("end", () => resolve(answer.statusCode ?? 0));
+    });
+    call.on("error", reject);
+    call.end();
+  });
+}
+
+interface Places {
+  readonly socket: string;
+  readonly sinkSocket: string;
+  readonly evictionInterval: string | undefined;
+}
+
+function bootstrap({ socket, sinkSocket, evictionInterval }: Places): BootstrapJson {
+  return {
+    node: { id: "orders-1.shop", cluster: "test" },
+    statsFlushInterval: "0.1s",
+    ...(evictionInterval === undefined ? {} : { statsEvictionInterval: evictionInterval }),
+    // Names are matched with their tags: a prefix is all that works. Without any series nothing is sent at all, so that silence wouldn't be told
+    // from idleness: the uptime is always there.
+    statsConfig: { statsMatcher: { inclusionList: { patterns: [{ prefix: "istio_" }, { exact: "server.uptime" }] } } },
+    statsSinks: [
+      {
+        name: "otlp",
+        typedConfig: any(SinkConfigSchema, {
+          httpService: { httpUri: { uri: "http://sink/v1/metrics", cluster: "sink", timeout: "1s" } },
+        }),
+      },
+    ],
+    staticResources: { clusters: [sinkCluster(sinkSocket)], listeners: [listener(socket, evictionInterval !== undefined)] },
+  };
+}
+
+function sinkCluster(path: string): ClusterJson {
+  return {
+    name: "sink",
+    type: "STATIC",
+    connectTimeout: "1s",
+    loadAssignment: { clusterName: "sink", endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path } } } }] }] },
+  };
+}
+
+function listener(path: string, enableEviction: boolean): ListenerJson {
+  return { name: "web", address: { pipe: { path } }, filterChains: [{ filters: [connectionManager(enableEviction)] }] };
+}
+
+function connectionManager(enableEviction: boolean): FilterJson {
+  const tags: readonly Config_TagJson[] = [
+    { name: "traffic", valueFormat: joinParts(["destination", "http", ""]) },
+    { name: "source", valueFormat: "%DOWNSTREAM_PEER_DNS_SAN%" },
+    { name: "destination", valueFormat: joinParts(["orders-v2", "shop", "orders", "v2", "Kubernetes"]) },
+    { name: "service", valueFormat: joinParts(["orders.shop.svc.cluster.local", "orders", "shop", "80"]) },
+    { name: "response", valueFormat: "%RESPONSE_CODE%;%RESPONSE_FLAGS%;%GRPC_STATUS_NUMBER%" },
+    { name: "security", valueFormat: "none;;%DOWNSTREAM_PEER_URI_SAN%" },
+  ];
+  const stats = any(ConfigSchema, {
+    statsScope: { sharingName: "istio", maxCounters: 1000, maxHistograms: 1000, enableEviction },
+    counters: [{ stat: { name: "istio_requests_total", tags: [...tags] }, valueFixed: "1" }],
+    histograms: [
+      { stat: { name: "istio_request_duration_milliseconds", tags: [...tags] }, unit: "Milliseconds", valueFormat: "%DURATION%" },
+      { stat: { name: "istio_response_bytes", tags: [...tags] }, unit: "Bytes", valueFormat: "%BYTES_SENT%" },
+    ],
+  });
+  const status = (code: number) => ({
+    match: { prefix: `/status/${code}` },
+    directResponse: { status: code, body: { inlineString: "12345" } },
+  });
+  return {
+    name: "http",
+    typedConfig: any(HttpConnectionManagerSchema, {
+      statPrefix: "http",
+      accessLog: [{ name: "stats", typedConfig: stats }],
+      httpFilters: [{ name: "router", typedConfig: any(RouterSchema, {}) }],
+      routeConfig: { virtualHosts: [{ name: "all", domains: ["*"], routes: [status(200), status(404), status(503)] }] },
+    }),
+  };
+}
