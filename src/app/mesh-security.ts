@@ -158,7 +158,8 @@ export class MeshSecurity implements AuthorityAccess {
       logger.info("every proxy has acknowledged a step of the root rotation", { done: phase, next: next.phase });
     } catch (error) {
       // The disk refused, say: everybody trusts what they have, and the next second tries again.
-      return logger.error("the next step of the root rotation can't be taken", { error: MeshError.from(error).message });
+      logger.error("the next step of the root rotation can't be taken", { error: MeshError.from(error).message });
+      return;
     }
     this.#renewNow();
     this.#changed();
