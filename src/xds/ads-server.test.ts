@@ -25,6 +25,8 @@ interface Stage extends AsyncDisposable {
   readonly proxy: FakeProxy;
   readonly socketPath: string;
   desire(world: TestWorld): number;
+  /** Another revision with the very same configuration. */
+  desireSame(): number;
 }
 
 async function stage(first: TestWorld, options: Omit<FakeProxyOptions, "socketPath"> = {}): Promise<Stage> {
@@ -45,7 +47,12 @@ async function stage(first: TestWorld, options: Omit<FakeProxyOptions, "socketPa
     server.push("immediate");
     return desired.revision;
   };
-  return { server, proxy, socketPath, desire, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const desireSame = (): number => {
+    desired = { ...desired, revision: desired.revision + 1 };
+    server.push("immediate");
+    return desired.revision;
+  };
+  return { server, proxy, socketPath, desire, desireSame, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 function acknowledged({ server }: Stage, revision: number): Promise<void> {
@@ -85,6 +92,23 @@ describe("a stream", () => {
       }),
     );
     expect(order(s.proxy).slice(seen)).toEqual(["eds b", "rtds weights"]);
+  });
+
+  test("carries nothing for a revision with the same configuration, which counts as acknowledged once that is", async () => {
+    await using s = await stage(small);
+    expect(s.server.revisionProgress(s.desireSame()).acknowledged).toBe(0);
+    await acknowledged(s, 2);
+    const seen = s.proxy.received.length;
+    let tells = 0;
+    s.server.onChange(() => {
+      tells += 1;
+    });
+    const revision = s.desireSame();
+    expect(s.server.revisionProgress(revision)).toMatchObject({ acknowledged: 1, lagging: [] });
+    expect((await s.server.whenAcknowledged(s.desireSame(), AbortSignal.timeout(10_000))).acknowledged).toBe(1);
+    await eventually(() => tells > 0);
+    expect(tells).toBe(1);
+    expect(s.proxy.received).toHaveLength(seen);
   });
 
   test("a changed cluster gets its endpoints again unasked, before the route that names it", async () => {
