@@ -1,8 +1,10 @@
 // How the tests run: parts first, two files at a time; then whole meshes, one file at a time, since each uses both cores.
-// test/slow runs instead with LATEEN_SUITE=slow. Input: npm test; output: vitest's settings.
+// LATEEN_SUITE chooses: "fast" everything but test/slow; "slow" that; "user" what depends on who runs it, for the second run of root's npm test;
+// "slow-user" all the rest for that user. Input: npm test; output: vitest's settings.
 import { defineConfig } from "vitest/config";
 
-const isSlow = process.env.LATEEN_SUITE === "slow";
+const suite = process.env.LATEEN_SUITE ?? "fast";
+const isSlow = suite.startsWith("slow");
 
 const common = {
   pool: "forks",
@@ -12,19 +14,44 @@ const common = {
   server: { deps: { external: [/\/gen\/.*_pb\.js$/] } },
 } as const;
 
-const fast = [
+const allMeshes = ["test/e2e/**/*.test.ts"];
+/** Namespaces, capture, files of processes, what the host lends: root and an ordinary user go different ways there. */
+const ofTheUser = {
+  parts: [
+    "src/{app,ca,cli,http,platform,store}/**/*.test.ts",
+    "scripts/**/*.test.ts",
+    "examples/**/*.test.ts",
+    "test/{bench,harness}/**/*.test.ts",
+  ],
+  meshes: [
+    "test/e2e/{runtime,smoke,demo}*.test.ts",
+    "test/e2e/security-{isolation,hostile}.test.ts",
+    "test/e2e/traffic-service-entry-and-egress.test.ts",
+  ],
+};
+const allParts = ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/{bench,feature,harness}/**/*.test.ts", "examples/**/*.test.ts"];
+
+const projects = (include: { readonly parts: string[]; readonly meshes: string[] }) => [
   {
     test: {
       ...common,
       name: "parts",
-      include: ["src/**/*.test.ts", "scripts/**/*.test.ts", "test/{bench,feature,harness}/**/*.test.ts", "examples/**/*.test.ts"],
+      include: include.parts,
       maxWorkers: 2,
       sequence: { groupOrder: 0 },
     },
   },
-  { test: { ...common, name: "meshes", include: ["test/e2e/**/*.test.ts"], maxWorkers: 1, sequence: { groupOrder: 1 } } },
+  { test: { ...common, name: "meshes", include: include.meshes, maxWorkers: 1, sequence: { groupOrder: 1 } } },
 ];
 
-const slow = [{ test: { ...common, name: "slow", include: ["test/slow/**/*.test.ts"], maxWorkers: 1 } }];
+const slow = (include: string[]) => ({ test: { ...common, name: "slow", include, maxWorkers: 1, sequence: { groupOrder: 2 } } });
 
-export default defineConfig({ test: { projects: isSlow ? slow : fast } });
+const all = { parts: allParts, meshes: allMeshes };
+const suites: Readonly<Record<string, object[]>> = {
+  fast: projects(all),
+  user: projects(ofTheUser),
+  slow: [slow(["test/slow/**/*.test.ts"])],
+  "slow-user": [...projects(all), slow(["test/slow/{outage,security-rotation}.test.ts"])],
+};
+
+export default defineConfig({ test: { projects: suites[suite] ?? suites["fast"] ?? [] } });

@@ -55,14 +55,19 @@ async function build() {
   }
 }
 
-/** Static checks, the tests as this user, and when that is root the same tests as an ordinary user. All run; the first failure counts. */
+/**
+ * Static checks, the tests as this user, and when that is root as an ordinary user too: in "fast" those that depend on the user, in "slow" all.
+ * All run; the first failure counts.
+ */
 async function test(args, suite) {
   const isRoot = process.getuid?.() === 0;
   const codes = [await build()];
   const prefix = suite === "slow" ? "slow-" : "";
   // In the ordinary user's copy the same files would be checked a second time.
   if (suite === "fast" && process.env.LATEEN_TEST_COPY === undefined) codes.push(await check([]));
-  codes.push(await vitest(args, { label: `${prefix}${isRoot ? "root" : "user"}`, suite }));
+  const isCopy = process.env.LATEEN_TEST_COPY !== undefined;
+  const chosen = isCopy ? `${prefix}user` : suite;
+  codes.push(await vitest(args, { label: `${prefix}${isRoot ? "root" : "user"}`, suite: chosen }));
   if (isRoot) codes.push(await testAsUser(args, { script: suite === "slow" ? "test:slow" : "test", label: `${prefix}user` }));
   return codes.find((code) => code !== 0) ?? 0;
 }
