@@ -149,3 +149,19 @@ test("a step that the disk refuses is tried again", async () => {
   authority.acknowledgeRootRotation = acknowledge;
   await expect.poll(() => authority.status().rotation?.phase, { timeout: 10_000 }).not.toBe("distributing");
 });
+
+test("who holds up a change of modes is told, and nobody while nothing changes", () => {
+  const { security, world, meshOf } = started();
+  const strict = `${yaml}---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: shop}
+spec: {mtls: {mode: STRICT}}
+`;
+  security.pushed(meshOf(yaml));
+  security.advance();
+  world.behind = ["web.shop"];
+  expect(security.heldUpBy).toEqual([]);
+  security.pushed(meshOf(strict));
+  expect(security.heldUpBy).toEqual(["web.shop"]);
+});

@@ -64,6 +64,11 @@ export class MeshSecurity implements AuthorityAccess {
     return this.#pushed;
   }
 
+  /** Ids of the proxies that hold up a change of mutual TLS, and with it the revision that asks for it; none while nothing changes. */
+  get heldUpBy(): readonly string[] {
+    return this.#isMoving ? this.#options.behind() : [];
+  }
+
   /** The certificate that a proxy has been given; undefined for an unknown proxy. @throws MeshError when none can be made. */
   certificateOf(proxyId: string): IssuedCertificate | undefined {
     const proxy = this.#proxies.get(proxyId);

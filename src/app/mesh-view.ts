@@ -68,7 +68,7 @@ export function createMeshView({ mesh, store, ads, engine, startedAt, readCounte
     },
     waitAcknowledged: async (revision, { timeoutMs, signal }) => {
       const progress = await ads.whenAcknowledged(revision, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-      return acknowledgedReply(progress);
+      return acknowledgedReply(progress, engine.security.heldUpBy);
     },
   };
 }
@@ -239,14 +239,16 @@ function refusals({ proxyId, progress }: SessionStatus): readonly Diagnostic[] {
 
 type Progress = ReturnType<AdsServer["revisionProgress"]>;
 
-function acknowledgedReply({ revision, connected, acknowledged, lagging }: Progress): AcknowledgedReply {
+/** While a step of several is on its way all proxies lag behind, but only those are waited for that don't have this step. */
+function acknowledgedReply({ revision, connected, acknowledged, lagging }: Progress, heldUpBy: readonly string[]): AcknowledgedReply {
   const refusing = lagging.filter(({ isSettled }) => isSettled);
+  const waiting = lagging.filter((proxy) => !refusing.includes(proxy)).map(({ proxyId }) => proxyId);
   return {
     revision,
     acknowledged: lagging.length === refusing.length,
     total: connected,
     done: acknowledged,
-    waitingFor: lagging.filter((proxy) => !refusing.includes(proxy)).map(({ proxyId }) => proxyId),
+    waitingFor: waiting.length > 0 && heldUpBy.length > 0 ? heldUpBy : waiting,
     rejected: lagging.flatMap(({ proxyId, obstacles }) =>
       obstacles.filter(isByRefusal).map((obstacle) => ({ proxy: proxyId, resource: rejectedResource(obstacle) })),
     ),
