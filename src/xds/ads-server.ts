@@ -138,12 +138,12 @@ export class AdsServer {
    * it had one, or `expects` says that it is running: it may act upon an older one.
    */
   behind(expects: (proxyId: string) => boolean): readonly string[] {
-    const isBehind = ([proxyId, session]: readonly [string, ProxySession]): boolean =>
-      session.isConnected ? !session.isCurrent : session.wasConnected || expects(proxyId);
-    return [...this.#sessions]
-      .filter(isBehind)
-      .map(([proxyId]) => proxyId)
-      .sort();
+    const ids: string[] = [];
+    for (const [proxyId, session] of this.#sessions) {
+      const isBehind = session.isConnected ? !session.isCurrent : session.wasConnected || expects(proxyId);
+      if (isBehind) ids.push(proxyId);
+    }
+    return ids.sort();
   }
 
   /** Calls back after proxies' statuses changed, once for all that change in one turn of the event loop; returns the function that ends it. */

@@ -73,15 +73,17 @@ function firstObstacles(state: ProxyState, config: ProxyConfig, limit: number): 
 function* allObstacles(state: ProxyState, config: ProxyConfig): Generator<Obstacle> {
   for (const type of resourceTypes) {
     if (type === "rtds") yield* runtimeObstacles(state, config);
-    else yield* obstaclesOf(state, config, type);
+    else if (!isInForceAsAWhole(state.types[type], resourceSetOf(config, type))) yield* obstaclesOf(state, config, type);
   }
+}
+
+function isInForceAsAWhole({ subscribed, accepted, due, possible }: TypeState, desired: ResourceSet): boolean {
+  return subscribed && accepted === desired && due.size === 0 && possible.size === 0;
 }
 
 function* obstaclesOf(state: ProxyState, config: ProxyConfig, type: ResourceType): Generator<Obstacle> {
   const typeState = state.types[type];
   const desired = resourceSetOf(config, type);
-  const isQuiet = typeState.due.size === 0 && typeState.possible.size === 0;
-  if (typeState.subscribed && typeState.accepted === desired && isQuiet) return;
   for (const name of requiredNames(config, type)) {
     const resource = desired.get(name);
     const isInForce =
