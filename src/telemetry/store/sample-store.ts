@@ -1,0 +1,169 @@
+// What proxies counted, second by second, in bounded memory: observations in, windows out (window.ts). Series beyond the limits are refused and
+// reported; when memory is short, the old history gets shorter for all alike, so that no sum is silently too small.
+
+import type { Delta, Observation } from "../exact-counters.ts";
+import type { Labels } from "../point.ts";
+import { type Memory, slotsPerChunk } from "./column.ts";
+import { Coverage } from "./coverage.ts";
+import { coarseSeconds, coarseSlotSeconds, Series } from "./series.ts";
+
+export interface SampleStoreOptions {
+  /** Of all proxies; 20,000 unless given. */
+  readonly maxSeries?: number;
+  /** Of one proxy, so that one can't take the others' room; 2,000 unless given. */
+  readonly maxSeriesPerSource?: number;
+  /** Of the samples, beyond which old ones go early; 256 MiB unless given. */
+  readonly maxBytes?: number;
+}
+
+/** A proxy's series and the seconds in which it reported. */
+export interface StoredSource {
+  readonly id: string;
+  readonly coverage: Coverage;
+  readonly series: ReadonlyMap<string, Series>;
+  /** It is gone; its history stays until it is too old. */
+  readonly endedSecond: number | undefined;
+}
+
+interface Source extends StoredSource {
+  readonly series: Map<string, Series>;
+  endedSecond: number | undefined;
+}
+
+/** Series that weren't kept. */
+export interface Refusal {
+  readonly source: string;
+  readonly name: string;
+  /** Times that a value was refused. */
+  readonly count: number;
+  /** Labels of the first of them. */
+  readonly example: Labels;
+}
+
+export interface StoreReport {
+  readonly sources: number;
+  readonly series: number;
+  /** Of samples. */
+  readonly bytes: number;
+  readonly refusals: readonly Refusal[];
+  /** Series that went since nothing was counted for longer than is kept. */
+  readonly expired: number;
+  /** Before this second the history was given up for want of memory; undefined while all is kept. */
+  readonly shortenedToSecond: number | undefined;
+}
+
+/** Proxies choose names: the list of what was refused is bounded too. */
+const maxRefusals = 1000;
+
+export class SampleStore {
+  readonly #maxSeries: number;
+  readonly #maxSeriesPerSource: number;
+  readonly #maxBytes: number;
+  readonly #memory: Memory = { bytes: 0 };
+  readonly #sources = new Map<string, Source>();
+  readonly #refusals = new Map<string, Refusal>();
+  #series = 0;
+  #expired = 0;
+  #shortenedToSecond: number | undefined;
+  #shortestAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ maxSeries = 20_000, maxSeriesPerSource = 2_000, maxBytes = 256 * 1024 * 1024 }: SampleStoreOptions = {}) {
+    this.#maxSeries = maxSeries;
+    this.#maxSeriesPerSource = maxSeriesPerSource;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Adds what was counted between two reports. Labels are kept as they are: expand tags before. */
+  record({ kind, source: id, fromMs, toMs, deltas }: Pick<Observation, "kind" | "source" | "fromMs" | "toMs" | "deltas">): void {
+    if (kind === "repeated") return;
+    const source = this.#sourceOf(id);
+    const { slot } = source.coverage.cover(fromMs, toMs);
+    for (const delta of deltas) this.#seriesOf(source, delta)?.add(slot, delta);
+    if (this.#memory.bytes > this.#maxBytes) this.#shorten(chunkOf(slot));
+  }
+
+  /** The proxy is gone: seconds from now on aren't missing. */
+  end(id: string): void {
+    const source = this.#sources.get(id);
+    if (source !== undefined) source.endedSecond = source.coverage.last;
+  }
+
+  /** Removes series and proxies of which nothing is kept any more. Call it about once a minute. */
+  expire(nowMs: number): void {
+    const oldest = nowMs / 1000 - coarseSeconds;
+    for (const source of this.#sources.values()) {
+      for (const series of source.series.values()) {
+        if (series.lastSecond >= oldest) continue;
+        series.drop();
+        source.series.delete(series.key);
+        this.#series -= 1;
+        this.#expired += 1;
+      }
+      if (source.series.size === 0 && source.coverage.last < oldest) this.#sources.delete(source.id);
+    }
+  }
+
+  sources(): Iterable<StoredSource> {
+    return this.#sources.values();
+  }
+
+  report(): StoreReport {
+    return {
+      sources: this.#sources.size,
+      series: this.#series,
+      bytes: this.#memory.bytes,
+      refusals: [...this.#refusals.values()],
+      expired: this.#expired,
+      shortenedToSecond: this.#shortenedToSecond,
+    };
+  }
+
+  #sourceOf(id: string): Source {
+    const known = this.#sources.get(id);
+    if (known !== undefined) {
+      known.endedSecond = undefined;
+      return known;
+    }
+    const source: Source = { id, coverage: new Coverage(coarseSeconds), series: new Map(), endedSecond: undefined };
+    this.#sources.set(id, source);
+    return source;
+  }
+
+  #seriesOf(source: Source, delta: Delta): Series | undefined {
+    const known = source.series.get(delta.key);
+    if (known !== undefined) return known;
+    if (this.#series >= this.#maxSeries || source.series.size >= this.#maxSeriesPerSource) {
+      this.#refuse(source.id, delta);
+      return undefined;
+    }
+    const series = new Series(delta, this.#memory);
+    source.series.set(delta.key, series);
+    this.#series += 1;
+    return series;
+  }
+
+  #refuse(source: string, { name, labels }: Delta): void {
+    const key = JSON.stringify([source, name]);
+    const known = this.#refusals.get(key);
+    if (known === undefined && this.#refusals.size >= maxRefusals) return;
+    this.#refusals.set(key, { source, name, count: (known?.count ?? 0) + 1, example: known?.example ?? labels });
+  }
+
+  /** Gives up the oldest ten minutes of history that anybody has. What is kept second by second stays. */
+  #shorten(newest: number): void {
+    if (newest <= this.#shortestAt) return;
+    const all = [...this.#sources.values()].flatMap(({ series }) => [...series.values()]);
+    const oldest = all.reduce((chunk, { oldestCoarseChunk }) => Math.min(chunk, oldestCoarseChunk), Number.POSITIVE_INFINITY);
+    if (oldest >= newest) {
+      // Nothing is left to give up before the next ten minutes begin.
+      this.#shortestAt = newest;
+      return;
+    }
+    for (const series of all) series.dropCoarseBefore(oldest + 1);
+    this.#shortenedToSecond = (oldest + 1) * slotsPerChunk * coarseSlotSeconds;
+  }
+}
+
+function chunkOf(second: number): number {
+  return Math.floor(second / coarseSlotSeconds / slotsPerChunk);
+}

@@ -1,0 +1,114 @@
+// One series of one proxy in the store: its values per second for a quarter of an hour, per ten seconds for six hours.
+
+import type { Delta } from "../exact-counters.ts";
+import type { Distribution, Labels } from "../point.ts";
+import { Column, type Memory, slotsPerChunk } from "./column.ts";
+
+/** Seconds that are kept one by one. */
+export const fineSeconds = 15 * 60;
+/** Seconds of a coarse slot, and how many seconds are kept so. */
+export const coarseSlotSeconds = 10;
+export const coarseSeconds = 6 * 60 * 60;
+
+export type Resolution = "fine" | "coarse";
+
+const chunks: Readonly<Record<Resolution, number>> = {
+  fine: fineSeconds / slotsPerChunk + 1,
+  coarse: coarseSeconds / (coarseSlotSeconds * slotsPerChunk) + 1,
+};
+
+/** A number per slot at both resolutions. */
+class Values {
+  readonly fine: Column;
+  readonly coarse: Column;
+
+  constructor(precision: "float64" | "float32", memory: Memory) {
+    this.fine = new Column({ chunks: chunks.fine, precision }, memory);
+    this.coarse = new Column({ chunks: chunks.coarse, precision }, memory);
+  }
+
+  add(second: number, value: number): void {
+    this.fine.add(second, value);
+    this.coarse.add(Math.floor(second / coarseSlotSeconds), value);
+  }
+}
+
+/** How to add up one column. */
+export type SumOf = (column: Column) => number;
+
+export class Series {
+  readonly key: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly #memory: Memory;
+  /** A counter's values, or a histogram's sums. */
+  readonly #total: Values;
+  #bounds: readonly number[] = [];
+  #buckets: readonly Values[] = [];
+  #lastSecond = 0;
+
+  constructor({ key, name, labels }: Delta, memory: Memory) {
+    this.key = key;
+    this.name = name;
+    this.labels = labels;
+    this.#memory = memory;
+    this.#total = new Values("float64", memory);
+  }
+
+  /** The last second in which anything was counted. */
+  get lastSecond(): number {
+    return this.#lastSecond;
+  }
+
+  get isHistogram(): boolean {
+    return this.#buckets.length > 0;
+  }
+
+  add(second: number, delta: Delta): void {
+    this.#lastSecond = Math.max(this.#lastSecond, second);
+    if (delta.kind === "counter") {
+      this.#total.add(second, delta.value);
+      return;
+    }
+    const isSame = this.#bounds.length === delta.bounds.length && this.#bounds.every((bound, index) => bound === delta.bounds[index]);
+    if (!isSame || this.#buckets.length === 0) {
+      // Another configuration's buckets can't be added to these: the history begins anew.
+      this.drop();
+      this.#bounds = delta.bounds;
+      this.#buckets = delta.counts.map(() => new Values("float32", this.#memory));
+    }
+    this.#total.add(second, delta.sum);
+    for (const [index, count] of delta.counts.entries()) this.#buckets[index]?.add(second, count);
+  }
+
+  /** A counter's sum; of a histogram how many values it has. */
+  count(resolution: Resolution, sumOf: SumOf): number {
+    if (!this.isHistogram) return sumOf(this.#total[resolution]);
+    return this.#buckets.reduce((sum, bucket) => sum + sumOf(bucket[resolution]), 0);
+  }
+
+  /** Undefined for counters. */
+  distribution(resolution: Resolution, sumOf: SumOf): Distribution | undefined {
+    if (!this.isHistogram) return undefined;
+    return {
+      bounds: this.#bounds,
+      counts: this.#buckets.map((bucket) => sumOf(bucket[resolution])),
+      sum: sumOf(this.#total[resolution]),
+    };
+  }
+
+  /** Number of the oldest coarse chunk that takes memory. */
+  get oldestCoarseChunk(): number {
+    return [this.#total, ...this.#buckets].reduce((oldest, { coarse }) => Math.min(oldest, coarse.oldestChunk), Number.POSITIVE_INFINITY);
+  }
+
+  dropCoarseBefore(chunk: number): void {
+    for (const values of [this.#total, ...this.#buckets]) values.coarse.dropBefore(chunk);
+  }
+
+  /** Gives back all memory. */
+  drop(): void {
+    this.dropCoarseBefore(Number.POSITIVE_INFINITY);
+    for (const values of [this.#total, ...this.#buckets]) values.fine.dropBefore(Number.POSITIVE_INFINITY);
+  }
+}

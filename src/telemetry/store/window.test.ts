@@ -1,0 +1,202 @@
+// The store and its windows on hand-made observations; times in seconds.
+
+import { describe, expect, test } from "vitest";
+import type { Delta } from "../exact-counters.ts";
+import type { Labels } from "../point.ts";
+import { SampleStore, type SampleStoreOptions } from "./sample-store.ts";
+import { pointsOf, quantileOf, ratioOf, type WindowQuery, windowOf } from "./window.ts";
+
+/** A round time, so that slots are easy to read. */
+const base = 1_800_000_000;
+
+const requests = (value: number, labels: Labels = {}): Delta => ({
+  kind: "counter",
+  key: JSON.stringify(labels),
+  name: "n",
+  labels,
+  value,
+});
+
+class World {
+  readonly store: SampleStore;
+
+  constructor(options: SampleStoreOptions = {}) {
+    this.store = new SampleStore(options);
+  }
+
+  add(fromSecond: number, toSecond: number, deltas: readonly Delta[], source = "a"): this {
+    const [fromMs, toMs] = [(base + fromSecond) * 1000, (base + toSecond) * 1000];
+    this.store.record({ kind: "next", source, fromMs, toMs, deltas });
+    return this;
+  }
+
+  ask(fromSecond: number, toSecond: number, more: Partial<WindowQuery> = {}) {
+    return windowOf(this.store, { name: "n", fromMs: (base + fromSecond) * 1000, toMs: (base + toSecond) * 1000, ...more });
+  }
+
+  /** Requests per second of each second; undefined for gaps. */
+  perSecond(fromSecond: number, toSecond: number): readonly (number | undefined)[] {
+    const query = { name: "n", fromMs: (base + fromSecond) * 1000, toMs: (base + toSecond) * 1000 };
+    return pointsOf(this.store, query, 1000).map(({ rows }) => rows[0]?.perSecond);
+  }
+}
+
+describe("gaps and zeros", () => {
+  test("a second that was reported without requests is 0; one that wasn't is a gap", () => {
+    const world = new World()
+      .add(0, 1, [requests(4)])
+      .add(1, 2, [])
+      .add(5, 6, [requests(2)]);
+    expect(world.perSecond(0, 7)).toEqual([4, 0, undefined, undefined, undefined, 2, undefined]);
+    expect(world.ask(0, 6)).toMatchObject([{ sum: 6, seconds: 3, missing: 3, perSecond: 2 }]);
+  });
+
+  test("what was never reported isn't 0 per second", () => {
+    expect(new World().ask(0, 10)).toEqual([]);
+    expect(new World().add(0, 1, [requests(4)]).ask(20, 30)).toMatchObject([{ sum: 0, seconds: 0, perSecond: undefined }]);
+  });
+
+  test("a lost report makes no gap: the next one's sum is spread over both seconds", () => {
+    const world = new World().add(0, 1, [requests(4)]).add(1, 3, [requests(6)]);
+    expect(world.perSecond(0, 3)).toEqual([4, 3, 3]);
+    expect(world.ask(0, 3)).toMatchObject([{ sum: 10, seconds: 3, missing: 0 }]);
+  });
+
+  test("of a long silence the sum is known, not when: whole windows count it, its seconds are gaps", () => {
+    const world = new World()
+      .add(0, 1, [requests(1)])
+      .add(1, 11, [requests(50)])
+      .add(11, 12, [requests(2)]);
+    expect(world.perSecond(0, 12)).toEqual([1, ...Array.from({ length: 10 }, () => undefined), 2]);
+    expect(world.ask(0, 12)).toMatchObject([{ sum: 53, seconds: 12, missing: 0 }]);
+    expect(world.ask(5, 12)).toMatchObject([{ sum: 2, seconds: 1, missing: 6 }]);
+    expect(world.ask(0, 5)).toMatchObject([{ sum: 1, seconds: 1, missing: 4 }]);
+    expect(world.ask(3, 6)).toMatchObject([{ sum: 0, seconds: 0, perSecond: undefined }]);
+  });
+
+  test("reports that come a little early or late take a second each", () => {
+    const world = new World();
+    const times = [0, 1.02, 1.98, 3.04, 3.97, 5.01, 6];
+    for (const [index, time] of times.entries()) if (index > 0) world.add(times[index - 1] ?? 0, time, [requests(10)]);
+    expect(world.perSecond(0, 6)).toEqual([10, 10, 10, 10, 10, 10]);
+  });
+
+  test("reports that drift lose and double nothing", () => {
+    const world = new World();
+    for (let index = 0; index < 400; index += 1) world.add(index * 1.01, (index + 1) * 1.01, [requests(10)]);
+    expect(world.ask(0, 404)).toMatchObject([{ sum: 4000, missing: 0 }]);
+    const rates = world.perSecond(0, 400);
+    expect(rates.every((rate) => rate === 10 || rate === 5)).toBe(true);
+  });
+});
+
+test("groups, matches, and copies of requests that nobody asked for", () => {
+  const world = new World()
+    .add(0, 1, [
+      requests(90, { version: "v1", code: "200" }),
+      requests(1, { version: "v1", code: "503" }),
+      requests(5, { version: "v2", code: "200" }),
+    ])
+    .add(0, 1, [requests(9, { version: "v1", code: "500" }), requests(100, { version: "v2", code: "200", mirrored: "true" })], "b");
+  const all = world.ask(0, 1, { by: ["version"] });
+  expect(all.map(({ group, sum, proxies }) => [group["version"], sum, proxies])).toEqual([
+    ["v1", 100, ["a", "b"]],
+    ["v2", 5, ["a"]],
+  ]);
+  const failed = world.ask(0, 1, { by: ["version"], match: { code: (code) => code.startsWith("5") } });
+  expect(failed.map(({ group, sum }) => [group["version"], sum])).toEqual([["v1", 10]]);
+  expect([ratioOf(failed[0], all[0]), ratioOf(failed[1], all[1]), ratioOf(failed[0], undefined)]).toEqual([0.1, 0, undefined]);
+  expect(world.ask(0, 1, { match: { mirrored: "true" } })).toMatchObject([{ sum: 100 }]);
+  expect(world.ask(0, 1, { by: ["proxy"], match: { version: ["v1"] } }).map(({ sum }) => sum)).toEqual([91, 9]);
+});
+
+test("a proxy that ended isn't missing", () => {
+  const world = new World().add(0, 1, [requests(3)]).add(0, 1, [requests(1)], "b");
+  world.add(1, 2, [requests(1)], "b");
+  world.store.end("a");
+  expect(world.ask(0, 2)).toMatchObject([{ sum: 5, seconds: 2, missing: 0 }]);
+});
+
+describe("histograms", () => {
+  const latency = (counts: readonly number[], sum: number, bounds: readonly number[] = [10, 100]): Delta => ({
+    kind: "histogram",
+    key: "h",
+    name: "n",
+    labels: {},
+    bounds,
+    counts,
+    sum,
+  });
+
+  test("add up over seconds and proxies", () => {
+    const world = new World().add(0, 1, [latency([5, 5, 0], 300)]).add(0, 1, [latency([0, 9, 1], 900)], "b");
+    expect(world.ask(0, 1)).toMatchObject([{ sum: 20, distribution: { counts: [5, 14, 1], sum: 1200 } }]);
+  });
+
+  test.each([
+    [0.5, [10, 0, 0], 5],
+    [0.5, [5, 5, 0], 10],
+    [0.75, [5, 10, 5], 100],
+    [0.99, [5, 5, 90], 100],
+    [0, [0, 4, 0], 10],
+  ])("quantile %d of %j is %d", (q, counts, expected) => {
+    expect(quantileOf({ bounds: [10, 100], counts, sum: 0 }, q)).toBe(expected);
+  });
+
+  test("of nothing there is no quantile", () => {
+    expect(quantileOf({ bounds: [10], counts: [0, 0], sum: 0 }, 0.5)).toBeUndefined();
+  });
+
+  test("other bounds begin anew and give the old memory back", () => {
+    const world = new World().add(0, 1, [latency([5, 5, 0], 300)]);
+    const { bytes } = world.store.report();
+    world.add(1, 2, [latency([1, 1, 1], 30, [20, 50])]);
+    expect(world.ask(0, 2)).toMatchObject([{ distribution: { bounds: [20, 50], counts: [1, 1, 1], sum: 30 } }]);
+    expect(world.store.report().bytes).toBeLessThanOrEqual(bytes * 1.5);
+  });
+});
+
+describe("bounded memory", () => {
+  test("a quarter of an hour by seconds, six hours by ten seconds, then nothing", () => {
+    const world = new World();
+    const hours = 7;
+    for (let second = 0; second < hours * 3600; second += 1) world.add(second, second + 1, [requests(1)]);
+    const now = hours * 3600;
+    expect(world.ask(now - 60, now)).toMatchObject([{ sum: 60, seconds: 60 }]);
+    expect(world.ask(now - 3600, now)).toMatchObject([{ sum: 3600, seconds: 3600 }]);
+    expect(world.ask(now - 6 * 3600, now)).toMatchObject([{ sum: 6 * 3600, seconds: 6 * 3600 }]);
+    expect(world.ask(0, 600)).toMatchObject([{ seconds: 0, perSecond: undefined }]);
+    // 16 and 37 chunks of 60 numbers.
+    expect(world.store.report().bytes).toBe((16 + 37) * 480);
+  });
+
+  test("series beyond a limit are refused, and the report names them", () => {
+    const world = new World({ maxSeries: 3, maxSeriesPerSource: 2 });
+    const three = ["1", "2", "3"].map((id) => requests(1, { id }));
+    world.add(0, 1, three).add(0, 1, three, "b");
+    expect(world.store.report()).toMatchObject({
+      series: 3,
+      refusals: [
+        { source: "a", name: "n", count: 1, example: { id: "3" } },
+        { source: "b", name: "n", count: 2, example: { id: "2" } },
+      ],
+    });
+  });
+
+  test("series that nobody counts any more expire, with their proxies and memory", () => {
+    const world = new World().add(0, 1, [requests(1)]);
+    world.store.expire((base + 6 * 3600) * 1000);
+    expect(world.store.report()).toMatchObject({ series: 1, expired: 0 });
+    world.store.expire((base + 6 * 3600 + 2) * 1000);
+    expect(world.store.report()).toMatchObject({ series: 0, sources: 0, expired: 1, bytes: 0 });
+  });
+
+  test("when memory is short the old history goes, for all series alike, and windows don't reach behind it", () => {
+    const world = new World({ maxBytes: 20_000 });
+    for (let second = 0; second < 3600; second += 1) world.add(second, second + 1, [requests(1, { id: "a" }), requests(1, { id: "b" })]);
+    const { bytes, shortenedToSecond } = world.store.report();
+    expect(bytes).toBeLessThanOrEqual(20_000);
+    expect((shortenedToSecond ?? 0) - base).toBe(1200);
+    expect(world.ask(0, 3600)).toMatchObject([{ sum: 4800, seconds: 2400, perSecond: 2 }]);
+  });
+});

@@ -1,0 +1,209 @@
+// Questions to the store: what was counted in a window, by label; rates, shares and quantiles of it. A gap is never a zero: what isn't known is
+// undefined, and how much is missing is said.
+
+import { type Distribution, type Labels, seriesKey } from "../point.ts";
+import type { Column } from "./column.ts";
+import type { CoverageWindow } from "./coverage.ts";
+import type { SampleStore, StoredSource } from "./sample-store.ts";
+import { coarseSlotSeconds, fineSeconds, type Resolution, type Series } from "./series.ts";
+
+/** One of the values, or what a function takes; a missing label is "". */
+export type Matcher = string | readonly string[] | ((value: string) => boolean);
+
+export interface WindowQuery {
+  readonly name: string;
+  /** All must hold. Copies of requests are left out unless `mirrored` is matched. */
+  readonly match?: Readonly<Record<string, Matcher>>;
+  /** Labels by which rows are made; `proxy` is the proxy's id. */
+  readonly by?: readonly string[];
+  /** From this moment to before `toMs`; whole seconds, and whole ten seconds where the start is older than a quarter of an hour. */
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface WindowRow {
+  readonly group: Labels;
+  /** What was counted; of histograms how many values. */
+  readonly sum: number;
+  /** Seconds of the window of which at least one proxy of the row reported. */
+  readonly seconds: number;
+  /** Seconds that were not reported, of all proxies of the row together, though they ran. */
+  readonly missing: number;
+  /** sum per second; undefined where no second is known. */
+  readonly perSecond: number | undefined;
+  /** Of histograms. */
+  readonly distribution: Distribution | undefined;
+  /** Ids of the row's proxies. */
+  readonly proxies: readonly string[];
+}
+
+/** What was counted in a window; rows sorted by their labels. */
+export function windowOf(store: SampleStore, query: WindowQuery): readonly WindowRow[] {
+  const range = rangeOf(store, query);
+  const rows = new Map<string, Row>();
+  for (const source of store.sources()) {
+    const matching = [...source.series.values()].filter((series) => series.name === query.name && isMatch(series.labels, query.match));
+    if (matching.length === 0) continue;
+    const window = source.coverage.window(range.from, range.to);
+    const sumOf = (column: Column) => sumIn(column, range, window);
+    for (const series of matching) {
+      const group = groupOf(series, source, query.by ?? []);
+      const key = seriesKey({ name: "", labels: group });
+      const row = rows.get(key) ?? new Row(group, range);
+      rows.set(key, row);
+      row.addSource(source, window);
+      row.addSeries(series, sumOf);
+    }
+  }
+  return [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row.result());
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+  readonly resolution: Resolution;
+}
+
+function rangeOf(store: SampleStore, { fromMs, toMs }: WindowQuery): Range {
+  const from = Math.round(fromMs / 1000);
+  const to = Math.max(from, Math.round(toMs / 1000));
+  const newest = [...store.sources()].reduce((latest, { coverage }) => Math.max(latest, coverage.last), Number.NEGATIVE_INFINITY);
+  if (newest - from < fineSeconds) return { from, to, resolution: "fine" };
+  const shortened = store.report().shortenedToSecond ?? from;
+  const start = Math.floor(Math.max(from, shortened) / coarseSlotSeconds) * coarseSlotSeconds;
+  return { from: start, to: Math.max(start, Math.ceil(to / coarseSlotSeconds) * coarseSlotSeconds), resolution: "coarse" };
+}
+
+function sumIn(column: Column, { from, to, resolution }: Range, { cuts }: CoverageWindow): number {
+  // Spans that are cut lie in one coarse slot of many: too little to matter there.
+  if (resolution === "coarse") return column.sum(from / coarseSlotSeconds, to / coarseSlotSeconds);
+  return cuts.reduce(
+    (sum, { slot, factor }) => {
+      const counted = slot < to ? 1 : 0;
+      return sum + column.get(slot) * (factor - counted);
+    },
+    column.sum(from, to),
+  );
+}
+
+function isMatch(labels: Labels, match: WindowQuery["match"] = {}): boolean {
+  if (!Object.hasOwn(match, "mirrored") && labelOf(labels, "mirrored") !== "") return false;
+  return Object.entries(match).every(([label, matcher]) => {
+    const value = labelOf(labels, label);
+    if (typeof matcher === "function") return matcher(value);
+    return typeof matcher === "string" ? value === matcher : matcher.includes(value);
+  });
+}
+
+function labelOf(labels: Labels, label: string): string {
+  return Object.hasOwn(labels, label) ? (labels[label] ?? "") : "";
+}
+
+function groupOf({ labels }: Series, { id }: StoredSource, by: readonly string[]): Labels {
+  return Object.fromEntries(by.map((label) => [label, label === "proxy" ? id : labelOf(labels, label)]));
+}
+
+class Row {
+  readonly #group: Labels;
+  readonly #range: Range;
+  readonly #seconds: Uint8Array;
+  readonly #proxies = new Set<string>();
+  #sum = 0;
+  #missing = 0;
+  #distribution: Distribution | undefined;
+
+  constructor(group: Labels, range: Range) {
+    this.#group = group;
+    this.#range = range;
+    this.#seconds = new Uint8Array(range.to - range.from);
+  }
+
+  addSource({ id, coverage, endedSecond }: StoredSource, { seconds }: CoverageWindow): void {
+    if (this.#proxies.has(id)) return;
+    this.#proxies.add(id);
+    const { from, to } = this.#range;
+    for (const [index, isCovered] of seconds.entries()) {
+      const second = from + index;
+      if (isCovered === 1) this.#seconds[index] = 1;
+      else if (second >= coverage.first && second < Math.min(to, (endedSecond ?? to) + 1)) this.#missing += 1;
+    }
+  }
+
+  addSeries(series: Series, sumOf: (column: Column) => number): void {
+    const { resolution } = this.#range;
+    const distribution = series.distribution(resolution, sumOf);
+    if (distribution === undefined) {
+      this.#sum += series.count(resolution, sumOf);
+      return;
+    }
+    // Buckets of another configuration can't be added; the first one's stand.
+    const merged = this.#distribution === undefined ? distribution : mergedDistribution(this.#distribution, distribution);
+    if (merged === undefined) return;
+    this.#distribution = merged;
+    this.#sum = merged.counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  result(): WindowRow {
+    const seconds = this.#seconds.reduce((sum, second) => sum + second, 0);
+    return {
+      group: this.#group,
+      sum: this.#sum,
+      seconds,
+      missing: this.#missing,
+      perSecond: seconds === 0 ? undefined : this.#sum / seconds,
+      distribution: this.#distribution,
+      proxies: [...this.#proxies].toSorted(),
+    };
+  }
+}
+
+/** Undefined when their buckets differ. */
+export function mergedDistribution(one: Distribution, other: Distribution): Distribution | undefined {
+  const isSame = one.bounds.length === other.bounds.length && one.bounds.every((bound, index) => bound === other.bounds[index]);
+  if (!isSame) return undefined;
+  const counts = one.counts.map((count, index) => count + (other.counts[index] ?? 0));
+  return { bounds: one.bounds, counts, sum: one.sum + other.sum };
+}
+
+export interface WindowPoint {
+  /** Beginning of the step. */
+  readonly timeMs: number;
+  /** By the group's key as `windowOf` sorts; a group that is missing or without perSecond is a gap. */
+  readonly rows: readonly WindowRow[];
+}
+
+/** A window in steps, for drawing. */
+export function pointsOf(store: SampleStore, query: WindowQuery, stepMs: number): readonly WindowPoint[] {
+  const steps = Math.ceil((query.toMs - query.fromMs) / stepMs);
+  return Array.from({ length: Math.max(0, steps) }, (_, index) => {
+    const timeMs = query.fromMs + index * stepMs;
+    return { timeMs, rows: windowOf(store, { ...query, fromMs: timeMs, toMs: Math.min(query.toMs, timeMs + stepMs) }) };
+  });
+}
+
+/** `numerator` / `denominator`, 0 where nothing of the numerator was counted; undefined where the denominator is 0 or unknown. */
+export function ratioOf(numerator: WindowRow | undefined, denominator: WindowRow | undefined): number | undefined {
+  if (denominator === undefined || denominator.seconds === 0 || denominator.sum === 0) return undefined;
+  return (numerator?.sum ?? 0) / denominator.sum;
+}
+
+/**
+ * The value that a share `q` (0..1) of all is below, as Prometheus' histogram_quantile estimates it: evenly spread within the bucket, and the highest
+ * bound for what is beyond all. Undefined for an empty distribution.
+ */
+export function quantileOf({ bounds, counts }: Distribution, q: number): number | undefined {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return undefined;
+  const rank = Math.min(1, Math.max(0, q)) * total;
+  let below = 0;
+  for (const [index, count] of counts.entries()) {
+    const bound = bounds[index];
+    if (bound === undefined) break;
+    if (below + count >= rank && count > 0) {
+      const lower = bounds[index - 1] ?? Math.min(0, bound);
+      return lower + (bound - lower) * ((rank - below) / count);
+    }
+    below += count;
+  }
+  return bounds.at(-1);
+}
