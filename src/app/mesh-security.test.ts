@@ -26,7 +26,7 @@ spec: {serviceAccountName: web, containers: [{name: app}]}
 status: {podIP: 198.18.0.2}
 `;
 
-function started() {
+function started(logger = silentLogger) {
   const directory = mkdtempSync(join(tmpdir(), "lateen-ca-"));
   const authority = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local" });
   const certificates = new WorkloadCertificates({ authority });
@@ -42,7 +42,7 @@ function started() {
     onKeep: () => {
       world.kept += 1;
     },
-    logger: silentLogger,
+    logger,
   });
   cleanups.push(() => {
     security.close();
@@ -164,4 +164,13 @@ spec: {mtls: {mode: STRICT}}
   expect(security.heldUpBy).toEqual([]);
   security.pushed(meshOf(strict));
   expect(security.heldUpBy).toEqual(["web.shop"]);
+});
+
+test("why certificates can't be renewed is logged once, however often it is tried", () => {
+  const errors: string[] = [];
+  const { certificates, security } = started({ ...silentLogger, error: (message) => void errors.push(message) });
+  const problem = new MeshError("unavailable", "no certificate can be issued");
+  certificates.renewDue = () => ({ renewed: [], isMoreDue: false, problem });
+  for (let time = 0; time < 3; time += 1) security.renewCertificates();
+  expect(errors).toEqual(["certificates can't be renewed; the old ones stay"]);
 });

@@ -46,6 +46,8 @@ export class MeshSecurity implements AuthorityAccess {
   #isReissuing = false;
   /** Asked for a push that has not happened yet: what proxies acknowledge now is still the one before. */
   #awaitsPush = false;
+  /** Why certificates can't be renewed now. */
+  #problem: string | undefined;
   #isClosed = false;
 
   constructor(options: MeshSecurityOptions) {
@@ -194,8 +196,10 @@ export class MeshSecurity implements AuthorityAccess {
       }
     }
     const { renewed, isMoreDue, problem } = certificates.renewDue();
-    if (problem !== undefined)
+    // It is tried again every second, and told once.
+    if (problem !== undefined && problem.message !== this.#problem)
       logger.error("certificates can't be renewed; the old ones stay", { error: problem.message, fix: problem.fix });
+    this.#problem = problem?.message;
     this.#isReissuing = isMoreDue || problem !== undefined;
     if (renewed.length > 0) logger.debug("certificates renewed", { count: renewed.length });
     if (renewed.length > 0 || isBundleNew) this.#changed();
