@@ -20,19 +20,30 @@ export const runProxyList: RunCommand = async ({ options }, { config, terminal }
 
 /** The table, and below it what proxies refused. */
 export function printProxies(proxies: readonly ProxyStatus[], revision: number, terminal: Terminal): void {
-  const { colours } = terminal;
   terminal.out(fittingTable(columnsOf(terminal, Date.now()), proxies, terminal));
   terminal.out(
     `\n${proxies.filter(({ synced }) => synced).length} of ${proxies.length} proxies have acknowledged everything up to revision ${revision}`,
   );
   for (const proxy of proxies) {
     if (proxy.connected) printWaiting(proxy, terminal);
-    for (const { type, name, reason, sources, behind } of proxy.rejected) {
-      terminal.out(
-        `\n${colours.red("✗")} ${proxy.id} ${behind === undefined ? "refused" : "does not get"} ${type} ${name}${sources.length > 0 ? ` (from ${sources.join(", ")})` : ""}\n  cause: ${reason}`,
-      );
-      terminal.out(`  fix: correct ${behind?.join(", ") ?? "the object"}; the proxy keeps its last good version until then`);
-    }
+    printRejected(proxy, terminal);
+  }
+}
+
+/** What it refused, each with its reason; what is held back behind that, in one line per object to correct. */
+function printRejected({ id, rejected }: ProxyStatus, { out, colours }: Terminal): void {
+  for (const { type, name, reason, sources } of rejected.filter(({ behind }) => behind === undefined)) {
+    const from = sources.length > 0 ? ` (from ${sources.join(", ")})` : "";
+    out(`\n${colours.red("✗")} ${id} refused ${type} ${name}${from}\n  cause: ${reason.trim()}`);
+    out("  fix: correct the object; the proxy keeps its last good version until then");
+  }
+  const held = Map.groupBy(
+    rejected.filter(({ behind }) => behind !== undefined),
+    ({ behind }) => behind?.join(", ") ?? "",
+  );
+  for (const [behind, resources] of held) {
+    const names = namesOf(resources.map(({ type, name }) => `${type} ${name}`));
+    out(`\n${colours.yellow("…")} ${id} does not get ${names} until ${behind} is corrected`);
   }
 }
 
@@ -59,6 +70,11 @@ function certificateText(certificate: ProxyStatus["certificate"], colours: Colou
 
 const shownWaiting = 3;
 
+function namesOf(names: readonly string[]): string {
+  const more = names.length > shownWaiting ? ` and ${names.length - shownWaiting} more` : "";
+  return `${names.slice(0, shownWaiting).join(", ")}${more}`;
+}
+
 function printWaiting({ id, waiting }: ProxyStatus, { out, colours }: Terminal): void {
   if (waiting.length === 0) return;
   const more = waiting.length > shownWaiting ? ` and ${waiting.length - shownWaiting} more` : "";
@@ -67,6 +83,7 @@ function printWaiting({ id, waiting }: ProxyStatus, { out, colours }: Terminal):
 }
 
 function stateOf(proxy: ProxyStatus, { colours }: Terminal): string {
-  if (proxy.rejected.length > 0) return colours.red(`✗ ${proxy.rejected.length} refused`);
+  const refused = proxy.rejected.filter(({ behind }) => behind === undefined).length;
+  if (proxy.rejected.length > 0) return colours.red(`✗ ${Math.max(1, refused)} refused`);
   return proxy.synced ? colours.green("✓ acknowledged") : colours.yellow("… waiting");
 }
