@@ -12,6 +12,7 @@ import type { ResolvedNames } from "./endpoints.ts";
 import { createEndpointIndex, namesToResolve } from "./endpoints.ts";
 import type { UsableCredentials } from "./gateway-tls.ts";
 import { noCredentials } from "./gateway-tls.ts";
+import { createRuleHold } from "./held-rules.ts";
 import { memoLast, stableList, stableMap } from "./memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshService, MeshSettings, Scope } from "./mesh.ts";
 import { isHttp } from "./protocol.ts";
@@ -81,6 +82,7 @@ export function createModel(): Model {
   const namesOf = memoLast(namesIn);
   const trafficOf = createTraffic();
   const securityOf = createSecurityIndex();
+  const rulesOf = createRuleHold();
   const securedEndpoints = createEndpointSecurity();
   const identityIndex = createIdentityIndex();
   const identitiesOf = memoLast(
@@ -93,9 +95,8 @@ export function createModel(): Model {
   );
   return {
     meshOf(snapshot, inputs) {
-      const { pods, services, slices, entries, rules, gateways, virtualServices, ...policies } = lists(snapshot);
+      const { pods, services, slices, entries, rules: newest, gateways, virtualServices, ...policies } = lists(snapshot);
       const all = servicesOf(services, entries);
-      const directory = directoryOf(all, rules, inputs.settings);
       const everyProxy = proxies(pods, services, all);
       const { rootNamespace } = inputs.settings;
       const security = securityOf({
@@ -105,6 +106,8 @@ export function createModel(): Model {
         acknowledged: inputs.mtls ?? noPhases,
         inFlight: inputs.mtlsInFlight,
       });
+      const rules = rulesOf(newest, security.isWidening);
+      const directory = directoryOf(all, rules, inputs.settings);
       const behind = securedEndpoints(endpoints(all, slices, pods, entries, inputs.resolved), security.phases);
       const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, inputs });
       return {
@@ -115,7 +118,7 @@ export function createModel(): Model {
         names: namesOf(entries),
         ...traffic,
         security: security.proxies,
-        mtls: { phases: security.phases, isMoving: security.isMoving },
+        mtls: { phases: security.phases, isMoving: security.isMoving || rules !== newest },
         jwks: inputs.jwks ?? noKeySets,
         identities: identitiesOf(all, services, pods, inputs.settings),
       };

@@ -57,6 +57,14 @@ export function isSameMtls(a: WorkloadMtls, b: WorkloadMtls): boolean {
   return [...a.ports.keys(), ...b.ports.keys()].every((port) => mtlsModeOf(a, port) === mtlsModeOf(b, port));
 }
 
+/** Whether a server accepts both at some port where it did not before; false while nothing was known of it. */
+export function isMtlsWidening(before: WorkloadMtls | undefined, now: WorkloadMtls): boolean {
+  if (before === undefined) return false;
+  const opens = (then: EffectiveMtlsMode, next: EffectiveMtlsMode) => next === "PERMISSIVE" && then !== "PERMISSIVE";
+  const ports = [...before.ports.keys(), ...now.ports.keys()];
+  return opens(before.mode, now.mode) || ports.some((port) => opens(mtlsModeOf(before, port), mtlsModeOf(now, port)));
+}
+
 function decideMode(wish: EffectiveMtlsMode, { server, client }: ModePhase): ModePhase {
   // The clients have come over, and everything that was pushed with them (DestinationRules): servers may narrow.
   if (client === wish) return { server: wish, client };

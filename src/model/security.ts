@@ -9,7 +9,7 @@ import type { PeerAuthentication } from "../api/security/peer-authentication.ts"
 import type { RequestAuthentication } from "../api/security/request-authentication.ts";
 import { KeyedMemo, memoLast, sameItems, stableMap } from "./memo.ts";
 import type { Endpoint, MeshProxy, MeshService, ProxySecurity } from "./mesh.ts";
-import { decideHeldPhase, decideMtlsPhase, isMtlsSettled, isSameMtls, type MtlsPhase } from "./mtls-phases.ts";
+import { decideHeldPhase, decideMtlsPhase, isMtlsSettled, isMtlsWidening, isSameMtls, type MtlsPhase } from "./mtls-phases.ts";
 import { authorizationPoliciesOf, mtlsOf, requestAuthenticationsOf, type WorkloadMtls, type WorkloadPolicies } from "./policies.ts";
 import { compare } from "./visibility.ts";
 
@@ -34,6 +34,8 @@ export interface Security {
   readonly phases: MtlsPhases;
   /** Whether some mode is still on its way: the next step follows when everybody has acknowledged this one. */
   readonly isMoving: boolean;
+  /** Whether some server only now begins to accept both: clients must not yet count on it. */
+  readonly isWidening: boolean;
 }
 
 /** Computes the security of all proxies; what did not change stays the same object. */
@@ -58,6 +60,7 @@ export function createSecurityIndex(): (inputs: SecurityInputs) => Security {
       const phases = new Map<string, MtlsPhase>();
       const securities = new Map<string, ProxySecurity>();
       let isMoving = false;
+      let isWidening = false;
       for (const proxy of proxies.values()) {
         const select = () => selectedBy(proxy, { authorization, peers, requests, rootNamespace });
         const { wish, policies, authentications } = selected.get(proxy.id, [proxy, authorization, peers, requests, rootNamespace], select);
@@ -66,6 +69,7 @@ export function createSecurityIndex(): (inputs: SecurityInputs) => Security {
         const isUnchanged = before !== undefined && isSameMtls(next.server, before.server) && isSameMtls(next.client, before.client);
         const phase = isUnchanged ? before : next;
         isMoving ||= !isMtlsSettled(wish, phase);
+        isWidening ||= [acknowledged, inFlight].some((phases) => isMtlsWidening(phases?.get(proxy.id)?.server, phase.server));
         phases.set(proxy.id, phase);
         const stable = stablePoliciesOf(stablePolicies, proxy.id, policies);
         securities.set(
@@ -78,7 +82,7 @@ export function createSecurityIndex(): (inputs: SecurityInputs) => Security {
         );
       }
       for (const id of stablePolicies.keys()) if (!proxies.has(id)) stablePolicies.delete(id);
-      return { proxies: proxyMap(securities), phases: phaseMap(phases), isMoving };
+      return { proxies: proxyMap(securities), phases: phaseMap(phases), isMoving, isWidening };
     },
   );
   return (inputs) =>

@@ -200,4 +200,20 @@ describe("modes under load", () => {
     });
     expect(lossesOf(report)).toEqual(nothing);
   });
+
+  it("a DestinationRule may change together with the mode", async () => {
+    const both = (client: string, server: MtlsMode): string => {
+      const trafficPolicy = { tls: { mode: client } };
+      return yamlOf(istioYaml("DestinationRule", "server", { host: "server", trafficPolicy }), acceptsYaml("server", server));
+    };
+    const report = await underLoad(mesh, { from: "client", url: "http://server/" }, async () => {
+      for (const mode of ["PERMISSIVE", "DISABLE", "PERMISSIVE"] as const) {
+        await mesh.apply(both("ISTIO_MUTUAL", "STRICT"));
+        await settled("STRICT");
+        await mesh.apply(both("DISABLE", mode));
+        await settled(mode);
+      }
+    });
+    expect(lossesOf(report)).toEqual(nothing);
+  });
 });
