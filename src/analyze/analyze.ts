@@ -11,6 +11,7 @@ import { checkHostRivals, checkSubsetRivals, checkVirtualServiceRivals } from ".
 import { checkMtls } from "./security/mtls.ts";
 import { checkPolicyRules } from "./security/policy-rules.ts";
 import { checkSelections } from "./security/selections.ts";
+import { checkTokenPorts } from "./security/undeclared-ports.ts";
 import { checkServices, checkSubsets } from "./subsets.ts";
 import { checkClaimRoutes, checkKeySources, checkRequiredTokens } from "./tokens.ts";
 
@@ -29,6 +30,7 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkRequiredTokens,
   checkKeySources,
   checkClaimRoutes,
+  checkTokenPorts,
   checkSelections,
   checkMtls,
   checkPolicyRules,

@@ -5,7 +5,7 @@ import { snapshotOf } from "../api/snapshot-of.ts";
 import { analyze } from "./analyze.ts";
 import { keySetFindings } from "./key-sets.ts";
 
-const codes = ["LTN0820", "LTN0821", "LTN0822"];
+const codes = ["LTN0820", "LTN0821", "LTN0822", "LTN0824"];
 
 function snapshot(text: string) {
   const { resources, diagnostics } = parseManifests(text, { file: "a.yaml" });
@@ -143,4 +143,28 @@ test("keys that can't be fetched are told on each rule that needs them", () => {
     ],
   ]);
   expect(keySetFindings(policies, { jwks: new Map(), problems: new Map() })).toEqual([]);
+});
+
+describe("tokens on ports whose protocol is detected", () => {
+  const pods = `
+apiVersion: v1
+kind: Pod
+metadata: {name: web-1, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: app, image: app}]}
+---`;
+  const service = (port: string) => `
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80, ${port}}]}
+---`;
+  const world = pods + object("RequestAuthentication", "a", `{${web}, ${rule}}`) + object("AuthorizationPolicy", "p", `{${asks}}`);
+  test.each([
+    ["name: any", ["LTN0824 RequestAuthentication shop/a spec.jwtRules"]],
+    ["name: http-web", []],
+    ["appProtocol: http", []],
+    ["name: tcp-web", []],
+  ])("%s", (port, expected) => {
+    expect(found(world + service(port))).toEqual(expected);
+  });
 });

@@ -278,6 +278,11 @@ export const codes = {
     "The control plane could not fetch the keys of a RequestAuthentication's rule. It tries again by itself.",
     "Correct the address, or allow it by the annotation lateen.dev/fetch-keys-from on ConfigMap istio-system/istio.",
   ),
+  LTN0824: warning(
+    "tokens on a port of undeclared protocol",
+    "A RequestAuthentication is for a port whose protocol is only detected: what isn't recognised as HTTP passes as bytes, unchecked.",
+    "Let the Service's port name begin with http, http2 or grpc, or set its appProtocol.",
+  ),
   LTN0830: warning(
     "policy for no workload",
     "No pod has the labels of a security policy's selector, so the policy protects nothing.",
