@@ -110,6 +110,7 @@ export class MeshEngine {
       phases: kept.mtls,
       behind: () => ads.behind((id) => this.#runs(id)),
       onChange: () => this.#changed("immediate"),
+      onRenewed: (ids) => this.#deliver(ids),
       onKeep: () => this.#keep(),
       logger,
     });
@@ -191,8 +192,7 @@ export class MeshEngine {
   }
 
   #push(): void {
-    const { store, ads } = this.#options;
-    const snapshot = store.snapshot();
+    const snapshot = this.#options.store.snapshot();
     this.#readSettings(snapshot);
     const mesh = this.#model.meshOf(snapshot, {
       ...this.#external.of(snapshot),
@@ -210,14 +210,19 @@ export class MeshEngine {
       this.#keep();
     }
     this.#followProxies(mesh);
-    // One without a stream gets its configuration when it connects (desiredOf): until then every push would make it in vain.
-    for (const id of mesh.proxies.keys()) {
-      const desired = ads.isConnected(id) ? this.desiredOf(id) : undefined;
-      if (desired !== undefined) ads.setDesired(id, desired);
-    }
+    this.#deliver(mesh.proxies.keys());
     this.#security.pushed(mesh);
     this.#security.advance();
     this.#updateNames(mesh, snapshot);
+  }
+
+  /** Gives proxies their newest configuration; one without a stream gets it when it connects, until then it would be made in vain. */
+  #deliver(proxyIds: Iterable<string>): void {
+    const { ads } = this.#options;
+    for (const id of proxyIds) {
+      const desired = ads.isConnected(id) ? this.desiredOf(id) : undefined;
+      if (desired !== undefined) ads.setDesired(id, desired);
+    }
   }
 
   /** Whether a proxy's pod runs, ready or not, so that its Envoy acts upon some configuration. */

@@ -30,7 +30,12 @@ function started(logger = silentLogger) {
   const directory = mkdtempSync(join(tmpdir(), "lateen-ca-"));
   const authority = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local" });
   const certificates = new WorkloadCertificates({ authority });
-  const world: { behind: readonly string[]; changes: number; kept: number } = { behind: [], changes: 0, kept: 0 };
+  const world: { behind: readonly string[]; changes: number; kept: number; renewed: string[] } = {
+    behind: [],
+    changes: 0,
+    kept: 0,
+    renewed: [],
+  };
   const security = new MeshSecurity({
     authority,
     certificates,
@@ -38,6 +43,9 @@ function started(logger = silentLogger) {
     behind: () => world.behind,
     onChange: () => {
       world.changes += 1;
+    },
+    onRenewed: (ids) => {
+      world.renewed.push(...ids);
     },
     onKeep: () => {
       world.kept += 1;
@@ -173,4 +181,13 @@ test("why certificates can't be renewed is logged once, however often it is trie
   certificates.renewDue = () => ({ renewed: [], isMoreDue: false, problem });
   for (let time = 0; time < 3; time += 1) security.renewCertificates();
   expect(errors).toEqual(["certificates can't be renewed; the old ones stay"]);
+});
+
+test("renewing on demand concerns the proxies of the renewed identities, and no other push", () => {
+  const { security, world, meshOf } = started();
+  security.pushed(meshOf(yaml));
+  const before = security.certificateOf("web.shop");
+  expect(security.renewCertificates()).toBe(1);
+  expect([world.renewed, world.changes]).toEqual([["web.shop"], 0]);
+  expect(security.certificateOf("web.shop")).not.toBe(before);
 });

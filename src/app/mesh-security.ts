@@ -22,14 +22,17 @@ export interface MeshSecurityOptions {
   readonly behind: () => readonly string[];
   /** Configurations are to be made anew. */
   readonly onChange: () => void;
+  /** These proxies' certificates are new ones, and nothing else is. */
+  readonly onRenewed: (proxyIds: readonly string[]) => void;
   /** `phases` changed, to be kept. */
   readonly onKeep: () => void;
   readonly logger: Logger;
 }
 
 const renewalCheckMs = 1000;
-/** Between rounds while more certificates are due than one round renews: others have their turn. */
-const busyRenewalMs = 50;
+/** Renewals in one go, about 5 ms of one core, and the time between rounds while more are due: a push in between waits for one round at most. */
+const renewalLimit = 25;
+const busyRenewalMs = 20;
 const authorityCheckMs = 60_000;
 
 export class MeshSecurity implements AuthorityAccess {
@@ -40,6 +43,8 @@ export class MeshSecurity implements AuthorityAccess {
   #isMoving = false;
   #proxies: Mesh["proxies"] = new Map();
   #settings: MeshSettings = defaultMeshSettings;
+  /** Proxy ids by their identity. */
+  #byIdentity: ReadonlyMap<string, readonly string[]> = new Map();
   #renewal: NodeJS.Timeout | undefined;
   #lastRefresh = performance.now();
   /** Certificates under another root than the signing one are still being renewed. */
@@ -90,7 +95,10 @@ export class MeshSecurity implements AuthorityAccess {
     if (proxies === this.#proxies && settings === this.#settings) return;
     this.#proxies = proxies;
     this.#settings = settings;
-    this.#options.certificates.retain([...proxies.values()].map((proxy) => identityOf(proxy, settings)));
+    const identities = [...proxies.values()].map((proxy) => ({ id: proxy.id, identity: identityOf(proxy, settings) }));
+    const grouped = Map.groupBy(identities, ({ identity }) => JSON.stringify(identity));
+    this.#byIdentity = new Map([...grouped].map(([key, members]) => [key, members.map(({ id }) => id)]));
+    this.#options.certificates.retain(identities.map(({ identity }) => identity));
   }
 
   /** A proxy acknowledged something, or came, or went: takes the next step if everybody has the last one. */
@@ -195,14 +203,15 @@ export class MeshSecurity implements AuthorityAccess {
         logger.error("the authority's files can't be used; what was read before stays in use", { error: MeshError.from(error).message });
       }
     }
-    const { renewed, isMoreDue, problem } = certificates.renewDue();
+    const { renewed, isMoreDue, problem } = certificates.renewDue(renewalLimit);
     // It is tried again every second, and told once.
     if (problem !== undefined && problem.message !== this.#problem)
       logger.error("certificates can't be renewed; the old ones stay", { error: problem.message, fix: problem.fix });
     this.#problem = problem?.message;
     this.#isReissuing = isMoreDue || problem !== undefined;
     if (renewed.length > 0) logger.debug("certificates renewed", { count: renewed.length });
-    if (renewed.length > 0 || isBundleNew) this.#changed();
+    if (isBundleNew) this.#changed();
+    if (renewed.length > 0) this.#options.onRenewed(renewed.flatMap((identity) => this.#byIdentity.get(JSON.stringify(identity)) ?? []));
     return isMoreDue;
   }
 

@@ -39,7 +39,7 @@ async function run(context: BenchContext): Promise<Outcome> {
   const quiet = summaryOf(idle.slice(Math.floor(size.idleChanges / 4)));
   const longestMs = Math.max(...rounds.map(({ changeMs: { max } }) => max));
   const measured = {
-    proxies: size.proxies,
+    proxies: here.proxies,
     /** From the PATCH to the last acknowledgement, with nothing else going on. */
     idleChangeMs: quiet,
     /** The same while every proxy gets a new certificate. */
@@ -54,7 +54,7 @@ async function startWorld(context: BenchContext, size: (typeof sizes)["full"]): 
   const controlPlane = await startControlPlane(context);
   const { client, runDir } = controlPlane;
   const world = await createWorld(client, size, context);
-  const places = world.proxies.map(({ uid, name, namespace }) => ({
+  const places = [...world.proxies, world.real].map(({ uid, name, namespace }) => ({
     socketPath: runFiles.xdsSocket(runDir, uid),
     nodeId: `${name}.${namespace}`,
   }));
