@@ -1,0 +1,155 @@
+// Edges from samples of clients and servers.
+
+import { describe, expect, test } from "vitest";
+import type { Edge } from "../../analyze/edges/edge.ts";
+import { type CompositeTags, joinParts } from "../composite-tags.ts";
+import type { Delta } from "../exact-counters.ts";
+import { expandTags } from "../expand-tags.ts";
+import type { Labels } from "../point.ts";
+import { SampleStore } from "../samples/sample-store.ts";
+import { type StandardMetricName, standardMetricOf } from "../standard-metrics.ts";
+import { outcomeOf } from "./outcome.ts";
+import { type TrafficEdge, trafficEdges } from "./traffic-edges.ts";
+
+const [web, orders] = ["spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/orders"];
+const nowMs = 1_800_000_000_000;
+
+const client: CompositeTags = {
+  traffic: "source;http",
+  source: "web;shop;web;v1;Kubernetes",
+  destination: "orders-v2;shop;orders;v2;Kubernetes",
+  service: "orders.shop.svc.cluster.local;orders;shop;80",
+  response: "200;-",
+  security: `;${web};${orders}`,
+};
+const server: CompositeTags = { ...client, traffic: "destination;http", source: "san", security: `mutual_tls;${orders};${web}` };
+
+function labelsOf(name: StandardMetricName, tags: CompositeTags): Labels {
+  const metric = standardMetricOf(name);
+  if (metric === undefined) throw new Error(`${name} isn't in the table`);
+  return expandTags(metric, tags, { peerOf: () => ({ workload: "web", namespace: "shop", version: "v1", canonicalName: "web" }) });
+}
+
+function counted(tags: CompositeTags, value: number, name: StandardMetricName = "istio_requests_total"): Delta {
+  return { kind: "counter", key: JSON.stringify([name, tags]), name, labels: labelsOf(name, tags), value };
+}
+
+function took(tags: CompositeTags, counts: readonly number[]): Delta {
+  const name = "istio_request_duration_milliseconds";
+  return { kind: "histogram", key: JSON.stringify([name, tags]), name, labels: labelsOf(name, tags), bounds: [10, 100], counts, sum: 1 };
+}
+
+/** Edges of ten seconds, of which the last one was reported with these deltas. */
+function edges(...reports: readonly (readonly Delta[])[]): readonly TrafficEdge[] {
+  const store = new SampleStore();
+  for (const [index, deltas] of reports.entries()) {
+    for (let second = 0; second < 10; second += 1) {
+      const fromMs = nowMs + second * 1000;
+      store.record({ kind: "next", source: `proxy-${index}`, fromMs, toMs: fromMs + 1000, deltas: second === 9 ? deltas : [] });
+    }
+  }
+  return trafficEdges(store, { fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set(["shop/ingress"]) });
+}
+
+test("both ends counted: one edge, with the client's numbers", () => {
+  const failed = { ...client, response: "503;UC" };
+  const fromClient = [counted(client, 95), counted(failed, 5), took(client, [50, 45, 0]), took(failed, [5, 0, 0])];
+  expect(edges(fromClient, [counted(server, 97), took(server, [97, 0, 0])])).toEqual([
+    {
+      from: { name: "shop/web", kind: "workload", identity: web },
+      to: { name: "shop/orders-v2", kind: "workload", identity: orders },
+      version: "v2",
+      service: "orders.shop.svc.cluster.local",
+      port: 80,
+      protocol: "http",
+      encryption: "mtls",
+      mirrored: false,
+      reporter: "source",
+      requests: 100,
+      requestsPerSecond: 10,
+      failed: 5,
+      failedShare: 0.05,
+      latency: { p50: expect.closeTo(9.09, 2), p90: expect.closeTo(80, 5), p99: expect.closeTo(98, 5) },
+      connections: 0,
+      bytesReceivedPerSecond: 0,
+      bytesSentPerSecond: 0,
+      live: true,
+      missing: 0,
+    },
+  ]);
+});
+
+test("a caller without a proxy is known by the server only", () => {
+  const stranger = { ...server, security: `none;${orders};` };
+  expect(edges([counted(client, 9)], [counted(server, 9), counted(stranger, 4)])).toMatchObject([
+    { from: { name: "(unknown)", kind: "unknown" }, reporter: "destination", requests: 4, encryption: "none" },
+    { from: { name: "shop/web" }, reporter: "source", requests: 9, encryption: "mtls" },
+  ]);
+});
+
+test("copies are edges of their own", () => {
+  expect(edges([counted(client, 9), counted({ ...client, traffic: "source;http;1" }, 3)])).toMatchObject([
+    { requests: 9, mirrored: false },
+    { requests: 3, mirrored: true },
+  ]);
+});
+
+test("gateways, hosts outside, versions, and both plaintext and mutual TLS", () => {
+  const outside = { ...client, destination: "", service: "api.example.com;api.example.com;shop;443", security: `;${web};` };
+  const gateway = { ...client, source: joinParts(["ingress", "shop", "ingress", "latest", "Kubernetes"]) };
+  const plain = { ...client, security: "", destination: "orders-v1;shop;orders;v1;Kubernetes" };
+  const mixed = { ...plain, security: `;${web};${orders}` };
+  expect(edges([counted(outside, 1), counted(gateway, 2), counted(plain, 3), counted(mixed, 4)])).toMatchObject([
+    { from: { name: "shop/ingress", kind: "gateway" }, version: "v2" },
+    { to: { name: "api.example.com", kind: "external" }, encryption: "none", version: "unknown", port: 443 },
+    { version: "v1", encryption: "partly", requests: 7 },
+  ]);
+});
+
+test("TCP has connections and bytes, no requests", () => {
+  const tcp = { ...client, traffic: "source;tcp", response: "" };
+  const [edge] = edges([
+    counted(tcp, 2, "istio_tcp_connections_opened_total"),
+    counted(tcp, 500, "istio_tcp_received_bytes_total"),
+    counted(tcp, 900, "istio_tcp_sent_bytes_total"),
+  ]);
+  expect(edge).toMatchObject({
+    protocol: "tcp",
+    connections: 2,
+    bytesReceivedPerSecond: 50,
+    bytesSentPerSecond: 90,
+    requests: 0,
+    live: true,
+  });
+  expect([edge?.failedShare, edge?.latency]).toEqual([undefined, undefined]);
+});
+
+test("an edge that carried nothing in the window is there, not live", () => {
+  const store = new SampleStore();
+  store.record({ kind: "next", source: "a", fromMs: nowMs, toMs: nowMs + 1000, deltas: [counted(client, 9)] });
+  const later = trafficEdges(store, { fromMs: nowMs + 60_000, toMs: nowMs + 70_000, gateways: new Set() });
+  expect(later).toMatchObject([{ live: false, requests: 0, encryption: "mtls", missing: 10 }]);
+});
+
+test("it fits where edges from admin interfaces are read", () => {
+  const [edge] = edges([counted(client, 1)]);
+  if (edge === undefined) throw new Error("no edge");
+  const fitting: Omit<Edge, "active"> & { readonly requestsPerSecond: number; readonly live: boolean } = edge;
+  expect(fitting.live).toBe(true);
+});
+
+describe("how requests end", () => {
+  test.each([
+    ["200", "", "-", "ok"],
+    ["404", "", "-", "refused"],
+    ["503", "", "UF", "failed"],
+    ["0", "", "UR", "failed"],
+    ["0", "", "DC", "abandoned"],
+    ["0", "", "DC,UT", "abandoned"],
+    ["200", "0", "-", "ok"],
+    ["200", "5", "-", "refused"],
+    ["200", "14", "-", "failed"],
+  ])("code %s, status %j, flags %s: %s", (response_code, grpc_response_status, response_flags, outcome) => {
+    expect(outcomeOf({ response_code, grpc_response_status, response_flags })).toBe(outcome);
+  });
+});
