@@ -63,6 +63,11 @@ export function suggestions(options: { readonly mesh: string; readonly port: num
     { what: "cut the remote API", command: apply("cut-remote.yaml") },
     { what: "all as at the start", command: apply("reset.yaml") },
     { what: "pods and proxies", command: `npx lateen status --mesh ${mesh}` },
+    { what: "who calls whom, encrypted", command: `npx lateen graph --mesh ${mesh}` },
+    {
+      what: "may rates call catalog?",
+      command: `npx lateen policy can --mesh ${mesh} -n ${shopNamespace} deployment/rates-v1 service/catalog GET /products`,
+    },
     { what: "who acknowledged", command: `npx lateen proxy list --mesh ${mesh}` },
     { what: "access log", command: `npx lateen logs --mesh ${mesh} -n ${shopNamespace} deployment/web-v1 -c istio-proxy --tail 5` },
   ];
