@@ -26,7 +26,7 @@ spec: {serviceAccountName: web, containers: [{name: app}]}
 status: {podIP: 198.18.0.2}
 `;
 
-function started(logger = silentLogger) {
+function started({ logger = silentLogger, handshakeMs = 0 } = {}) {
   const directory = mkdtempSync(join(tmpdir(), "lateen-ca-"));
   const authority = openAuthority({ directory: join(directory, "ca"), trustDomain: "cluster.local" });
   const certificates = new WorkloadCertificates({ authority });
@@ -51,6 +51,7 @@ function started(logger = silentLogger) {
       world.kept += 1;
     },
     logger,
+    handshakeMs,
   });
   cleanups.push(() => {
     security.close();
@@ -176,7 +177,7 @@ spec: {mtls: {mode: STRICT}}
 
 test("why certificates can't be renewed is logged once, however often it is tried", () => {
   const errors: string[] = [];
-  const { certificates, security } = started({ ...silentLogger, error: (message) => void errors.push(message) });
+  const { certificates, security } = started({ logger: { ...silentLogger, error: (message) => void errors.push(message) } });
   const problem = new MeshError("unavailable", "no certificate can be issued");
   certificates.renewDue = () => ({ renewed: [], isMoreDue: false, problem });
   for (let time = 0; time < 3; time += 1) security.renewCertificates();
@@ -190,4 +191,13 @@ test("renewing on demand concerns the proxies of the renewed identities, and no 
   expect(security.renewCertificates()).toBe(1);
   expect([world.renewed, world.changes]).toEqual([["web.shop"], 0]);
   expect(security.certificateOf("web.shop")).not.toBe(before);
+});
+
+test("handshakes have time to end before the next step, and then it is taken without anybody's doing", async () => {
+  const { authority, security, meshOf } = started({ handshakeMs: 100 });
+  security.startRootRotation();
+  security.pushed(meshOf(yaml));
+  security.advance();
+  expect(authority.status().rotation?.phase).toBe("distributing");
+  await expect.poll(() => authority.status().rotation?.phase, { timeout: 10_000 }).toBe("reissuing");
 });

@@ -27,8 +27,15 @@ export interface MeshSecurityOptions {
   /** `phases` changed, to be kept. */
   readonly onKeep: () => void;
   readonly logger: Logger;
+  /** Time for handshakes between two steps of a root rotation, see defaultHandshakeMs. */
+  readonly handshakeMs?: number;
 }
 
+/**
+ * A proxy acknowledges before its workers have taken over, and a handshake that began with an old certificate may end after the next step:
+ * TLS 1.3 clients send their request before the server refuses them. On a busy machine that took half a second.
+ */
+const defaultHandshakeMs = 2000;
 const renewalCheckMs = 1000;
 /** Renewals in one go, about 5 ms of one core, and the time between rounds while more are due: a push in between waits for one round at most. */
 const renewalLimit = 25;
@@ -53,6 +60,8 @@ export class MeshSecurity implements AuthorityAccess {
   #awaitsPush = false;
   /** Why certificates can't be renewed now. */
   #problem: string | undefined;
+  /** The step of the root rotation that everybody has, and since when. */
+  #taken: { readonly step: number; readonly sinceMs: number } | undefined;
   #isClosed = false;
 
   constructor(options: MeshSecurityOptions) {
@@ -107,7 +116,16 @@ export class MeshSecurity implements AuthorityAccess {
     if (this.#awaitsPush || (this.#pushed === undefined && rotation === undefined)) return;
     if (this.#options.behind().length > 0) return;
     this.#advancePhases();
-    if (rotation !== undefined && !this.#isReissuing && !this.#awaitsPush) this.#advanceRotation(rotation);
+    if (rotation !== undefined && !this.#isReissuing && !this.#awaitsPush && this.#areHandshakesOver(rotation))
+      this.#advanceRotation(rotation);
+  }
+
+  /** Whether everybody has had this step for long enough; asked again every second. */
+  #areHandshakesOver({ step, phase }: RootRotation): boolean {
+    const now = performance.now();
+    if (this.#taken?.step !== step) this.#taken = { step, sinceMs: now };
+    // The last step changes nothing any more.
+    return phase === "retiring" || now - this.#taken.sinceMs >= (this.#options.handshakeMs ?? defaultHandshakeMs);
   }
 
   /** @throws Conflict while a rotation is under way, MeshError unsupported for plug-in files. */
