@@ -27,6 +27,9 @@ export function accessLog(settings: MeshSettings): AccessLogJson[] {
 /** The default format with what went wrong at the client's side of TLS; custom formats rarely say it. */
 const handshakeFailureFormat = defaultAccessLogFormat.replace("UPSTREAM_TRANSPORT_FAILURE_REASON", "DOWNSTREAM_TRANSPORT_FAILURE_REASON");
 
+/** What "TLS_error|" begins is not a failure: the TLS inspector notes it of every plaintext connection. */
+const handshakeFailed = "connection.transport_failure_reason != '' && !connection.transport_failure_reason.startsWith('TLS_error|')";
+
 /**
  * A listener's access log of connections that failed in their handshake: expired, foreign or missing certificates. Such connections never
  * reach a filter that would log them, and the listener knows all connections, so those without a failure are left out.
@@ -35,7 +38,7 @@ export function handshakeFailureLog(settings: MeshSettings): AccessLogJson[] {
   const filter = {
     extensionFilter: {
       name: "envoy.access_loggers.extension_filters.cel",
-      typedConfig: any(ExpressionFilterSchema, { expression: "connection.transport_failure_reason != ''" }),
+      typedConfig: any(ExpressionFilterSchema, { expression: handshakeFailed }),
     },
   };
   return logOf(settings, handshakeFailureFormat).map((log) => ({ ...log, filter }));
