@@ -25,6 +25,24 @@ export const audienceSchema = z.strictObject(audienceFields);
 
 export type Audience = z.output<typeof audienceSchema>;
 
+const exact = z.object({ exact: z.string() }).readonly();
+const prefix = z.object({ prefix: z.string() }).readonly();
+const regex = z.object({ regex: z.string() }).readonly();
+const present = z.object({ present: z.literal(true) }).readonly();
+const storedMatches = z.record(z.string(), z.union([exact, prefix, regex]));
+const storedHeaders = z.record(z.string(), z.union([exact, prefix, regex, present]));
+
+/** An Audience as it is kept in a run: already parsed, so an empty match has become {present: true}. */
+export const storedAudienceSchema = z.object({
+  headers: storedHeaders,
+  cookies: storedMatches,
+  queryParams: storedHeaders,
+  userAgent: z.union([exact, prefix, regex]).optional(),
+  claims: storedMatches,
+  sourceLabels: z.record(z.string(), z.string()),
+  sourceNamespace: z.string().optional(),
+});
+
 /** What tells users apart, exactly one of the three; the same user gets the same version. */
 export const stickySchema = z.strictObject({
   /** Name of the cookie that carries the user's cohort; made at the edge when a request has none. */

@@ -3,7 +3,7 @@
 
 import { z } from "zod";
 import type { DurationMs } from "../../lib/duration.ts";
-import { audienceSchema } from "./audience.ts";
+import { storedAudienceSchema } from "./audience.ts";
 import type { ReleaseRing, ReleaseSpec, ReleaseStep, Strategy } from "./release.ts";
 
 const forMs = z.number();
@@ -11,7 +11,7 @@ const advance = z.enum(["evidence", "clock"]);
 const variant = z.object({
   name: z.string(),
   version: z.string().optional(),
-  match: audienceSchema.optional(),
+  match: storedAudienceSchema.optional(),
   percent: z.number().optional(),
 });
 const check = z.object({ name: z.string(), method: z.string(), path: z.string(), port: z.number().optional(), status: z.number() });
@@ -23,19 +23,19 @@ export const plannedStepSchema = z
     z.object({ kind: z.literal("setPercent"), percent: z.number(), forMs, advance }),
     z.object({ kind: z.literal("switch"), forMs }),
     /** Without `forMs` a person resumes. */
-    z.object({ kind: z.literal("pause"), forMs: forMs.optional(), approvers: z.array(z.string()) }),
-    z.object({ kind: z.literal("match"), match: audienceSchema, forMs }),
+    z.object({ kind: z.literal("pause"), forMs: forMs.optional(), approvers: z.array(z.string()).readonly() }),
+    z.object({ kind: z.literal("match"), match: storedAudienceSchema, forMs }),
     z.object({
       kind: z.literal("ring"),
       name: z.string(),
-      match: audienceSchema.optional(),
+      match: storedAudienceSchema.optional(),
       percent: z.number().optional(),
       forMs,
       advance,
     }),
     z.object({ kind: z.literal("mirror"), percent: z.number(), forMs, compare: z.boolean() }),
-    z.object({ kind: z.literal("preview"), host: z.string(), checks: z.array(check), timeoutMs: z.number() }),
-    z.object({ kind: z.literal("compare"), variants: z.array(variant), forMs: forMs.optional() }),
+    z.object({ kind: z.literal("preview"), host: z.string(), checks: z.array(check).readonly(), timeoutMs: z.number() }),
+    z.object({ kind: z.literal("compare"), variants: z.array(variant).readonly(), forMs: forMs.optional() }),
     z.object({ kind: z.literal("rollout"), type: z.enum(["rolling", "recreate"]) }),
     z.object({ kind: z.literal("flag"), name: z.string(), variant: z.string(), forMs }),
   ])
@@ -68,7 +68,7 @@ const personDecides: PlannedStep = { kind: "pause", approvers: [] };
 const defaultSteps: Readonly<Record<Strategy, (spec: ReleaseSpec) => readonly PlannedStep[]>> = {
   canary: () => canaryPercents.map((percent): PlannedStep => ({ kind: "setWeight", percent, forMs: defaultStepMs, advance: "evidence" })),
   blueGreen: (spec) => [previewOf(spec.preview, spec), { kind: "switch", forMs: defaultStepMs }],
-  abTest: (spec) => [{ kind: "compare", variants: [...spec.variants] }, personDecides],
+  abTest: (spec) => [{ kind: "compare", variants: spec.variants }, personDecides],
   shadow: () => [{ kind: "mirror", percent: shadowPercent, forMs: shadowMs, compare: false }, personDecides],
   darkLaunch: (spec) => [
     ...(spec.match === undefined ? [] : [{ kind: "match", match: spec.match, forMs: defaultStepMs } as const]),
@@ -89,7 +89,7 @@ function plannedOf(step: ReleaseStep, spec: ReleaseSpec): readonly PlannedStep[]
   if (step.setWeight !== undefined) return [{ kind: "setWeight", percent: step.setWeight, forMs: shortest, advance }];
   if (step.setPercent !== undefined) return [{ kind: "setPercent", percent: step.setPercent, forMs: shortest, advance }];
   if (step.switch !== undefined) return [{ kind: "switch", forMs: shortest }];
-  if (step.pause !== undefined) return [{ kind: "pause", ...forOf(step.pause.for), approvers: [...step.pause.approvers] }];
+  if (step.pause !== undefined) return [{ kind: "pause", ...forOf(step.pause.for), approvers: step.pause.approvers }];
   if (step.match !== undefined) {
     const { for: least, ...match } = step.match;
     return [{ kind: "match", match, forMs: least ?? shortest }];
@@ -104,7 +104,7 @@ function rarerStepOf(step: ReleaseStep, spec: ReleaseSpec): readonly PlannedStep
     return [{ kind: "mirror", ...mirror, forMs: least }];
   }
   if (step.preview !== undefined) return [previewOf(step.preview, spec)];
-  if (step.compare !== undefined) return [{ kind: "compare", variants: [...step.compare.variants], ...forOf(step.compare.for) }];
+  if (step.compare !== undefined) return [{ kind: "compare", variants: step.compare.variants, ...forOf(step.compare.for) }];
   if (step.rollout !== undefined) return [{ kind: "rollout", type: step.rollout.type }];
   if (step.flag === undefined) return [];
   return [{ kind: "flag", name: step.flag.name, variant: step.flag.variant, forMs: step.flag.for ?? step.for ?? defaultStepMs }];
@@ -119,7 +119,7 @@ function ringOf(ring: ReleaseRing, advance: "evidence" | "clock"): PlannedStep {
 
 function previewOf(preview: ReleaseSpec["preview"], spec: ReleaseSpec): PlannedStep {
   const host = preview?.host ?? `preview-${spec.service}`;
-  return { kind: "preview", host, checks: [...(preview?.checks ?? [])], timeoutMs: preview?.timeout ?? shadowMs };
+  return { kind: "preview", host, checks: preview?.checks ?? [], timeoutMs: preview?.timeout ?? shadowMs };
 }
 
 function forOf(least: DurationMs | undefined): { readonly forMs?: number } {

@@ -1,0 +1,100 @@
+// Going on: into the next step, or to promotion after the last. What grows is refused, with the reason, in a freeze window and onto an empty subset.
+
+import type { PlannedStep } from "../api/release/steps.ts";
+import { startNextStep } from "../stats/judge.ts";
+import { type Exposure, everyone, exposureAt, noExposure, sameExposure } from "./exposure.ts";
+import { comparisonsOf } from "./judging.ts";
+import {
+  act,
+  decided,
+  decidedOnce,
+  enter,
+  expose,
+  lastActionId,
+  type RunTurn,
+  readyPods,
+  stepWords,
+  withEvidence,
+  withRun,
+} from "./turn.ts";
+import { freezeAt } from "./windows.ts";
+
+/** The run in step `index` (promotion when there is none), or blocked before it. */
+export function enterStep(turn: RunTurn, index: number): RunTurn {
+  const exposure = exposureOf(turn, index);
+  const reason = sameExposure(exposure, turn.run.exposure) && index > 0 ? undefined : refusal(turn, turn.run.steps[index]);
+  if (reason !== undefined) return blocked(turn, index, reason);
+  const cleared = withRun(turn, { step: index, lowered: undefined, override: undefined, paused: undefined, forced: false, told: [] });
+  const before = withRun(cleared, { blockedBy: undefined, stepAction: undefined, emptySince: undefined });
+  const step = turn.run.steps[index];
+  if (step === undefined) {
+    const told = decided(before, { what: "Promoting", sentence: `all steps are done; ${turn.run.candidate} gets everybody` });
+    return enter(expose(told, exposure), "promoting");
+  }
+  const evidence = withEvidence(before, {
+    judge: "advance" in step ? startNextStep(before.run.evidence.judge) : before.run.evidence.judge,
+    comparisons: step.kind === "compare" ? comparisonsOf(step, before.run.evidence) : before.run.evidence.comparisons,
+    stepCandidate: 0,
+    stepStable: 0,
+    trafficAt: turn.now,
+  });
+  const entered = withRun(evidence, { history: [...evidence.run.history, { index, from: turn.now }] });
+  const told = decided(entered, { what: "StepEntered", sentence: `${turn.run.candidate} enters ${stepWords(turn, index, exposure)}` });
+  return enter(expose(told, exposure), "moving");
+}
+
+function exposureOf(turn: RunTurn, index: number): Exposure {
+  if (index < turn.run.steps.length) return exposureAt(turn.run.steps, index);
+  // What the Deployment has moved pod by pod needs no weights.
+  return turn.run.exposure.byPods ? turn.run.exposure : everyone;
+}
+
+/** Why more can't be exposed now. */
+function refusal(turn: RunTurn, step: PlannedStep | undefined): string | undefined {
+  const freeze = turn.run.forced ? undefined : freezeAt(turn.spec.windows, turn.now);
+  if (freeze !== undefined) return `freeze window "${freeze.cron}" until ${new Date(freeze.until).toISOString()}`;
+  if (step?.kind === "rollout" || turn.run.exposure.byPods) return undefined;
+  return readyPods(turn, turn.run.candidate) > 0 ? undefined : `${turn.run.candidate} has no ready pod`;
+}
+
+function blocked(turn: RunTurn, index: number, reason: string): RunTurn {
+  const already = turn.run.stage === "blocked" && turn.run.next === index;
+  if (already && turn.run.blockedBy === reason) return turn;
+  const waiting = withRun(already ? turn : enter(turn, "blocked"), { next: index, blockedBy: reason });
+  const where = index < turn.run.steps.length ? `step ${index + 1}` : "promotion";
+  return decidedOnce(waiting, { what: "Blocked", sentence: `${where} is refused for now: ${reason}` });
+}
+
+/** Every proxy has the move: the step's time begins, and what it needs besides traffic. */
+export function startRunning(turn: RunTurn): RunTurn {
+  const history = turn.run.history.map((entry, index, all) =>
+    index === all.length - 1 && entry.acknowledgedAt === undefined ? { ...entry, acknowledgedAt: turn.now } : entry,
+  );
+  const running = withEvidence(enter(withRun(turn, { history }), "running"), { trafficAt: turn.now });
+  const step = turn.run.steps[turn.run.step];
+  if (turn.run.stepAction !== undefined) return running;
+  if (step?.kind === "preview" && step.checks.length > 0) {
+    const asked = act(running, { type: "check", host: step.host, checks: step.checks });
+    return withRun(asked, { stepAction: lastActionId(asked) });
+  }
+  if (step?.kind !== "rollout") return running;
+  const asked = act(running, { type: "rollout", kind: step.type, direction: "forward" });
+  return withRun(asked, { stepAction: lastActionId(asked) });
+}
+
+/** What the step allows now: less while there is suspicion or no sight, other than planned where a person said so. */
+export function aimOf({ run }: RunTurn): Exposure {
+  const planned = exposureAt(run.steps, run.step);
+  if (run.lowered !== undefined) return exposureBefore(run.steps, run.step);
+  return run.override === undefined ? planned : { ...planned, weightPercent: run.override, usersPercent: 0 };
+}
+
+/** The exposure before the present one began; pauses change nothing, so they are passed over. */
+function exposureBefore(steps: readonly PlannedStep[], index: number): Exposure {
+  const now = exposureAt(steps, index);
+  for (let before = index - 1; before >= 0; before -= 1) {
+    const exposure = exposureAt(steps, before);
+    if (!sameExposure(exposure, now)) return exposure;
+  }
+  return noExposure;
+}

@@ -1,0 +1,158 @@
+// What people ask for: each input is handled once, recorded with its actor and reason, and refused with a sentence where it makes no sense.
+
+import { aimOf, enterStep } from "./enter-step.ts";
+import { noExposure } from "./exposure.ts";
+import { startEvidence } from "./judging.ts";
+import type { PersonInput } from "./observation.ts";
+import { startReturn } from "./returning.ts";
+import { decided, enter, expose, type RunTurn, readyPods, runTurnOf, stepOf, type Turn, withRun, withState } from "./turn.ts";
+import { freezeAt } from "./windows.ts";
+
+/** The turn after all new inputs, in the order in which they were written. */
+export function handleInputs(turn: Turn): Turn {
+  const fresh = turn.observed.inputs.filter(({ seq }) => seq > turn.state.lastInput).toSorted((a, b) => a.seq - b.seq);
+  return fresh.reduce((before, input) => {
+    const run = runTurnOf(before);
+    const after: Turn =
+      run === undefined ? withState(before, { waiting: `${input.type} by ${input.actor}: there is no run` }) : handled(run, input);
+    return withState(after, { lastInput: input.seq });
+  }, turn);
+}
+
+const active: ReadonlySet<string> = new Set(["blocked", "moving", "running", "held", "promoting"]);
+
+function handled(turn: RunTurn, input: PersonInput): RunTurn {
+  const isActive = active.has(turn.run.stage);
+  switch (input.type) {
+    case "abort":
+      return isActive ? back(turn, input, "aborted") : refused(turn, input, wherefore(turn, "abort"));
+    case "undo":
+      return undo(turn, input);
+    case "retry":
+      return retry(turn, input);
+    case "pause":
+      if (!isActive || turn.run.stage === "held") return refused(turn, input, wherefore(turn, "pause"));
+      return withRun(asked(turn, input, "stays where it is"), { paused: { actor: input.actor, reason: input.reason } });
+    case "resume":
+      return isActive ? resume(turn, input) : refused(turn, input, wherefore(turn, "resume"));
+    case "promote":
+      return isActive && turn.run.stage !== "promoting" ? promote(turn, input) : refused(turn, input, wherefore(turn, "promote"));
+    case "set-weight":
+      return setWeight(turn, input);
+  }
+}
+
+const names: Readonly<Record<PersonInput["type"], string>> = {
+  promote: "PromoteAsked",
+  abort: "AbortAsked",
+  pause: "PauseAsked",
+  resume: "ResumeAsked",
+  "set-weight": "SetWeightAsked",
+  undo: "UndoAsked",
+  retry: "RetryAsked",
+};
+
+function sentenceOf({ actor, type, reason }: PersonInput, effect: string): string {
+  return `${actor} asked to ${type}${reason === "" ? "" : ` ("${reason}")`}: ${effect}`;
+}
+
+function asked(turn: RunTurn, input: PersonInput, effect: string): RunTurn {
+  return decided(turn, { what: names[input.type], sentence: sentenceOf(input, effect), actor: input.actor, reason: input.reason });
+}
+
+function refused(turn: RunTurn, input: PersonInput, why: string): RunTurn {
+  return decided(turn, { what: "Refused", sentence: sentenceOf(input, `refused: ${why}`), actor: input.actor, reason: input.reason });
+}
+
+function wherefore({ run }: RunTurn, what: string): string {
+  if (run.stage === "warm" || run.stage === "promoting")
+    return `${run.candidate} is promoted; ${what === "abort" ? "undo" : "nothing is left to do"}`;
+  return run.stage === "done" ? "the run is over" : "the run is going back";
+}
+
+function back(turn: RunTurn, input: PersonInput, outcome: "aborted" | "undone" | "retried"): RunTurn {
+  const { type, actor, reason } = input;
+  return startReturn(turn, outcome, {
+    what: names[type],
+    sentence: sentenceOf(input, `${turn.run.stable} gets its traffic back`),
+    actor,
+    reason,
+  });
+}
+
+function undo(turn: RunTurn, input: PersonInput): RunTurn {
+  const { run } = turn;
+  const isPromoted = run.stage === "warm" || (run.stage === "done" && run.outcome === "succeeded");
+  if (!isPromoted) return refused(turn, input, active.has(run.stage) ? "nothing was promoted; abort" : "nothing was promoted");
+  if (!run.exposure.byPods && readyPods(turn, run.stable) === 0) return refused(turn, input, `${run.stable} has no ready pod left`);
+  return back(turn, input, "undone");
+}
+
+function retry(turn: RunTurn, input: PersonInput): RunTurn {
+  const { run } = turn;
+  if (run.stage === "returning" || run.stage === "draining") return refused(turn, input, wherefore(turn, "retry"));
+  if (run.stage !== "done") return run.stage === "warm" ? refused(turn, input, wherefore(turn, "retry")) : back(turn, input, "retried");
+  if (run.outcome === "succeeded") return refused(turn, input, `${run.candidate} is promoted`);
+  const told = asked(turn, input, `${run.candidate} starts anew`);
+  return { ...told, state: { ...told.state, rejected: told.state.rejected.filter((name) => name !== run.candidate) } };
+}
+
+/** Who may let a run pass: a pause step names them, or anybody who may write inputs. */
+function mayNot(turn: RunTurn, { actor }: PersonInput): string | undefined {
+  const step = stepOf(turn);
+  if (step?.kind !== "pause" || step.approvers.length === 0 || step.approvers.includes(actor)) return undefined;
+  return `only ${step.approvers.join(", ")} may`;
+}
+
+/** Why nothing may grow now, unless it is forced. */
+function frozen(turn: RunTurn, { force = false }: PersonInput): string | undefined {
+  const freeze = force ? undefined : freezeAt(turn.spec.windows, turn.now);
+  return freeze === undefined ? undefined : `freeze window "${freeze.cron}" until ${new Date(freeze.until).toISOString()}; force is needed`;
+}
+
+function promote(turn: RunTurn, input: PersonInput): RunTurn {
+  const why = mayNot(turn, input) ?? frozen(turn, input);
+  if (why !== undefined) return refused(turn, input, why);
+  const { run } = turn;
+  const next = run.stage === "blocked" ? run.next : run.step + 1;
+  const target = input.full === true ? run.steps.length : next;
+  const told = asked(turn, input, input.full === true ? "all steps that are left are skipped" : "on to the next step");
+  const forced = withRun(unheld(told), { forced: input.force === true });
+  return enterStep(forced, target);
+}
+
+function resume(turn: RunTurn, input: PersonInput): RunTurn {
+  const { run } = turn;
+  const isPauseStep = run.stage === "running" && stepOf(turn)?.kind === "pause";
+  if (run.stage === "held")
+    return enterStep(unheld(asked(turn, input, "the step begins anew, with fresh evidence")), Math.max(0, run.step));
+  if (run.paused !== undefined) {
+    const resumed = withRun(asked(turn, input, "going on"), { paused: undefined });
+    return run.stage === "running" ? enter(resumed, "running") : resumed;
+  }
+  if (!isPauseStep) return refused(turn, input, "nothing is paused");
+  const why = mayNot(turn, input);
+  return why === undefined ? enterStep(asked(turn, input, "going on"), run.step + 1) : refused(turn, input, why);
+}
+
+/** A person who lets a failed version go on decides against the evidence, so it begins anew. */
+function unheld(turn: RunTurn): RunTurn {
+  if (turn.run.stage !== "held") return turn;
+  const { lastSecond, failedRequests } = turn.run.evidence;
+  const evidence = { ...startEvidence(turn.spec.analysis, turn.now), lastSecond, failedRequests };
+  return withRun(turn, { evidence, because: undefined });
+}
+
+function setWeight(turn: RunTurn, input: PersonInput): RunTurn {
+  const { run } = turn;
+  const { percent } = input;
+  if (!active.has(run.stage) || run.stage === "promoting" || run.stage === "held")
+    return refused(turn, input, wherefore(turn, "set-weight"));
+  if (run.step < 0 || run.exposure.byPods) return refused(turn, input, "no weight holds at this step");
+  if (percent === undefined || !(percent >= 0 && percent <= 100)) return refused(turn, input, "the weight must be 0 to 100 percent");
+  const why = percent > run.exposure.weightPercent ? frozen(turn, input) : undefined;
+  if (why !== undefined) return refused(turn, input, why);
+  const overridden = withRun(asked(turn, input, `${run.candidate} gets ${percent} % of requests for this step`), { override: percent });
+  const moved = expose(overridden, percent === 0 ? noExposure : aimOf(overridden));
+  return run.stage === "blocked" ? moved : enter(moved, "moving");
+}

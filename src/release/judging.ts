@@ -1,0 +1,167 @@
+// From seconds of samples to evidence: errors, latency and metrics of a query to src/stats' judge, absolute limits, a comparison's intervals.
+// Each second counts once. What is comparable is decided here: people chosen by a condition aren't compared with everybody.
+
+import type { ReleaseMetric, ReleaseSpec } from "../api/release/release.ts";
+import type { PlannedStep } from "../api/release/steps.ts";
+import type { Arm } from "../stats/block.ts";
+import { goOnAlpha } from "../stats/go-on.ts";
+import { logThreshold } from "../stats/harm.ts";
+import { observeInterval, startInterval } from "../stats/interval.ts";
+import {
+  type Judgement,
+  type JudgeSample,
+  type JudgeState,
+  judgementOf,
+  type MetricSettings,
+  observeJudge,
+  startJudge,
+} from "../stats/judge.ts";
+import { limitLogEvidence, observeLimit, startLimit } from "../stats/limit.ts";
+import { anyRate } from "../stats/mixture.ts";
+import { publicPercent } from "./exposure.ts";
+import type { ArmSecond, SampleSecond } from "./observation.ts";
+import type { Evidence, Run } from "./state.ts";
+
+/** Envoy's default histogram buckets (config.metrics.v3.StatsConfig.histogram_bucket_settings), in milliseconds. */
+export const latencyEdgesMs: readonly number[] = [
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000,
+];
+
+/** Errors of chosen people when no limit is set (LTN1111 says so). */
+export const peopleLimit = 0.05;
+
+const noRequests: ArmSecond = { requests: 0, errors: 0 };
+
+type Analysis = ReleaseSpec["analysis"];
+
+/** The evidence at the start of a run: none. */
+export function startEvidence(analysis: Analysis, now: number): Evidence {
+  const limits = analysis.limits.map(({ name, max }) => ({ name, peopleOnly: false, state: startLimit(max) }));
+  const people = limits.length > 0 ? [] : [{ name: "errors", peopleOnly: true, state: startLimit(peopleLimit) }];
+  return {
+    judge: judgeOf(analysis),
+    limits: [...limits, ...people],
+    comparisons: [],
+    successes: analysis.metrics.flatMap(({ name, counts }) => (counts === "successes" ? [name] : [])),
+    lastSecond: Number.MIN_SAFE_INTEGER,
+    sampleAt: now,
+    trafficAt: now,
+    stepCandidate: 0,
+    stepStable: 0,
+    failedRequests: 0,
+  };
+}
+
+/** A judge with these settings and no evidence. */
+export function judgeOf(analysis: Analysis): JudgeState {
+  const named = analysis.metrics.map(metricSettings);
+  const metrics = named.length > 0 ? named : [{ name: "errors" }, { name: "latency", edgesMs: latencyEdgesMs }];
+  return startJudge({ alpha: analysis.falseAlarm, metrics });
+}
+
+function metricSettings({ name, weight, margin }: ReleaseMetric): MetricSettings {
+  const common = margin === undefined ? { name, weight } : { name, weight, margin };
+  if (name === "latency") return { ...common, edgesMs: latencyEdgesMs };
+  return name === "errors" ? common : { ...common, ...anyRate };
+}
+
+/** The intervals of a comparison, one per variant with a version and metric that is a rate. */
+export function comparisonsOf(step: PlannedStep, { judge, limits }: Evidence): Evidence["comparisons"] {
+  if (step.kind !== "compare") return [];
+  const metrics = judge.metrics.flatMap(({ kind, name }) => (kind === "rate" ? [name] : []));
+  const rates = metrics.length > 0 ? metrics : limits.map(({ name }) => name);
+  return step.variants.flatMap(({ name, version }) =>
+    version === undefined ? [] : rates.map((metric) => ({ variant: name, version, metric, state: startInterval({ of: "difference" }) })),
+  );
+}
+
+/** Whether candidate and stable have the same kind of requests now: by chance, by users or as copies, and not only chosen people's. */
+export function isComparable({ steps, step: index, exposure }: Pick<Run, "steps" | "step" | "exposure">): boolean {
+  const step = steps[index];
+  if (step?.kind === "ring" && step.match !== undefined) return false;
+  if (step?.kind === "match" || step?.kind === "flag" || step?.kind === "preview") return false;
+  if (step?.kind === "rollout" && step.type === "recreate") return false;
+  return publicPercent(exposure) > 0 || exposure.mirrorPercent > 0 || exposure.byPods || exposure.variants.length > 0;
+}
+
+/** The evidence after the seconds that are newer than the last; `now` is when they were seen. */
+export function observeSeconds(run: Run, samples: readonly SampleSecond[], now: number): Evidence {
+  const fresh = samples.filter(({ second }) => second > run.evidence.lastSecond).toSorted((a, b) => a.second - b.second);
+  const once = fresh.filter(({ second }, index) => second !== fresh[index - 1]?.second);
+  return once.reduce((evidence, sample) => observeSecond(run, { evidence, sample, now }), run.evidence);
+}
+
+interface Seen {
+  readonly evidence: Evidence;
+  readonly sample: SampleSecond;
+  readonly now: number;
+}
+
+function observeSecond(run: Run, { evidence, sample, now }: Seen): Evidence {
+  const arms = { candidate: armOf(sample, run.candidate), stable: armOf(sample, run.stable) };
+  const comparable = isComparable(run);
+  const { candidate, stable } = arms;
+  return {
+    ...evidence,
+    judge: comparable ? observeJudge(evidence.judge, judgeSample(evidence, arms)) : evidence.judge,
+    limits: evidence.limits.map((limit) => {
+      const counts = limit.peopleOnly && comparable ? undefined : rateOf(candidate, limit.name, evidence.successes);
+      return counts === undefined ? limit : { ...limit, state: observeLimit(limit.state, counts) };
+    }),
+    comparisons: evidence.comparisons.map((comparison) => {
+      const variant = rateOf(armOf(sample, comparison.version), comparison.metric, evidence.successes);
+      const control = rateOf(stable, comparison.metric, evidence.successes);
+      if (variant === undefined || control === undefined) return comparison;
+      return { ...comparison, state: observeInterval(comparison.state, { candidate: variant, baseline: control }) };
+    }),
+    lastSecond: sample.second,
+    sampleAt: now,
+    trafficAt: candidate.requests > 0 ? now : evidence.trafficAt,
+    stepCandidate: evidence.stepCandidate + candidate.requests,
+    stepStable: evidence.stepStable + stable.requests,
+    failedRequests: evidence.failedRequests + candidate.errors,
+  };
+}
+
+function armOf({ arms }: SampleSecond, name: string): ArmSecond {
+  return Object.hasOwn(arms, name) ? (arms[name] ?? noRequests) : noRequests;
+}
+
+/** A metric's counts of one arm, as something bad that happened; undefined when the sample hasn't it. */
+function rateOf(arm: ArmSecond, metric: string, successes: readonly string[]): Arm | undefined {
+  if (metric === "errors") return { trials: arm.requests, events: arm.errors };
+  if (metric === "clientErrors") return arm.clientErrors === undefined ? undefined : { trials: arm.requests, events: arm.clientErrors };
+  const counts = arm.metrics !== undefined && Object.hasOwn(arm.metrics, metric) ? arm.metrics[metric] : undefined;
+  if (counts === undefined || !successes.includes(metric)) return counts;
+  return { trials: counts.trials, events: counts.trials - counts.events };
+}
+
+/** One second for the judge. */
+export function judgeSample(
+  { judge, successes }: Pick<Evidence, "judge" | "successes">,
+  { candidate, stable }: { readonly candidate: ArmSecond; readonly stable: ArmSecond },
+): JudgeSample {
+  const rates = judge.metrics.flatMap(({ kind, name }) => {
+    const ofCandidate = kind === "rate" ? rateOf(candidate, name, successes) : undefined;
+    const ofStable = kind === "rate" ? rateOf(stable, name, successes) : undefined;
+    return ofCandidate === undefined || ofStable === undefined ? [] : [{ metric: name, candidate: ofCandidate, baseline: ofStable }];
+  });
+  const latencies = judge.metrics.flatMap(({ kind, name }) =>
+    kind === "rate" || candidate.latency === undefined || stable.latency === undefined
+      ? []
+      : [{ metric: name, candidate: candidate.latency, baseline: stable.latency }],
+  );
+  return { rates, latencies, pods: candidate.pods ?? [] };
+}
+
+/** The verdict now; the chance to go on wrongly is shared by the steps that ask for evidence. */
+export function judgementNow(run: Run, analysis: Analysis): Judgement {
+  const asking = run.steps.filter((step) => "advance" in step && step.advance === "evidence").length;
+  return judgementOf(run.evidence.judge, goOnAlpha(asking, analysis.wrongAdvance));
+}
+
+/** The limit that is proven to be crossed; several share the chance of a false alarm. */
+export function crossedLimit({ limits, judge }: Evidence): Evidence["limits"][number] | undefined {
+  const threshold = logThreshold(judge.alpha / Math.max(1, limits.length));
+  return limits.find(({ state }) => limitLogEvidence(state) >= threshold);
+}

@@ -1,0 +1,154 @@
+// What people ask for, freeze windows, and the way back.
+
+import { describe, expect, test } from "vitest";
+import { noExposure } from "./exposure.ts";
+import { monday, twoVersions, World } from "./testing/world.ts";
+
+/** Wide, so that evidence comes soon. */
+const wide = { metrics: [{ name: "errors", margin: { ratio: 1.5, plus: 0.05 } }] };
+const canary = {
+  analysis: wide,
+  steps: [
+    { setWeight: 10, for: "3s" },
+    { setWeight: 50, for: "3s" },
+  ],
+  warm: "20s",
+};
+
+describe("people", () => {
+  test("a gate with approvers takes nobody else's word", () => {
+    const world = new World({ spec: { steps: [{ pause: { approvers: ["eve"] } }] } });
+    world.pass(2);
+    world.ask("resume");
+    world.ask("promote", { full: true });
+    world.pass(2);
+    expect([world.phase, world.whats().filter((what) => what === "Refused").length]).toEqual(["Paused", 2]);
+    world.ask("resume", { actor: "eve", reason: "checked" });
+    world.pass(3);
+    expect(world.phase).toBe("Finalising");
+    expect(world.run?.decisions.find(({ what }) => what === "ResumeAsked")).toMatchObject({ actor: "eve", reason: "checked" });
+  });
+
+  test("pause, set-weight, resume, abort", () => {
+    const world = new World({ spec: canary });
+    world.pass(3);
+    world.ask("pause", { reason: "lunch" });
+    world.pass(60);
+    expect([world.phase, world.applied?.exposure.weightPercent]).toEqual(["Paused", 10]);
+    world.ask("set-weight", { percent: 3 });
+    world.pass(3);
+    expect(world.applied?.exposure.weightPercent).toBe(3);
+    world.ask("set-weight", { percent: 300 });
+    world.ask("resume");
+    world.pass(1);
+    expect([world.phase, world.whats().at(-2)]).toEqual(["Progressing", "Refused"]);
+    world.ask("abort", { reason: "wrong build" });
+    expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+    expect([world.run?.outcome, world.state.rejected]).toEqual(["aborted", ["v2"]]);
+    expect(world.run?.because).toContain('"wrong build"');
+  });
+
+  test("undo while the old side is warm, and after it", () => {
+    const world = new World({ spec: canary });
+    world.until(({ phase }) => phase === "Finalising");
+    world.ask("undo", { reason: "sales fell" });
+    world.pass(2);
+    expect(world.applied?.exposure).toEqual(noExposure);
+    expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+    expect([world.state.stable, world.run?.outcome]).toEqual(["v1", "undone"]);
+
+    const later = new World({ spec: canary });
+    later.until(({ phase }) => phase === "Succeeded");
+    later.ask("undo");
+    expect(later.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+    expect([later.state.stable, later.state.rejected, later.applied?.exposure]).toEqual(["v1", ["v2"], noExposure]);
+  });
+
+  test("undo is refused when the old side is gone, with the reason", () => {
+    const world = new World({ spec: canary });
+    world.versions = twoVersions.map((version) => ({ ...version, scaleManaged: true }));
+    world.until(({ phase }) => phase === "Succeeded");
+    world.ask("undo");
+    world.pass(2);
+    expect(world.phase).toBe("Succeeded");
+    expect(world.run?.decisions.at(-1)?.sentence).toBe("ann asked to undo: refused: v1 has no ready pod left");
+  });
+
+  test("an input is handled once, however often it is seen", () => {
+    const world = new World({ spec: canary });
+    world.pass(2);
+    world.ask("pause");
+    world.pass(5);
+    expect(world.whats().filter((what) => what === "PauseAsked")).toEqual(["PauseAsked"]);
+  });
+});
+
+describe("freeze windows", () => {
+  const windows = { deny: [{ cron: "5 11 * * MON", for: "1h" }], timezone: "Europe/Berlin" };
+
+  test("no start, no growth, but always the way back", () => {
+    const world = new World({ spec: { ...canary, windows }, errors: { v2: 0.001 } });
+    world.now = monday + 6 * 60_000;
+    world.pass(3);
+    expect([world.phase, world.state.waiting]).toEqual([
+      "Waiting",
+      'v2 waits for the end of freeze window "5 11 * * MON", 2026-11-02T11:05:00.000Z',
+    ]);
+
+    const running = new World({ spec: { ...canary, windows } });
+    running.now = monday + 4 * 60_000 + 50_000;
+    running.pass(100);
+    expect([running.phase, running.applied?.exposure.weightPercent]).toEqual(["Waiting", 10]);
+    expect(running.run?.blockedBy).toContain("freeze window");
+    running.ask("promote");
+    running.pass(1);
+    expect(running.whats().at(-1)).toBe("Refused");
+    running.ask("promote", { force: true, reason: "security fix" });
+    running.pass(2);
+    expect(running.applied?.exposure.weightPercent).toBe(50);
+    running.ask("abort");
+    expect(running.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+  });
+});
+
+describe("the way back", () => {
+  test("goes in steps while the stable side is too small, with its pods asked for", () => {
+    const world = new World({ spec: { ...canary, warm: "1h" } });
+    world.until(({ phase }) => phase === "Finalising");
+    world.versions = twoVersions.map((version) => (version.name === "v1" ? { ...version, readyPods: 2, scaleManaged: false } : version));
+    world.ask("undo");
+    world.pass(3);
+    expect(world.applied?.exposure.weightPercent).toBe(50);
+    expect(world.whats()).toContain("SteppedReturn");
+    world.versions = twoVersions.map((version) => (version.name === "v1" ? { ...version, readyPods: 4 } : version));
+    world.pass(2);
+    expect(world.applied?.exposure).toEqual(noExposure);
+  });
+
+  test("waits no longer than it is worth", () => {
+    const world = new World({ spec: { ...canary, warm: "1h" } });
+    world.until(({ phase }) => phase === "Finalising");
+    world.versions = twoVersions.map((version) => (version.name === "v1" ? { ...version, readyPods: 1 } : version));
+    world.ask("undo");
+    expect(world.until(({ phase }) => phase === "RolledBack", 140)).toBe(true);
+  });
+
+  test("never goes onto an empty side", () => {
+    const world = new World({ spec: canary });
+    world.until(({ applied }) => applied?.exposure.weightPercent === 50);
+    world.versions = twoVersions.map((version) => (version.name === "v1" ? { ...version, readyPods: 0 } : version));
+    world.ask("abort");
+    world.pass(300);
+    expect([world.run?.stage, world.applied?.exposure.weightPercent]).toEqual(["returning", 50]);
+    expect(world.whats()).toContain("ReturnRefused");
+    world.versions = twoVersions;
+    expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+  });
+
+  test("scales up and down only what opted in", () => {
+    const world = new World({ spec: canary, errors: { v2: 0.3 } });
+    world.versions = twoVersions.map((version) => ({ ...version, scaleManaged: true }));
+    world.until(({ phase }) => phase === "RolledBack", 60);
+    expect([...world.effects.values()].filter(({ type }) => type === "scale")).toMatchObject([{ version: "v2", replicas: 0 }]);
+  });
+});

@@ -1,0 +1,107 @@
+// Verdicts as sentences with numbers. Run -> text.
+
+import { logThreshold } from "../stats/harm.ts";
+import { intervalOf } from "../stats/interval.ts";
+import type { Judgement } from "../stats/judge.ts";
+import { logSuspicion } from "../stats/verdict.ts";
+import type { Evidence } from "./state.ts";
+
+/** "0.4 %": two digits that say something. */
+export function percentWords(rate: number): string {
+  const percent = 100 * rate;
+  if (percent === 0) return "0 %";
+  if (percent < 0.001) return "under 0.001 %";
+  return `${Number(percent.toPrecision(percent >= 10 ? 3 : 2))} %`;
+}
+
+/** "7,558" */
+export function countWords(count: number): string {
+  return String(Math.round(count)).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+}
+
+/** "12:1", of ln E. */
+export function oddsWords(log: number): string {
+  const odds = Math.exp(Math.min(log, Math.log(1e6)));
+  return `${odds >= 1e6 ? "over 1,000,000" : odds >= 10 ? countWords(odds) : Number(odds.toPrecision(1))}:1`;
+}
+
+/** "1 check", "2 checks" */
+export function manyWords(count: number, one: string): string {
+  return `${countWords(count)} ${one}${count === 1 ? "" : "s"}`;
+}
+
+/** "41 s", "3 min 5 s", "12 min" */
+export function timeWords(ms: number): string {
+  if (ms < 100) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${Number((ms / 1000).toPrecision(3))} s`;
+  const seconds = Math.round(ms / 1000) % 60;
+  if (ms < 600_000 && seconds > 0) return `${Math.floor(ms / 60_000)} min ${seconds} s`;
+  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
+}
+
+/** What each metric shows: "errors 1.1 % of 812 against 0.9 % of 7,558". */
+export function metricWords(evidence: Evidence, judgement: Judgement): readonly string[] {
+  return evidence.judge.metrics.flatMap((metric) => {
+    if (metric.kind === "rate") {
+      const { candidate, baseline } = metric.harm.mixture;
+      if (candidate.trials === 0) return [];
+      const own = `${metric.name} ${shareWords(candidate)}`;
+      return [baseline.trials === 0 ? own : `${own} against ${shareWords(baseline)}`];
+    }
+    const edge = judgement.edges.find((one) => one.metric === metric.name);
+    if (edge === undefined || edge.logEvidence <= 0) return [];
+    const shares = `${percentWords(edge.candidateShare)} against ${percentWords(edge.baselineShare)}`;
+    return [`${metric.name} above ${timeWords(edge.edgeMs)} ${shares}`];
+  });
+}
+
+function shareWords({ trials, events }: { readonly trials: number; readonly events: number }): string {
+  return `${percentWords(trials === 0 ? 0 : events / trials)} of ${countWords(trials)}`;
+}
+
+/** What is known of chosen people, whom nothing is compared with: "errors 0 % of 155, within the limit of 5 %". */
+export function limitSentence({ limits }: Evidence): string {
+  const seen = limits.filter(({ state }) => state.candidate.trials > 0);
+  const words = seen.map(
+    ({ name, state }) => `${name} ${shareWords(state.candidate)}, no proof that they are above the limit of ${percentWords(state.max)}`,
+  );
+  return words.join("; ") || "no requests to judge by yet";
+}
+
+/** The whole verdict: what was seen, what it means, how sure it is. */
+export function verdictSentence(evidence: Evidence, judgement: Judgement): string {
+  const seen = metricWords(evidence, judgement).join("; ");
+  const threshold = oddsWords(logThreshold(evidence.judge.alpha));
+  const odds = `evidence ${oddsWords(judgement.logEvidence)}, rolls back at ${threshold}`;
+  const names = judgement.guilty.length > 0 ? judgement.guilty : judgement.foremost === undefined ? [] : [judgement.foremost];
+  const meaning = {
+    harm: `worse than allowed by ${names.join(" and ")}`,
+    suspicion: `suspicious by ${names.join(" and ")} (from ${oddsWords(logSuspicion(evidence.judge.alpha))})`,
+    withinMargin: "shown to be within the margin",
+    undecided: "no harm found",
+  }[judgement.verdict];
+  return seen === "" ? `no requests to judge by yet (${odds})` : `${seen}: ${meaning} (${odds})`;
+}
+
+/** How far a step is in showing that it may go on: the least sure metric. */
+export function goOnWords(evidence: Evidence, judgement: Judgement, threshold: number): string {
+  const least = Math.min(...judgement.goOn);
+  const index = judgement.goOn.indexOf(least);
+  const name = evidence.judge.metrics[index]?.name ?? "";
+  return `${name} within the margin ${oddsWords(least)}, goes on at ${oddsWords(threshold)}`;
+}
+
+/** A comparison, variant by variant: "blue errors +0.2 % (−0.1 to +0.5 %)". */
+export function comparisonWords({ comparisons }: Evidence): readonly string[] {
+  return comparisons.map(({ variant, metric, state }) => {
+    const { low, high } = intervalOf(state);
+    const rate = (arm: { readonly trials: number; readonly events: number }) => (arm.trials === 0 ? 0 : arm.events / arm.trials);
+    const range = `${signedWords(low)} to ${signedWords(high)}`;
+    return `${variant}: ${metric} ${percentWords(rate(state.candidate))} against ${percentWords(rate(state.baseline))} (difference ${range})`;
+  });
+}
+
+function signedWords(value: number | undefined): string {
+  if (value === undefined) return "open";
+  return `${value < 0 ? "−" : "+"}${percentWords(Math.abs(value))}`;
+}

@@ -1,0 +1,178 @@
+// What users and wiring read: the public status of a Release with its conditions, what the routes should be now, the ReleaseRun object.
+// State -> plain values; nothing is decided here.
+
+import type { ReleaseSpec } from "../api/release/release.ts";
+import { timeToGoOn } from "../stats/planning.ts";
+import { stalledAfterMs } from "./decide.ts";
+import { type Exposure, noExposure, publicPercent } from "./exposure.ts";
+import { isComparable, judgementNow } from "./judging.ts";
+import { limitSentence, verdictSentence } from "./sentences.ts";
+import type { ReleaseState, Run } from "./state.ts";
+
+/** Phases as users know them (release-engine design §2). */
+export type Phase =
+  | "Idle"
+  | "Waiting"
+  | "Progressing"
+  | "Paused"
+  | "Promoting"
+  | "Finalising"
+  | "Succeeded"
+  | "RolledBack"
+  | "Held"
+  | "Failed";
+
+export interface Condition {
+  readonly type: "Ready" | "Reconciling" | "Stalled";
+  readonly status: "True" | "False";
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+}
+
+export interface PublicStatus {
+  readonly phase: Phase;
+  readonly stable?: string;
+  readonly candidate?: string;
+  /** Steps from 1; 0 before the first. */
+  readonly step: number;
+  readonly steps: number;
+  /** Configured public share; people chosen by conditions come on top. */
+  readonly weightPercent: number;
+  /** Measured share of requests in this step. */
+  readonly sharePercent?: number;
+  readonly proxies: { readonly acknowledged: number; readonly total: number };
+  readonly verdict: string;
+  readonly failedRequests: number;
+  readonly run?: string;
+  readonly conditions: readonly Condition[];
+}
+
+/** The phase that a state shows as. */
+export function phaseOf({ run, waiting }: ReleaseState): Phase {
+  if (run === undefined) return waiting === undefined ? "Idle" : "Waiting";
+  if (run.stage === "done") {
+    if (run.outcome === "succeeded") return "Succeeded";
+    return run.outcome === "failed" ? "Failed" : "RolledBack";
+  }
+  if (run.stage === "moving" || run.stage === "running") {
+    const waits = run.stage === "running" && run.steps[run.step]?.kind === "pause";
+    return waits || run.paused !== undefined ? "Paused" : "Progressing";
+  }
+  if (run.stage === "blocked") return run.paused === undefined ? "Waiting" : "Paused";
+  if (run.stage === "held") return "Held";
+  return run.stage === "promoting" ? "Promoting" : "Finalising";
+}
+
+/** Everything that `lateen release get` shows. */
+export function publicStatusOf(
+  state: ReleaseState,
+  { spec, now, generation }: { readonly spec: ReleaseSpec; readonly now: number; readonly generation: number },
+): PublicStatus {
+  const { run, stable } = state;
+  const phase = phaseOf(state);
+  const common = { phase, conditions: conditionsOf(state, { now, generation }), ...(stable === undefined ? {} : { stable }) };
+  if (run === undefined) {
+    const verdict = state.waiting ?? "";
+    return { ...common, step: 0, steps: 0, weightPercent: 0, proxies: { acknowledged: 0, total: 0 }, verdict, failedRequests: 0 };
+  }
+  const { stepCandidate, stepStable } = run.evidence;
+  const requests = stepCandidate + stepStable;
+  const share = requests === 0 ? {} : { sharePercent: Math.round((1000 * stepCandidate) / requests) / 10 };
+  return {
+    ...common,
+    ...share,
+    candidate: run.candidate,
+    step: Math.min(run.step + 1, run.steps.length),
+    steps: run.steps.length,
+    weightPercent: publicPercent(run.exposure),
+    proxies: run.acknowledged,
+    verdict: verdictOf(run, spec),
+    failedRequests: run.evidence.failedRequests,
+    run: run.id,
+  };
+}
+
+/** Why it is where it is: the reason it stopped for, or what the evidence says. */
+export function verdictOf(run: Run, spec: ReleaseSpec): string {
+  const stops = run.because ?? (run.stage === "blocked" ? run.blockedBy : undefined);
+  if (stops !== undefined) return stops;
+  const isChosen = run.stage === "running" && !isComparable(run);
+  return isChosen ? limitSentence(run.evidence) : verdictSentence(run.evidence, judgementNow(run, spec.analysis));
+}
+
+function conditionsOf(
+  state: ReleaseState,
+  { now, generation }: { readonly now: number; readonly generation: number },
+): readonly Condition[] {
+  const { run } = state;
+  const phase = phaseOf(state);
+  const last = run?.decisions.at(-1)?.sentence ?? "";
+  const isOver = phase === "Idle" || phase === "Succeeded" || phase === "RolledBack" || phase === "Failed";
+  const moves = run?.stage === "moving" || run?.stage === "promoting" || run?.stage === "returning";
+  const isStalled = phase === "Held" || phase === "Failed" || (run !== undefined && moves && now - run.stageSince >= stalledAfterMs);
+  const condition = (type: Condition["type"], holds: boolean): Condition => ({
+    type,
+    status: holds ? "True" : "False",
+    reason: run?.stage === "returning" ? "Returning" : phase,
+    message: last,
+    observedGeneration: generation,
+  });
+  return [
+    condition("Ready", isOver && phase !== "Failed"),
+    condition("Reconciling", !isOver && !isStalled),
+    condition("Stalled", isStalled),
+  ];
+}
+
+/** What the routes should be now: all to `stable`, but what `exposure` gives to `candidate`. Undefined: nothing is known to be stable yet. */
+export interface Wish {
+  readonly stable: string;
+  readonly candidate?: string;
+  readonly exposure: Exposure;
+  readonly move: number;
+}
+
+/** The present wish, for a start after a crash: the same that the last expose action says. */
+export function wishOf({ stable, run }: ReleaseState): Wish | undefined {
+  if (run !== undefined && (run.stage !== "done" || run.outcome === "succeeded")) {
+    return { stable: run.stable, candidate: run.candidate, exposure: run.exposure, move: run.move };
+  }
+  return stable === undefined ? undefined : { stable, exposure: noExposure, move: run?.move ?? 0 };
+}
+
+/** Seconds until the present step may go on, if the candidate stays as good as it looks; undefined when evidence isn't asked for or never comes. */
+export function etaSeconds(run: Run, spec: ReleaseSpec, requestsPerSecond: number): number | undefined {
+  const step = run.steps[run.step];
+  const metric = run.evidence.judge.metrics.find(({ kind }) => kind === "rate");
+  const isAsking = step !== undefined && "advance" in step && step.advance === "evidence";
+  const share = publicPercent(run.exposure) / 100;
+  if (!isAsking || metric?.kind !== "rate" || share <= 0 || share >= 1) return undefined;
+  const { candidate, baseline } = metric.harm.mixture;
+  const rate = (candidate.events + baseline.events + 0.5) / (candidate.trials + baseline.trials + 100);
+  const alpha = spec.analysis.wrongAdvance / Math.max(1, run.steps.filter((one) => "advance" in one && one.advance === "evidence").length);
+  const logEvidence = judgementNow(run, spec.analysis).goOn[0] ?? 0;
+  const rates = { candidate: rate, baseline: rate };
+  return timeToGoOn({ requestsPerSecond, share, settings: metric.goOn.settings, rates, alpha, logEvidence })?.seconds.median;
+}
+
+/** The run as a ReleaseRun object's body; writing it twice writes the same. `samplesRef` says where its samples are kept. */
+export function releaseRunOf(run: Run, place: { readonly release: string; readonly namespace: string; readonly samplesRef: string }) {
+  const { release, namespace, samplesRef } = place;
+  return {
+    apiVersion: "lateen.io/v1alpha1",
+    kind: "ReleaseRun",
+    metadata: { name: run.id, namespace },
+    spec: { release, candidate: run.candidate, stable: run.stable, settings: run.settings },
+    status: {
+      phase: phaseOf({ rejected: [], lastInput: 0, runs: 0, actions: 0, outbox: [], decidedAt: 0, run }),
+      startedAt: new Date(run.startedAt).toISOString(),
+      ...(run.endedAt === undefined ? {} : { endedAt: new Date(run.endedAt).toISOString() }),
+      steps: run.history,
+      decisions: run.decisions,
+      ...(run.outcome === undefined ? {} : { outcome: run.outcome }),
+      failedRequests: run.evidence.failedRequests,
+      samplesRef,
+    },
+  };
+}
