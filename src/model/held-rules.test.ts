@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { resourcesOf, snapshotOf } from "../../test/harness/world.ts";
 import type { DestinationRule } from "../api/networking/destination-rule.ts";
-import { withHeldTls } from "./held-rules.ts";
+import { createRuleHold, withHeldTls } from "./held-rules.ts";
 
 function rules(...specs: readonly string[]): readonly DestinationRule[] {
   const yaml = specs.map((spec, index) => {
@@ -47,4 +47,13 @@ test("rules that say nothing new of mutual TLS are the same list", () => {
   const now = rules("{host: a, trafficPolicy: {tls: {mode: SIMPLE}}}", "{host: b, subsets: [{name: v1}]}");
   expect(withHeldTls(rules(quiet), now)).toBe(now);
   expect(withHeldTls(rules(plain), rules(plain))).toEqual(rules(plain));
+});
+
+test("once servers begin to accept both, rules wait until everything has arrived", () => {
+  const rulesOf = createRuleHold();
+  const [before, now] = [rules(plain), rules(mutual)];
+  const on = (isWidening: boolean, isInFlight: boolean) => modes(rulesOf(now, { isWidening, isInFlight }));
+  rulesOf(before, { isWidening: false, isInFlight: true });
+  expect([on(true, true), on(false, true), on(false, false)]).toEqual([["DISABLE"], ["DISABLE"], ["ISTIO_MUTUAL"]]);
+  expect(modes(rulesOf(before, { isWidening: false, isInFlight: true }))).toEqual(["DISABLE"]);
 });

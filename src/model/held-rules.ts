@@ -4,12 +4,21 @@ import type { ClientTlsSettings, DestinationRule, TrafficPolicy } from "../api/n
 import { memoLast } from "./memo.ts";
 import { compare } from "./visibility.ts";
 
-/** Remembers what acts: the newest rules, unless servers are `isWidening`. */
-export function createRuleHold(): (newest: readonly DestinationRule[], isWidening: boolean) => readonly DestinationRule[] {
+export interface Widening {
+  /** Servers only now begin to accept both. */
+  readonly isWidening: boolean;
+  /** Something pushed is still on its way, perhaps servers that begin to accept both, behind whatever came after. */
+  readonly isInFlight: boolean;
+}
+
+/** Remembers what acts: the newest rules, unless servers are widening, from when on rules wait until everything pushed has arrived. */
+export function createRuleHold(): (newest: readonly DestinationRule[], widening: Widening) => readonly DestinationRule[] {
   const held = memoLast(withHeldTls);
   let acting: readonly DestinationRule[] | undefined;
-  return (newest, isWidening) => {
-    acting = isWidening && acting !== undefined ? held(acting, newest) : newest;
+  let isHolding = false;
+  return (newest, { isWidening, isInFlight }) => {
+    isHolding = isWidening || (isHolding && isInFlight);
+    acting = isHolding && acting !== undefined ? held(acting, newest) : newest;
     return acting;
   };
 }

@@ -106,7 +106,7 @@ export function createModel(): Model {
         acknowledged: inputs.mtls ?? noPhases,
         inFlight: inputs.mtlsInFlight,
       });
-      const rules = rulesOf(newest, security.isWidening);
+      const rules = rulesOf(newest, { isWidening: security.isWidening, isInFlight: inputs.mtlsInFlight !== undefined });
       const directory = directoryOf(all, rules, inputs.settings);
       const behind = securedEndpoints(endpoints(all, slices, pods, entries, inputs.resolved), security.phases);
       const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, inputs });
