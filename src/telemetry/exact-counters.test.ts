@@ -34,6 +34,7 @@ test("what was counted before anybody watched only begins the counting", () => {
   const counters = new ExactCounters({ sinceMs: 10_000 });
   const first = counters.observe(reportOf(11, [counter(1000)]));
   expect([first.kind, sum(first), first.toMs - first.fromMs]).toEqual(["baseline", 0, 0]);
+  expect(first.before).toMatchObject([{ value: 1000 }]);
   expect(sum(counters.observe(reportOf(12, [counter(1003)])))).toBe(3);
 });
 

@@ -48,6 +48,8 @@ export interface Observation {
   readonly toMs: number;
   /** Only what changed. */
   readonly deltas: readonly Delta[];
+  /** Of a baseline: what had been counted before, whenever that was. */
+  readonly before: readonly Delta[];
   readonly gauges: readonly GaugePoint[];
   /** Series beyond the limit: not counted. */
   readonly refused: number;
@@ -123,7 +125,8 @@ export class ExactCounters {
       source.isBaseline = false;
     }
     const { deltas, refused } = this.#count(source, report);
-    return { ...observationOf(report, kind, source), deltas, refused };
+    const counted = source.isBaseline ? { before: deltas } : { deltas };
+    return { ...observationOf(report, kind, source), ...counted, refused };
   }
 
   /** The proxy is gone for good. */
@@ -176,7 +179,7 @@ export class ExactCounters {
         continue;
       }
       source.series.set(key, { timeMs, value: point.kind === "counter" ? point.value : distributionOf(point) });
-      const delta = source.isBaseline ? undefined : deltaOf(key, point, last?.value);
+      const delta = deltaOf(key, point, last?.value);
       if (delta !== undefined) deltas.push(delta);
     }
     if (isComplete) {
@@ -202,6 +205,7 @@ function observationOf(report: Report, kind: ObservationKind, source: Source | u
     fromMs: isNothing ? toMs : (source?.fromMs ?? toMs),
     toMs,
     deltas: [],
+    before: [],
     gauges: kind === "repeated" ? [] : report.points.filter((point) => point.kind === "gauge"),
     refused: 0,
   };

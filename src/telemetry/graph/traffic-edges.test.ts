@@ -12,6 +12,7 @@ import { outcomeOf } from "./outcome.ts";
 import { type TrafficEdge, trafficEdges } from "./traffic-edges.ts";
 
 const [web, orders] = ["spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/orders"];
+const services = new Set(["orders.shop.svc.cluster.local"]);
 const nowMs = 1_800_000_000_000;
 
 const client: CompositeTags = {
@@ -48,7 +49,7 @@ function edges(...reports: readonly (readonly Delta[])[]): readonly TrafficEdge[
       store.record({ kind: "next", source: `proxy-${index}`, fromMs, toMs: fromMs + 1000, deltas: second === 9 ? deltas : [] });
     }
   }
-  return trafficEdges(store, { fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set(["shop/ingress"]) });
+  return trafficEdges(store, { fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set(["shop/ingress"]), services });
 }
 
 test("both ends counted: one edge, with the client's numbers", () => {
@@ -106,6 +107,13 @@ test("gateways, hosts outside, versions, and both plaintext and mutual TLS", () 
   ]);
 });
 
+test("calls that reached no pod of a service say nothing of encryption", () => {
+  const unreached = { ...client, destination: "", response: "503;UH", security: `;${web};` };
+  expect(edges([counted(unreached, 3)])).toMatchObject([
+    { to: { name: "orders.shop.svc.cluster.local", kind: "unknown" }, encryption: "unknown", failed: 3 },
+  ]);
+});
+
 test("TCP has connections and bytes, no requests", () => {
   const tcp = { ...client, traffic: "source;tcp", response: "" };
   const [edge] = edges([
@@ -127,7 +135,7 @@ test("TCP has connections and bytes, no requests", () => {
 test("an edge that carried nothing in the window is there, not live", () => {
   const store = new SampleStore();
   store.record({ kind: "next", source: "a", fromMs: nowMs, toMs: nowMs + 1000, deltas: [counted(client, 9)] });
-  const later = trafficEdges(store, { fromMs: nowMs + 60_000, toMs: nowMs + 70_000, gateways: new Set() });
+  const later = trafficEdges(store, { fromMs: nowMs + 60_000, toMs: nowMs + 70_000, gateways: new Set(), services });
   expect(later).toMatchObject([{ live: false, requests: 0, encryption: "mtls", missing: 10 }]);
 });
 

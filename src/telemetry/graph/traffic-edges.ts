@@ -26,7 +26,8 @@ export interface TrafficEdge {
   readonly port: number;
   /** http, grpc or tcp. */
   readonly protocol: string;
-  readonly encryption: "mtls" | "none" | "partly";
+  /** unknown: no connection was made. */
+  readonly encryption: "mtls" | "none" | "partly" | "unknown";
   /** Copies of requests: edges of their own. */
   readonly mirrored: boolean;
   /** Whose numbers these are: the client's see refused connections and timeouts, the server's are for callers without a proxy. */
@@ -55,6 +56,8 @@ export interface TrafficEdgesOptions {
   readonly toMs: number;
   /** "istio-system/ingress": workloads that are gateways. */
   readonly gateways: ReadonlySet<string>;
+  /** Hosts of the mesh's own services: calls that reached none of their pods aren't calls to the world outside. */
+  readonly services: ReadonlySet<string>;
 }
 
 const edgeLabels = [
@@ -123,6 +126,7 @@ class Gathered {
   #connections = 0;
   #encrypted = 0;
   #plain = 0;
+  #hasPlain = false;
   #seconds = 0;
   #missing = 0;
   #principals: { source: string; destination: string } | undefined;
@@ -148,10 +152,10 @@ class Gathered {
     this.#latency = this.#latency === undefined ? distribution : (mergedDistribution(this.#latency, distribution) ?? this.#latency);
   }
 
-  edge({ gateways }: TrafficEdgesOptions): TrafficEdge {
+  edge({ gateways, services }: TrafficEdgesOptions): TrafficEdge {
     const labels = this.#labels;
     const seconds = Math.max(1, this.#seconds);
-    const encryption = this.#plain === 0 && this.#encrypted > 0 ? "mtls" : this.#encrypted > 0 ? "partly" : "none";
+    const encryption = this.#encryption();
     const host = labels["destination_service"] ?? unknownValue;
     const principals = encryption === "mtls" ? this.#principals : undefined;
     return {
@@ -167,6 +171,7 @@ class Gathered {
         identity: principals?.destination,
         gateways,
         host,
+        isOutside: !services.has(host),
       }),
       version: labels["destination_version"] ?? unknownValue,
       service: host,
@@ -188,6 +193,11 @@ class Gathered {
     };
   }
 
+  #encryption(): TrafficEdge["encryption"] {
+    if (this.#encrypted > 0) return this.#plain === 0 ? "mtls" : "partly";
+    return this.#hasPlain ? "none" : "unknown";
+  }
+
   /** A server knows by its policy whether the connection was mutual TLS, a client by the name that the server showed. */
   #see({ group, sum, seconds, missing }: WindowRow): void {
     const { source_principal: source = unknownValue, destination_principal: destination = unknownValue } = group;
@@ -195,7 +205,10 @@ class Gathered {
     const isEncrypted = isServer ? group["connection_security_policy"] === "mutual_tls" : destination !== unknownValue;
     // Where nothing was counted in the window, the series themselves still tell.
     if (isEncrypted) this.#encrypted += Math.max(sum, Number.MIN_VALUE);
-    else if (sum > 0 || this.#encrypted === 0) this.#plain += isFailedBefore(group) ? 0 : sum;
+    else if (!isFailedBefore(group)) {
+      this.#hasPlain = true;
+      this.#plain += sum;
+    }
     if (isEncrypted) this.#principals ??= { source, destination };
     this.#seconds = Math.max(this.#seconds, seconds);
     this.#missing = Math.max(this.#missing, missing);
@@ -215,12 +228,16 @@ interface EndParts {
   readonly gateways: ReadonlySet<string>;
   /** Of the service; destinations only. */
   readonly host?: string;
+  readonly isOutside?: boolean;
 }
 
-function endOf({ namespace = unknownValue, workload = unknownValue, identity, gateways, host = unknownValue }: EndParts): TrafficEnd {
+function endOf(parts: EndParts): TrafficEnd {
+  const { namespace = unknownValue, workload = unknownValue, identity, gateways, host = unknownValue, isOutside = true } = parts;
   const shown = identity === undefined || identity === unknownValue ? {} : { identity };
   if (workload === unknownValue) {
-    return host === unknownValue ? { name: "(unknown)", kind: "unknown", ...shown } : { name: host, kind: "external", ...shown };
+    return host === unknownValue
+      ? { name: "(unknown)", kind: "unknown", ...shown }
+      : { name: host, kind: isOutside ? "external" : "unknown", ...shown };
   }
   const name = `${namespace}/${workload}`;
   return { name, kind: gateways.has(name) ? "gateway" : "workload", ...shown };

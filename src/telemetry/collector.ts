@@ -1,0 +1,98 @@
+// The parts in a row: a proxy's OTLP bytes → exact counts with Istio's labels → samples for windows, and totals for Prometheus. Pure but for its state:
+// whoever receives the bytes knows which proxy they are from and what time it is.
+
+import { type CompositeTag, type CompositeTags, compositeTags } from "./composite-tags.ts";
+import { type Delta, ExactCounters, type ExactCountersOptions, type Observation } from "./exact-counters.ts";
+import { type ExpandOptions, expandTags } from "./expand-tags.ts";
+import { parseOtlpMetrics } from "./otlp-metrics.ts";
+import type { Labels } from "./point.ts";
+import type { Family } from "./prometheus/family.ts";
+import { familiesOf } from "./prometheus/merge.ts";
+import { SampleStore, type SampleStoreOptions } from "./samples/sample-store.ts";
+import { coarseSeconds } from "./samples/series.ts";
+import { standardMetricOf } from "./standard-metrics.ts";
+import { Totals } from "./totals.ts";
+
+export interface CollectorOptions extends ExactCountersOptions, SampleStoreOptions, ExpandOptions {}
+
+export interface Received {
+  /** What the proxy's reports said; one, unless the bytes held several senders'. */
+  readonly observations: readonly Observation[];
+  /** Points that couldn't be used. */
+  readonly skipped: number;
+}
+
+/** Labels of tags already expanded; cleared beyond this many, since peers choose some of them. */
+const maxExpanded = 50_000;
+
+export class Collector {
+  readonly store: SampleStore;
+  readonly #counters: ExactCounters;
+  readonly #totals = new Totals();
+  readonly #expandOptions: ExpandOptions;
+  readonly #expanded = new Map<string, Labels>();
+
+  constructor(options: CollectorOptions) {
+    this.store = new SampleStore(options);
+    this.#counters = new ExactCounters(options);
+    this.#expandOptions = options;
+  }
+
+  /**
+   * Takes one request of a proxy's stat sink. `source` is the proxy's id by the connection it came on, not by what it says of itself.
+   *
+   * @throws BadInput when the bytes are no OTLP metrics.
+   */
+  receive(source: string, bytes: Uint8Array, receivedMs: number): Received {
+    const requests = parseOtlpMetrics(bytes);
+    const observations = requests.map(({ points, timeMs, startMs }) => {
+      const process = startMs === undefined ? {} : { process: String(startMs), ageMs: timeMs - startMs };
+      const observed = this.#counters.observe({ source, ...process, timeMs, receivedMs, isComplete: true, points });
+      const observation = { ...observed, deltas: this.#labelled(observed.deltas), before: this.#labelled(observed.before) };
+      this.store.record(observation);
+      this.#totals.add(source, [...observation.before, ...observation.deltas], receivedMs);
+      return observation;
+    });
+    return { observations, skipped: requests.reduce((sum, { skipped }) => sum + skipped, 0) };
+  }
+
+  /** Istio's series for Prometheus: of one proxy, or of all, each with labels of `labelsOf`. */
+  families(options: { readonly source?: string; readonly labelsOf?: (source: string) => Labels } = {}): readonly Family[] {
+    const sources = options.source === undefined ? this.#totals.sources() : [options.source];
+    return familiesOf(this.#totals.points(sources, options.labelsOf), (name) => standardMetricOf(name)?.help);
+  }
+
+  /** The proxy is gone for good; its samples stay for windows of the past. */
+  end(source: string): void {
+    this.#counters.forget(source);
+    this.#totals.forget(source);
+    this.store.end(source);
+  }
+
+  /** Lets go of what is too old. Call it about once a minute. */
+  expire(nowMs: number): void {
+    this.store.expire(nowMs);
+    this.#totals.expire(nowMs - coarseSeconds * 1000);
+  }
+
+  /** Only Istio's series, with its labels. */
+  #labelled(deltas: readonly Delta[]): readonly Delta[] {
+    return deltas.flatMap((delta) => {
+      const metric = standardMetricOf(delta.name);
+      if (metric === undefined) return [];
+      const known = this.#expanded.get(delta.key);
+      const labels: Labels = known ?? expandTags(metric, tagsOf(delta.labels), this.#expandOptions);
+      if (known === undefined) {
+        if (this.#expanded.size >= maxExpanded) this.#expanded.clear();
+        this.#expanded.set(delta.key, labels);
+      }
+      return [{ ...delta, labels }];
+    });
+  }
+}
+
+const tagNames: readonly CompositeTag[] = Object.values(compositeTags);
+
+function tagsOf(labels: Labels): CompositeTags {
+  return Object.fromEntries(tagNames.flatMap((tag) => (Object.hasOwn(labels, tag) ? [[tag, labels[tag]]] : [])));
+}
