@@ -118,6 +118,13 @@ describe("what can't be used is skipped and counted", () => {
     ["differences", sumMetric([{ value: 1 }], AggregationTemporality.DELTA)],
     ["buckets without bounds", histogramMetric([], [1n, 2n])],
     ["bounds in disorder", histogramMetric([5, 1], [1n, 2n, 3n])],
+    [
+      "too many buckets",
+      histogramMetric(
+        Array.from({ length: 201 }, (_, index) => index),
+        Array.from({ length: 202 }, () => 1n),
+      ),
+    ],
     ["a summary", { name: "s", data: { case: "summary" as const, value: { dataPoints: [{ count: 1n }] } } }],
   ])("%s", (_, metric) => {
     expect(parse(metric)).toMatchObject({ points: [], skipped: 1 });
@@ -126,6 +133,32 @@ describe("what can't be used is skipped and counted", () => {
   test("bytes that are no message", () => {
     expect(() => parseOtlpMetrics(new TextEncoder().encode("<html>"))).toThrow(BadInput);
   });
+});
+
+test("values within values without end don't end the process", () => {
+  // AnyValue.array_value.values[0].array_value… as bytes, from the inside out.
+  const headers: number[][] = [];
+  let size = 0;
+  const wrap = (field: number) => {
+    const header = [(field << 3) | 2];
+    for (let rest = size; ; rest >>>= 7) {
+      header.push(rest > 127 ? (rest & 127) | 128 : rest);
+      if (rest <= 127) break;
+    }
+    size += header.length;
+    headers.push(header);
+  };
+  for (let depth = 0; depth < 20_000; depth += 1) for (const field of [1, 5]) wrap(field);
+  // KeyValue.value, Resource.attributes, ResourceMetrics.resource, ExportMetricsServiceRequest.resource_metrics
+  for (const field of [2, 1, 1, 1]) wrap(field);
+  const bytes = Uint8Array.from(headers.toReversed().flat());
+  let outcome: unknown;
+  try {
+    outcome = parseOtlpMetrics(bytes);
+  } catch (error) {
+    outcome = error;
+  }
+  expect(outcome instanceof BadInput || Array.isArray(outcome)).toBe(true);
 });
 
 test("hostile names are data", () => {

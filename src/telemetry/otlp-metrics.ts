@@ -93,9 +93,16 @@ function numberPoint(name: string, kind: "counter" | "gauge", { attributes, valu
   return isSound ? { kind, name, labels: labelsOf(attributes), value: number } : undefined;
 }
 
+/** Envoy's default has 19; ten times that is no proxy of ours. */
+const maxBounds = 200;
+
 function histogramPoint(name: string, { attributes, explicitBounds, bucketCounts, sum = 0 }: HistogramDataPoint): Point | undefined {
   const counts = bucketCounts.map(Number);
-  const isSound = counts.length === explicitBounds.length + 1 && Number.isFinite(sum) && isAscending(explicitBounds);
+  const isSound =
+    explicitBounds.length <= maxBounds &&
+    counts.length === explicitBounds.length + 1 &&
+    Number.isFinite(sum) &&
+    isAscending(explicitBounds);
   return isSound ? { kind: "histogram", name, labels: labelsOf(attributes), bounds: explicitBounds, counts, sum } : undefined;
 }
 
