@@ -87,6 +87,15 @@ describe("restarts", () => {
     expect(observe(reportOf(1, [counter(5)]), next, reportOf(2, [counter(6)])).at(2)).toEqual(["repeated", 0, 3000, 3000]);
   });
 
+  test("what comes of a proxy that is gone means nothing; one of its name that starts later counts", () => {
+    const counters = new ExactCounters({ sinceMs: 0 });
+    counters.observe(reportOf(1, [counter(5)]));
+    counters.forget("web");
+    expect(counters.observe(reportOf(2, [counter(6)]))).toMatchObject({ kind: "repeated", deltas: [] });
+    const next = counters.observe(reportOf(9, [counter(2)], { process: "b", ageMs: 1000 }));
+    expect([next.kind, sum(next), next.fromMs]).toEqual(["first", 2, 8000]);
+  });
+
   test("a smaller value tells it too where nobody names the process", () => {
     const anonymous = ({ process: _process, ageMs: _age, ...report }: Report): Report => report;
     const seen = observe(anonymous(reportOf(1, [counter(5)])), anonymous(reportOf(2, [counter(3)])));

@@ -14,7 +14,7 @@ export interface Report {
   readonly ageMs?: number;
   /** When the values were read, by the proxy's clock; parts of one reading bear the same. */
   readonly timeMs: number;
-  /** When it came, by the collector's clock: samples lie there, since proxies' clocks jump. */
+  /** When it came, by the collector's clock: samples lie there, since proxies' clocks jump. This one mustn't: take the start's time plus a monotonic clock. */
   readonly receivedMs: number;
   /** It has all series that the proxy shows: one that is missing is idle, and may be dropped. */
   readonly isComplete: boolean;
@@ -89,6 +89,9 @@ interface Source {
   series: Map<string, Known>;
 }
 
+/** Enough for reports that are on their way when their proxy ends. */
+const maxEnded = 10_000;
+
 /** The counting of all proxies. */
 export class ExactCounters {
   readonly #sinceMs: number;
@@ -97,6 +100,8 @@ export class ExactCounters {
   readonly #evictionMs: number;
   readonly #flushMs: number;
   readonly #sources = new Map<string, Source>();
+  /** Processes that ended, by proxy: a report of theirs that was still on its way would count everything again. */
+  readonly #ended = new Map<string, string | undefined>();
 
   constructor({
     sinceMs,
@@ -129,9 +134,15 @@ export class ExactCounters {
     return { ...observationOf(report, kind, source), ...counted, refused };
   }
 
-  /** The proxy is gone for good. */
+  /** The proxy is gone for good; what still comes of its last process means nothing. */
   forget(source: string): void {
+    const known = this.#sources.get(source);
+    if (known === undefined) return;
     this.#sources.delete(source);
+    this.#ended.delete(source);
+    this.#ended.set(source, known.process);
+    const [oldest] = this.#ended.keys();
+    if (this.#ended.size > maxEnded && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   /** How many series are remembered. */
@@ -139,7 +150,9 @@ export class ExactCounters {
     return [...this.#sources.values()].reduce((sum, { series }) => sum + series.size, 0);
   }
 
-  #kindOf({ process, ageMs, timeMs, receivedMs, points }: Report, known: Source | undefined): ObservationKind {
+  #kindOf(report: Report, known: Source | undefined): ObservationKind {
+    const { process, ageMs, timeMs, receivedMs, points } = report;
+    if (known === undefined && this.#ended.has(report.source) && this.#ended.get(report.source) === process) return "repeated";
     if (known === undefined) return ageMs !== undefined && receivedMs - ageMs >= this.#sinceMs ? "first" : "baseline";
     if (process !== undefined && process === known.deadProcess) return "repeated";
     if (process !== undefined && known.process !== undefined && process !== known.process) return "restarted";

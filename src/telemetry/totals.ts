@@ -14,6 +14,7 @@ export class Totals {
 
   /** Adds what a proxy counted; labels as the store has them. */
   add(source: string, deltas: readonly Delta[], nowMs: number): void {
+    if (deltas.length === 0) return;
     const totals = this.#sources.get(source) ?? new Map<string, Total>();
     this.#sources.set(source, totals);
     for (const delta of deltas) {
