@@ -18,8 +18,8 @@ function textOf(collector: Collector): string {
   return [...writeText(collector.families({ labelsOf: (pod) => ({ pod }) }), "prometheus")].join("");
 }
 
-test("what a real Envoy counted is in windows, edges and Prometheus' text", async () => {
-  await using envoy = await startStatsEnvoy();
+test("what a real Envoy counted and sent by gRPC is in windows, edges and Prometheus' text", async () => {
+  await using envoy = await startStatsEnvoy({ transport: "grpc" });
   const collector = new Collector({ sinceMs: Date.now() - 60_000, peerOf });
   const beganMs = Date.now() - 2000;
   for (let index = 0; index < 19; index += 1) await envoy.get("/status/200");

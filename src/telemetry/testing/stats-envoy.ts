@@ -1,8 +1,9 @@
-// A real Envoy that counts requests with the stats logger and composite tags, and sends all stats by OTLP over HTTP to a server in this process,
-// ten times a second. Routes answer themselves: /status/503 answers 503.
+// A real Envoy that counts requests with the stats logger and composite tags, and sends all stats by OTLP, over HTTP or gRPC, to a server in this
+// process, ten times a second. Routes answer themselves: /status/503 answers 503.
 
 import { createServer, type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
+import { type handleUnaryCall, Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall } from "@grpc/grpc-js";
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
 import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
@@ -12,6 +13,7 @@ import { ConfigSchema } from "#envoy/envoy/extensions/access_loggers/stats/v3/st
 import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
 import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { SinkConfigSchema } from "#envoy/envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry_pb.js";
+import { HttpProtocolOptionsSchema } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { type RunningEnvoy, startEnvoy, temporaryFolder } from "../../../test/harness/envoy.ts";
 import { any } from "../../envoy/any.ts";
 import { joinParts } from "../composite-tags.ts";
@@ -24,25 +26,65 @@ export interface StatsEnvoy extends AsyncDisposable {
   get(path: string): Promise<number>;
 }
 
-/** Starts it; series that are idle for two intervals go when `evictionInterval` ("1s") is given. */
-export async function startStatsEnvoy({ evictionInterval }: { readonly evictionInterval?: string } = {}): Promise<StatsEnvoy> {
+export interface StatsEnvoyOptions {
+  /** "1s": series that are idle for two intervals go; without it all stay. */
+  readonly evictionInterval?: string;
+  /** How the sink sends; "http" unless given. */
+  readonly transport?: "http" | "grpc";
+}
+
+/** Starts it; resolves when it takes requests. */
+export async function startStatsEnvoy({ evictionInterval, transport = "http" }: StatsEnvoyOptions = {}): Promise<StatsEnvoy> {
   await using cleanup = new AsyncDisposableStack();
   const folder = cleanup.use(await temporaryFolder());
   const [socket, sinkSocket] = [join(folder.path, "http.sock"), join(folder.path, "sink.sock")];
   const posts: Uint8Array[] = [];
-  const server = createServer(async (post, answer) => {
-    posts.push(await bodyOf(post));
-    answer.end();
-  });
-  await new Promise<void>((resolve) => server.listen(sinkSocket, resolve));
-  cleanup.defer(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const envoy = cleanup.use(await startEnvoy(bootstrap({ socket, sinkSocket, evictionInterval })));
+  cleanup.defer(await (transport === "http" ? serveHttp : serveGrpc)(sinkSocket, (body) => posts.push(body)));
+  const envoy = cleanup.use(await startEnvoy(bootstrap({ socket, sinkSocket, evictionInterval, transport })));
   const stack = cleanup.move();
   return { admin: envoy.admin, posts, get: (path) => statusOf(socket, path), [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
+
+type Serve = (socket: string, take: (body: Uint8Array) => void) => Promise<() => Promise<void>>;
+
+const serveHttp: Serve = async (socket, take) => {
+  const server = createServer(async (post, answer) => {
+    take(await bodyOf(post));
+    answer.end();
+  });
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  return async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+};
+
+const bytesAsTheyAre = (bytes: Buffer): Buffer => bytes;
+
+const metricsService: ServiceDefinition<{ readonly Export: UntypedHandleCall }> = {
+  Export: {
+    path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: bytesAsTheyAre,
+    requestDeserialize: bytesAsTheyAre,
+    responseSerialize: bytesAsTheyAre,
+    responseDeserialize: bytesAsTheyAre,
+  },
+};
+
+const serveGrpc: Serve = async (socket, take) => {
+  const server = new Server();
+  const answer: handleUnaryCall<Buffer, Buffer> = ({ request: body }, respond) => {
+    take(body);
+    respond(null, Buffer.alloc(0));
+  };
+  server.addService(metricsService, { Export: answer });
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) => (error === null ? resolve() : reject(error)));
+  });
+  return async () => server.forceShutdown();
+};
 
 async function bodyOf(message: IncomingMessage): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
@@ -65,9 +107,10 @@ interface Places {
   readonly socket: string;
   readonly sinkSocket: string;
   readonly evictionInterval: string | undefined;
+  readonly transport: "http" | "grpc";
 }
 
-function bootstrap({ socket, sinkSocket, evictionInterval }: Places): BootstrapJson {
+function bootstrap({ socket, sinkSocket, evictionInterval, transport }: Places): BootstrapJson {
   return {
     node: { id: "orders-1.shop", cluster: "test" },
     statsFlushInterval: "0.1s",
@@ -78,17 +121,22 @@ function bootstrap({ socket, sinkSocket, evictionInterval }: Places): BootstrapJ
     statsSinks: [
       {
         name: "otlp",
-        typedConfig: any(SinkConfigSchema, {
-          httpService: { httpUri: { uri: "http://sink/v1/metrics", cluster: "sink", timeout: "1s" } },
-        }),
+        typedConfig: any(
+          SinkConfigSchema,
+          transport === "grpc"
+            ? { grpcService: { envoyGrpc: { clusterName: "sink" } } }
+            : { httpService: { httpUri: { uri: "http://sink/v1/metrics", cluster: "sink", timeout: "1s" } } },
+        ),
       },
     ],
-    staticResources: { clusters: [sinkCluster(sinkSocket)], listeners: [listener(socket, evictionInterval !== undefined)] },
+    staticResources: { clusters: [sinkCluster(sinkSocket, transport)], listeners: [listener(socket, evictionInterval !== undefined)] },
   };
 }
 
-function sinkCluster(path: string): ClusterJson {
+function sinkCluster(path: string, transport: Places["transport"]): ClusterJson {
+  const http2 = any(HttpProtocolOptionsSchema, { explicitHttpConfig: { http2ProtocolOptions: {} } });
   return {
+    ...(transport === "grpc" ? { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 } } : {}),
     name: "sink",
     type: "STATIC",
     connectTimeout: "1s",
