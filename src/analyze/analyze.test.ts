@@ -59,6 +59,9 @@ const httpServer = '{selector: {app: web}, servers: [{port: {number: 80, name: h
 const httpsServer = (hosts: string) =>
   `{selector: {app: web}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: [${hosts}], tls: {mode: SIMPLE, credentialName: c}}]}`;
 
+const fileServer = (tls: string, port = 443) =>
+  `{selector: {app: edge}, servers: [{port: {number: ${port}, name: https, protocol: HTTPS}, hosts: ["*"], tls: ${tls}}]}`;
+
 function findingsOf(yaml: string) {
   const { resources, diagnostics } = parseManifests(yaml, { file: "test.yaml" });
   expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
@@ -183,6 +186,22 @@ const cases: readonly Case[] = [
       gateway("b", httpsServer("web.test, a.web.test").replace("number: 443", "number: 444")) +
       gateway("c", httpsServer("web.test, a.web.test")),
     [["LTN0716", "Gateway shop/a", "spec.servers[0].hosts[1]"]],
+  ],
+  [
+    "a Gateway that names files of a gateway in another namespace",
+    `apiVersion: v1
+kind: Pod
+metadata: {name: edge, namespace: edges, labels: {app: edge, istio: ingress}, annotations: {inject.istio.io/templates: gateway}}
+spec: {containers: [{name: istio-proxy, image: auto}]}
+---` +
+      gateway("a", fileServer("{mode: SIMPLE, serverCertificate: /a.pem, privateKey: /a.key}")) +
+      gateway("b", fileServer("{mode: SIMPLE, tlsCertificates: [{serverCertificate: /a.pem, privateKey: /a.key}]}", 444)) +
+      gateway("c", fileServer("{mode: SIMPLE, credentialName: c}", 445)) +
+      gateway("d", fileServer("{mode: SIMPLE, serverCertificate: /a.pem, privateKey: /a.key}", 446)).replace("shop", "edges"),
+    [
+      ["LTN0717", "Gateway shop/a", "spec.servers[0].tls.serverCertificate"],
+      ["LTN0717", "Gateway shop/b", "spec.servers[0].tls.tlsCertificates"],
+    ],
   ],
   [
     "a ServiceEntry for a Service's host, and for one of another entry",

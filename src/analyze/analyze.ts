@@ -5,7 +5,7 @@ import type { Snapshot } from "../api/snapshot.ts";
 import { compare } from "../model/visibility.ts";
 import { checkDestinations } from "./destinations.ts";
 import { type Directory, directoryOf } from "./directory.ts";
-import { checkGatewayPods, checkGatewayPorts, checkGatewayReferences, checkGatewayServerNames } from "./gateways.ts";
+import { checkGatewayFiles, checkGatewayPods, checkGatewayPorts, checkGatewayReferences, checkGatewayServerNames } from "./gateways.ts";
 import { checkMeshHosts } from "./mesh-hosts.ts";
 import { checkHostRivals, checkSubsetRivals, checkVirtualServiceRivals } from "./rivals.ts";
 import { checkMtls } from "./security/mtls.ts";
@@ -26,6 +26,7 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkGatewayPods,
   checkGatewayPorts,
   checkGatewayServerNames,
+  checkGatewayFiles,
   checkMeshHosts,
   checkRequiredTokens,
   checkKeySources,

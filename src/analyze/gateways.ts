@@ -8,9 +8,10 @@ import type { Gateway, Server } from "../api/networking/gateway.ts";
 import { meshGateway, type VirtualService } from "../api/networking/virtual-service.ts";
 import { closest } from "../api/suggest.ts";
 import type { FieldPath } from "../lib/field-path.ts";
-import { endsTls } from "../model/gateway-tls.ts";
+import { certificateFileField, endsTls } from "../model/gateway-tls.ts";
 import { declaredProtocol } from "../model/protocol.ts";
 import { type Directory, nameOf } from "./directory.ts";
+import { subjectsOf } from "./security/subjects.ts";
 
 /** Gateways that VirtualServices name: in spec.gateways and in matches. */
 export function checkGatewayReferences(directory: Directory): readonly Diagnostic[] {
@@ -114,6 +115,24 @@ export function checkGatewayServerNames(directory: Directory): readonly Diagnost
       const older = `server ${rival.index + 1} of ${rival.gateway === gateway ? "this Gateway" : nameOf("Gateway", rival.gateway.metadata)}`;
       const message = `port ${server.port.number}: TLS for ${name} ends at ${older}, which comes first`;
       return [diagnosticOf({ code: "LTN0716", path, message }, nameOf("Gateway", gateway.metadata))];
+    }),
+  );
+}
+
+/** Servers whose certificate is in files of pods of another namespace: gateways of many don't read files that others name. */
+export function checkGatewayFiles({ gateways, snapshot }: Directory): readonly Diagnostic[] {
+  return gateways.flatMap(({ metadata, spec }) =>
+    spec.servers.flatMap((server, index) => {
+      const field = certificateFileField(server);
+      const foreign = subjectsOf(snapshot).find(
+        ({ proxy, namespace, labels }) =>
+          field !== undefined && proxy === "gateway" && namespace !== metadata.namespace && labelsMatch(spec.selector, labels),
+      );
+      if (field === undefined || foreign === undefined) return [];
+      const path = ["spec", "servers", index, ...field];
+      const message = `the gateway ${foreign.namespace}/${foreign.name} takes paths of files from Gateways of its own namespace only; this server is left out`;
+      const fix = `Put the certificate into a Secret in namespace ${foreign.namespace} and name it in tls.credentialName, or move the Gateway to namespace ${foreign.namespace}.`;
+      return [diagnosticOf({ code: "LTN0717", path, message, fix }, nameOf("Gateway", metadata))];
     }),
   );
 }

@@ -233,6 +233,11 @@ export const codes = {
     "Two servers of one port end TLS for the same host; the older one has it.",
     "Use another host or port, or remove one of them.",
   ),
+  LTN0717: error(
+    "files of another namespace",
+    "A Gateway names files of a gateway's pod in another namespace. Only Gateways of the pod's own namespace may; the server is left out.",
+    "Put the certificate into a Secret in the namespace of the gateway's pod, and name it in credentialName.",
+  ),
   LTN0801: error("invalid match value", "An AuthorizationPolicy compares with texts that may have a * at one end.", "Correct the value."),
   LTN0802: error(
     "invalid path template",

@@ -74,6 +74,18 @@ describe("which names a server has", () => {
     expect(namesOf(servers)).toEqual(["apps/g0 a.test", "apps/g2 any"]);
   });
 
+  test("files are named by Gateways of the pod's namespace only, and others keep their names from the rest", () => {
+    const files = { mode: "SIMPLE", serverCertificate: "/nowhere", privateKey: "/nowhere" };
+    const pairs = { mode: "SIMPLE", tlsCertificates: [{ serverCertificate: "/nowhere", privateKey: "/nowhere" }] };
+    const servers = serversOf({ hosts: ["a.test"], tls: files }, { hosts: ["b.test"], tls: pairs }, { hosts: ["a.test", "c.test"] });
+    const apps = { ...context("apps/c"), namespace: "apps" };
+    expect(namesOf(servers)).toEqual(["apps/g2 c.test"]);
+    expect(namesOf(servers, apps)).toEqual(["apps/g0 a.test", "apps/g1 b.test", "apps/g2 c.test"]);
+    const mixed = { mode: "MUTUAL", credentialName: "c", caCertificates: "/nowhere", caCrl: "/nowhere" };
+    const [server] = tlsServers(serversOf({ hosts: ["a"], tls: mixed }), context());
+    expect(JSON.stringify([server?.tls.certificates, server?.tls.roots])).not.toContain("nowhere");
+  });
+
   test("of several certificates those that are there", () => {
     const [server] = tlsServers(serversOf({ hosts: ["a"], tls: { mode: "SIMPLE", credentialNames: ["gone", "c"] } }), context());
     expect(server?.tls.certificates).toEqual([{ kind: "secret", credential: "c" }]);

@@ -94,12 +94,23 @@ export function credentialUses(server: Server): readonly CredentialUse[] {
   return first === undefined ? [] : [...certificates, { ...first, part: "roots" }];
 }
 
+/** The field by which a server's certificate comes from files; undefined when it doesn't. */
+export function certificateFileField(server: Server): FieldPath | undefined {
+  const { tls } = server;
+  if (tls === undefined || !endsTls({ protocol: declaredProtocol(server.port.protocol), server })) return undefined;
+  if (tls.mode === "ISTIO_MUTUAL" || hasCredential(tls) || certificateFiles(tls).length === 0) return undefined;
+  return ["tls", tls.tlsCertificates.length > 0 ? "tlsCertificates" : "serverCertificate"];
+}
+
 function isGiven(name: string | undefined): name is string {
   return name !== undefined && name !== "";
 }
 
 export interface TlsContext {
-  /** Of the gateway's pod: Secrets of other namespaces are none of its business. */
+  /**
+   * Of the gateway's pod: Secrets of other namespaces are none of its business, and Gateways of other namespaces don't name its files. Envoy
+   * refuses a whole port over a file that isn't there.
+   */
   readonly namespace: string;
   readonly credentials: UsableCredentials;
 }
@@ -116,7 +127,7 @@ export function tlsServers(servers: readonly GatewayServer[], context: TlsContex
     claims.set(place, claimed);
     const free = serverHosts(server).filter((host) => !claimed.has(host));
     for (const host of free) claimed.add(host);
-    const tls = server.server.tls && gatewayTls(server.server.tls, server.server, context);
+    const tls = server.server.tls && gatewayTls(server.server.tls, server, context);
     if (free.length === 0 || tls === undefined) return [];
     return [{ ...server, tls, serverNames: free.includes("*") ? [] : [...free].sort() }];
   });
@@ -132,9 +143,10 @@ export function serverHosts({ server, gateway }: Pick<GatewayServer, "server" | 
   return [...new Set(server.hosts.map((host) => gatewayHost(host, gateway.metadata.namespace).host.toLowerCase()))];
 }
 
-function gatewayTls(settings: ServerTlsSettings, server: Server, context: TlsContext): GatewayTls | undefined {
+function gatewayTls(settings: ServerTlsSettings, { server, gateway }: GatewayServer, context: TlsContext): GatewayTls | undefined {
   const client = clientOf(settings);
   if (settings.mode === "ISTIO_MUTUAL") return { settings, client, certificates: [{ kind: "workload" }], roots: { kind: "workload" } };
+  if (certificateFileField(server) !== undefined && gateway.metadata.namespace !== context.namespace) return undefined;
   const uses = credentialUses(server).filter((use) => isUsable(use, context));
   const inSecrets = uses.filter(({ part }) => part === "certificate").map(({ name }) => ({ kind: "secret", credential: name }) as const);
   const certificates = hasCredential(settings) ? inSecrets : certificateFiles(settings);
