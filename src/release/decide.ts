@@ -228,7 +228,7 @@ function newRun(turn: Turn, { id, candidate, stable }: Pick<Run, "id" | "candida
     exposure: noExposure,
     // Numbers go on through all runs, so that no acknowledgement is taken for another's.
     move: turn.state.run?.move ?? 0,
-    acknowledged: { acknowledged: 0, total: 0 },
+    acknowledged: turn.state.run?.acknowledged ?? { acknowledged: 0, total: 0 },
     forced: false,
     fullPods: readyPods(turn, stable),
     evidence: startEvidence(spec.analysis, now),

@@ -3,6 +3,7 @@
 import type { ReleaseSpec } from "../api/release/release.ts";
 import { goOnAlpha } from "../stats/go-on.ts";
 import { type Judgement, judgementOf, startNextStep } from "../stats/judge.ts";
+import { exposureAt } from "./exposure.ts";
 import { crossedLimit, observeSeconds, startEvidence } from "./judging.ts";
 import type { SampleSecond } from "./observation.ts";
 import { countWords, manyWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
@@ -42,7 +43,7 @@ export function replay(run: Run, samples: readonly SampleSecond[], analysis: Rel
     const now = stepAt(run, sample.second);
     if (now !== step) evidence = { ...evidence, judge: startNextStep(evidence.judge) };
     step = now;
-    evidence = observeSeconds({ ...run, step, evidence }, [sample], sample.second * 1000);
+    evidence = observeSeconds({ ...run, step, exposure: exposureAt(run.steps, step), evidence }, [sample], sample.second * 1000);
     const judgement = judgementOf(evidence.judge, goOnAlpha(asking, analysis.wrongAdvance));
     const found = ending(evidence, judgement, sample.second - start);
     if (found !== undefined) return found;

@@ -89,10 +89,10 @@ export function publicPercent(exposure: Exposure): number {
   return Math.max(exposure.weightPercent, exposure.usersPercent, variants);
 }
 
-/** Whether anybody at all gets the candidate, or copies reach it. */
-export function isExposing(exposure: Exposure): boolean {
-  const chosen = exposure.matches.length + exposure.variants.length + exposure.flags.length;
-  return publicPercent(exposure) > 0 || exposure.mirrorPercent > 0 || chosen > 0 || exposure.previewHost !== undefined || exposure.byPods;
+/** Weights of stable and candidate as the overlay takes them: integers with the sum 10,000 (MeshInputs.overlay). */
+export function weightsOf({ weightPercent }: Exposure): readonly [stable: number, candidate: number] {
+  const candidate = Math.min(10_000, Math.max(0, Math.round(100 * weightPercent)));
+  return [10_000 - candidate, candidate];
 }
 
 /** Whether the two say the same, in whatever order their keys are. */

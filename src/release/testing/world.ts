@@ -61,14 +61,12 @@ export class World {
   /** Called after each decision. */
   watch: (world: World) => void = () => {};
   private readonly options: WorldOptions;
-  private readonly random: () => number;
   private readonly reported = new Set<string>();
   private readonly checks = new Map<string, readonly CheckResult[]>();
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
     this.spec = specOf(options.spec);
-    this.random = randomOf(options.seed ?? 1);
   }
 
   get run(): Run | undefined {
@@ -152,8 +150,10 @@ export class World {
     }
   }
 
+  /** Chance belongs to the second, not to the history: two worlds with one exposure see the same. */
   private sample(): SampleSecond {
-    const { requestsPerSecond = 100, chosen = 5 } = this.options;
+    const { requestsPerSecond = 100, chosen = 5, seed = 1 } = this.options;
+    const random = randomOf(seed * 1_000_003 + this.now / 1000);
     const exposure = this.applied?.exposure ?? noExposure;
     const arms: Record<string, ArmSecond> = {};
     if (this.hasTraffic) {
@@ -161,10 +161,10 @@ export class World {
       const stable = this.run?.stable ?? "v1";
       const share = exposure.byPods ? this.updatedShare() : publicPercent(exposure) / 100;
       const hasChosen = exposure.matches.length + exposure.flags.length > 0;
-      const toCandidate = binomial(this.random, requestsPerSecond, share) + (hasChosen ? chosen : 0);
-      const copies = binomial(this.random, requestsPerSecond, exposure.mirrorPercent / 100);
-      arms[stable] = this.arm(stable, requestsPerSecond - (hasChosen ? 0 : toCandidate));
-      arms[candidate] = this.arm(candidate, toCandidate + copies);
+      const toCandidate = binomial(random, requestsPerSecond, share) + (hasChosen ? chosen : 0);
+      const copies = binomial(random, requestsPerSecond, exposure.mirrorPercent / 100);
+      arms[stable] = this.arm(random, stable, requestsPerSecond - (hasChosen ? 0 : toCandidate));
+      arms[candidate] = this.arm(random, candidate, toCandidate + copies);
     }
     return { second: this.now / 1000, arms };
   }
@@ -175,9 +175,9 @@ export class World {
     return rollout.updatedReady / Math.max(1, rollout.total);
   }
 
-  private arm(name: string, requests: number): ArmSecond {
-    const errors = binomial(this.random, requests, this.options.errors?.[name] ?? 0.001);
-    const slow = binomial(this.random, requests, this.options.slow?.[name] ?? 0);
+  private arm(random: () => number, name: string, requests: number): ArmSecond {
+    const errors = binomial(random, requests, this.options.errors?.[name] ?? 0.001);
+    const slow = binomial(random, requests, this.options.slow?.[name] ?? 0);
     const latency = latencyEdgesMs.map(() => 0);
     latency[4] = requests - slow;
     latency[8] = slow;
