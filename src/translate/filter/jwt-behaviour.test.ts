@@ -108,6 +108,15 @@ describe("of several rules", () => {
     expect((await send({}, `/?access_token=${token()}`)).status).toBe(200);
   });
 
+  test.each(["bearer", "BEARER"])("the scheme %s is Bearer too", async (scheme) => {
+    const answer = await send({ authorization: `${scheme} ${ec.token(claims)}` });
+    expect(answer).toMatchObject({ status: 200, payload: { sub: "alice" } });
+    expect(answer.upstream).not.toHaveProperty("authorization");
+    for (const bad of [other.token(claims), unsigned({ alg: "none" }, claims), "x"]) {
+      expect((await send({ authorization: `${scheme} ${bad}` })).status).toBe(401);
+    }
+  });
+
   const pem = rsa.publicKey.export({ format: "pem", type: "spki" }).toString();
   const good = () => ec.token(claims);
   const [header, payload, signature] = good().split(".");

@@ -20,6 +20,15 @@ const noKeys = "";
 /** Claims that are lists with spaces whatever the rule says (RFC 8693, 4.2; Istio). */
 const spaceDelimitedClaims = ["permission", "scope"] as const;
 
+/**
+ * Where Istio looks when a rule names no place (security/v1 JWTRule), and Envoy by itself; but Envoy compares the scheme letter by letter, and
+ * servers don't (RFC 9110, 11.1): what the usual spellings lead to the server must have been verified.
+ */
+const defaultPlaces = {
+  fromHeaders: ["Bearer ", "bearer ", "BEARER "].map((valuePrefix) => ({ name: "Authorization", valuePrefix })),
+  fromParams: ["access_token"],
+};
+
 export interface JwtOptions {
   /** Fetched key sets by `KeySource.uri`; a missing one has no keys. */
   readonly keySets: ReadonlyMap<string, string>;
@@ -51,22 +60,28 @@ export function jwtAuthentication(policies: readonly RequestAuthentication[], op
 
 /** One rule. */
 export function jwtProvider(rule: JwtRule, { keySets, clearRouteCache }: JwtOptions): JwtProviderJson {
-  const { issuer, audiences, fromHeaders, fromParams, fromCookies, outputClaimToHeaders } = rule;
+  const { issuer, audiences, outputClaimToHeaders } = rule;
   return defined<JwtProviderJson>({
     issuer: issuer || undefined,
     audiences: some(audiences),
     localJwks: { inlineString: keysOf(rule, keySets) },
     forward: rule.forwardOriginalToken,
-    // Without any place Envoy looks where Istio does: "Authorization: Bearer" and the parameter access_token.
-    fromHeaders: some(fromHeaders.map(({ name, prefix }) => defined({ name, valuePrefix: prefix || undefined }))),
-    fromParams: some(fromParams),
-    fromCookies: some(fromCookies),
+    ...placesFor(rule),
     forwardPayloadHeader: rule.outputPayloadToHeader || undefined,
     claimToHeaders: some(outputClaimToHeaders.map(({ header, claim }) => ({ headerName: header, claimName: claim }))),
     payloadInMetadata: jwtPayloadKey,
     normalizePayloadInMetadata: { spaceDelimitedClaims: [...new Set([...rule.spaceDelimitedClaims, ...spaceDelimitedClaims])].sort() },
     clearRouteCache: clearRouteCache ? true : undefined,
   });
+}
+
+function placesFor({ fromHeaders, fromParams, fromCookies }: JwtRule): Pick<JwtProviderJson, "fromHeaders" | "fromParams" | "fromCookies"> {
+  if (fromHeaders.length + fromParams.length + fromCookies.length === 0) return defaultPlaces;
+  return {
+    fromHeaders: some(fromHeaders.map(({ name, prefix }) => defined({ name, valuePrefix: prefix || undefined }))),
+    fromParams: some(fromParams),
+    fromCookies: some(fromCookies),
+  };
 }
 
 /** Never a default key: with a known one anybody could make tokens (CVE-2026-31837). */
@@ -129,12 +144,11 @@ function groupsOf(providers: readonly NamedProvider[]): readonly (readonly Named
   return groups.map(({ members }) => members);
 }
 
-/** "header x-jwt", "parameter token", "cookie session"; Envoy's own places when the rule names none. */
+/** "header x-jwt", "parameter token", "cookie session". */
 function placesOf({ provider }: NamedProvider): readonly string[] {
-  const places = [
+  return [
     ...(provider.fromHeaders ?? []).map(({ name = "" }) => `header ${name.toLowerCase()}`),
     ...(provider.fromParams ?? []).map((name) => `parameter ${name}`),
     ...(provider.fromCookies ?? []).map((name) => `cookie ${name}`),
   ];
-  return places.length === 0 ? ["header authorization", "parameter access_token"] : places;
 }
