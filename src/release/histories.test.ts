@@ -94,7 +94,7 @@ function play(seed: number, { kills, watch }: { readonly kills: boolean; readonl
   return world;
 }
 
-const seeds = Array.from({ length: 24 }, (_, index) => index + 1);
+const seeds = Array.from({ length: 16 }, (_, index) => index + 1);
 
 interface Before {
   readonly exposure: Exposure;

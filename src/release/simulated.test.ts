@@ -10,8 +10,8 @@ function quantile(values: readonly number[], part: number): number {
 }
 
 test("0.1 to 5 % errors at 10 % of 100 requests a second: gone within seconds, few requests failed", () => {
-  const runs = Array.from({ length: 20 }, (_, seed) => {
-    const world = new World({ spec: at10, errors: { v1: 0.001, v2: 0.05 }, seed: seed + 1 });
+  const runs = Array.from({ length: 60 }, (_, seed) => {
+    const world = new World({ spec: at10, errors: { v1: 0.001, v2: 0.05 }, seed: seed + 1, inMemory: true });
     world.until(({ applied }) => applied?.exposure.weightPercent === 10);
     const began = world.now;
     expect(world.until(({ run }) => run?.stage === "returning" || run?.stage === "draining", 120)).toBe(true);
@@ -26,7 +26,7 @@ test("0.1 to 5 % errors at 10 % of 100 requests a second: gone within seconds, f
 
 test("healthy candidates aren't rolled back", () => {
   const runs = Array.from({ length: 20 }, (_, seed) => {
-    const world = new World({ spec: at10, errors: { v1: 0.01, v2: 0.01 }, slow: { v1: 0.02, v2: 0.02 }, seed: seed + 100 });
+    const world = new World({ spec: at10, errors: { v1: 0.01, v2: 0.01 }, slow: { v1: 0.02, v2: 0.02 }, seed: seed + 100, inMemory: true });
     world.pass(100);
     return world.run?.outcome;
   });

@@ -23,6 +23,8 @@ export interface WorldOptions {
   readonly acknowledgeAfter?: number;
   readonly seed?: number;
   readonly check?: (name: string) => CheckResult;
+  /** Keeps the state as it is instead of storing and reading it as JSON: for many simulated runs. */
+  readonly inMemory?: boolean;
 }
 
 export type Crash = "beforeStore" | "afterStore" | "afterActions";
@@ -93,7 +95,7 @@ export class World {
       now: this.now,
     });
     if (crash === "beforeStore") return;
-    this.state = releaseStateSchema.parse(JSON.parse(JSON.stringify(status)));
+    this.state = this.options.inMemory === true ? status : releaseStateSchema.parse(JSON.parse(JSON.stringify(status)));
     this.phases.push(this.phase);
     this.watch(this);
     if (crash === "afterStore") return;
