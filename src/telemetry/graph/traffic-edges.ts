@@ -77,10 +77,10 @@ const detailLabels = ["source_principal", "destination_principal", "connection_s
 
 /** Every edge that was ever counted, sorted; the client's numbers where both ends counted. */
 export function trafficEdges(store: SampleStore, options: TrafficEdgesOptions): readonly TrafficEdge[] {
-  const rows = (name: string, more: readonly string[] = []) => {
-    const { fromMs, toMs } = options;
-    return windowOf(store, { name, by: [...edgeLabels, ...more], match: { mirrored: () => true }, fromMs, toMs });
-  };
+  const { fromMs, toMs } = options;
+  const query = { by: edgeLabels, match: { mirrored: () => true }, fromMs, toMs };
+  const rows = (name: string, more: readonly string[] = []) => windowOf(store, { ...query, name, by: [...edgeLabels, ...more] });
+  const totals = (name: string) => windowOf(store, { ...query, name, onlyTotals: true });
   const table = new Map<string, Gathered>();
   const gather = (row: WindowRow): Gathered => {
     const key = JSON.stringify(edgeLabels.map((label) => row.group[label] ?? ""));
@@ -92,11 +92,11 @@ export function trafficEdges(store: SampleStore, options: TrafficEdgesOptions): 
     gather(row).addRequests(row);
   }
   for (const row of rows("istio_request_duration_milliseconds")) gather(row).addLatency(row);
-  for (const row of rows("istio_request_bytes")) gather(row).received += row.distribution?.sum ?? 0;
-  for (const row of rows("istio_response_bytes")) gather(row).sent += row.distribution?.sum ?? 0;
+  for (const row of totals("istio_request_bytes")) gather(row).received += row.sum;
+  for (const row of totals("istio_response_bytes")) gather(row).sent += row.sum;
   for (const row of rows("istio_tcp_connections_opened_total", detailLabels)) gather(row).addConnections(row);
-  for (const row of rows("istio_tcp_received_bytes_total")) gather(row).received += row.sum;
-  for (const row of rows("istio_tcp_sent_bytes_total")) gather(row).sent += row.sum;
+  for (const row of totals("istio_tcp_received_bytes_total")) gather(row).received += row.sum;
+  for (const row of totals("istio_tcp_sent_bytes_total")) gather(row).sent += row.sum;
   return preferred([...table.values()].map((gathered) => gathered.edge(options))).toSorted(compareEdges);
 }
 

@@ -21,12 +21,15 @@ export interface StoredSource {
   readonly id: string;
   readonly coverage: Coverage;
   readonly series: ReadonlyMap<string, Series>;
+  /** The same by the metric's name. */
+  readonly byName: ReadonlyMap<string, ReadonlySet<Series>>;
   /** It is gone; its history stays until it is too old. */
   readonly endedSecond: number | undefined;
 }
 
 interface Source extends StoredSource {
   readonly series: Map<string, Series>;
+  readonly byName: Map<string, Set<Series>>;
   endedSecond: number | undefined;
 }
 
@@ -96,6 +99,7 @@ export class SampleStore {
         if (series.lastSecond >= oldest) continue;
         series.drop();
         source.series.delete(series.key);
+        source.byName.get(series.name)?.delete(series);
         this.#series -= 1;
         this.#expired += 1;
       }
@@ -105,6 +109,11 @@ export class SampleStore {
 
   sources(): Iterable<StoredSource> {
     return this.#sources.values();
+  }
+
+  /** Before this second the history was given up for want of memory; undefined while all is kept. */
+  get shortenedToSecond(): number | undefined {
+    return this.#shortenedToSecond;
   }
 
   report(): StoreReport {
@@ -124,7 +133,7 @@ export class SampleStore {
       known.endedSecond = undefined;
       return known;
     }
-    const source: Source = { id, coverage: new Coverage(coarseSeconds), series: new Map(), endedSecond: undefined };
+    const source: Source = { id, coverage: new Coverage(coarseSeconds), series: new Map(), byName: new Map(), endedSecond: undefined };
     this.#sources.set(id, source);
     return source;
   }
@@ -138,6 +147,7 @@ export class SampleStore {
     }
     const series = new Series(delta, this.#memory);
     source.series.set(delta.key, series);
+    source.byName.set(delta.name, (source.byName.get(delta.name) ?? new Set()).add(series));
     this.#series += 1;
     return series;
   }

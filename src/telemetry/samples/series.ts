@@ -44,7 +44,8 @@ export class Series {
   /** A counter's values, or a histogram's sums. */
   readonly #total: Values;
   #bounds: readonly number[] = [];
-  #buckets: readonly Values[] = [];
+  /** Only those that were ever hit. */
+  #buckets: (Values | undefined)[] = [];
   #lastSecond = 0;
 
   constructor({ key, name, labels }: Delta, memory: Memory) {
@@ -75,16 +76,15 @@ export class Series {
       // Another configuration's buckets can't be added to these: the history begins anew.
       this.drop();
       this.#bounds = delta.bounds;
-      this.#buckets = delta.counts.map(() => new Values("float32", this.#memory));
+      this.#buckets = delta.counts.map(() => undefined);
     }
     this.#total.add(second, delta.sum);
-    for (const [index, count] of delta.counts.entries()) this.#buckets[index]?.add(second, count);
+    for (const [index, count] of delta.counts.entries()) if (count !== 0) this.#bucket(index).add(second, count);
   }
 
-  /** A counter's sum; of a histogram how many values it has. */
-  count(resolution: Resolution, sumOf: SumOf): number {
-    if (!this.isHistogram) return sumOf(this.#total[resolution]);
-    return this.#buckets.reduce((sum, bucket) => sum + sumOf(bucket[resolution]), 0);
+  /** A counter's sum, or the sum of a histogram's values. */
+  total(resolution: Resolution, sumOf: SumOf): number {
+    return sumOf(this.#total[resolution]);
   }
 
   /** Undefined for counters. */
@@ -92,23 +92,33 @@ export class Series {
     if (!this.isHistogram) return undefined;
     return {
       bounds: this.#bounds,
-      counts: this.#buckets.map((bucket) => sumOf(bucket[resolution])),
+      counts: this.#buckets.map((bucket) => (bucket === undefined ? 0 : sumOf(bucket[resolution]))),
       sum: sumOf(this.#total[resolution]),
     };
   }
 
   /** Number of the oldest coarse chunk that takes memory. */
   get oldestCoarseChunk(): number {
-    return [this.#total, ...this.#buckets].reduce((oldest, { coarse }) => Math.min(oldest, coarse.oldestChunk), Number.POSITIVE_INFINITY);
+    return this.#all().reduce((oldest, { coarse }) => Math.min(oldest, coarse.oldestChunk), Number.POSITIVE_INFINITY);
   }
 
   dropCoarseBefore(chunk: number): void {
-    for (const values of [this.#total, ...this.#buckets]) values.coarse.dropBefore(chunk);
+    for (const values of this.#all()) values.coarse.dropBefore(chunk);
   }
 
   /** Gives back all memory. */
   drop(): void {
     this.dropCoarseBefore(Number.POSITIVE_INFINITY);
-    for (const values of [this.#total, ...this.#buckets]) values.fine.dropBefore(Number.POSITIVE_INFINITY);
+    for (const values of this.#all()) values.fine.dropBefore(Number.POSITIVE_INFINITY);
+  }
+
+  #bucket(index: number): Values {
+    const known = this.#buckets[index] ?? new Values("float32", this.#memory);
+    this.#buckets[index] = known;
+    return known;
+  }
+
+  #all(): readonly Values[] {
+    return [this.#total, ...this.#buckets.filter((bucket) => bucket !== undefined)];
   }
 }

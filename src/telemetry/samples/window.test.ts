@@ -132,6 +132,7 @@ describe("histograms", () => {
   test("add up over seconds and proxies", () => {
     const world = new World().add(0, 1, [latency([5, 5, 0], 300)]).add(0, 1, [latency([0, 9, 1], 900)], "b");
     expect(world.ask(0, 1)).toMatchObject([{ sum: 20, distribution: { counts: [5, 14, 1], sum: 1200 } }]);
+    expect(world.ask(0, 1, { onlyTotals: true })).toMatchObject([{ sum: 1200, distribution: undefined }]);
   });
 
   test.each([

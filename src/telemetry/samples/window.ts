@@ -1,7 +1,7 @@
 // Questions to the store: what was counted in a window, by label; rates, shares and quantiles of it. A gap is never a zero: what isn't known is
 // undefined, and how much is missing is said.
 
-import { type Distribution, type Labels, seriesKey } from "../point.ts";
+import type { Distribution, Labels } from "../point.ts";
 import type { Column } from "./column.ts";
 import type { CoverageWindow } from "./coverage.ts";
 import type { SampleStore, StoredSource } from "./sample-store.ts";
@@ -19,11 +19,13 @@ export interface WindowQuery {
   /** From this moment to before `toMs`; whole seconds, and whole ten seconds where the start is older than a quarter of an hour. */
   readonly fromMs: number;
   readonly toMs: number;
+  /** Of histograms: what their values add up to, without looking at the buckets; not said unless asked for. */
+  readonly onlyTotals?: boolean;
 }
 
 export interface WindowRow {
   readonly group: Labels;
-  /** What was counted; of histograms how many values. */
+  /** What was counted; of histograms how many values, or what they add up to for `onlyTotals`. */
   readonly sum: number;
   /** Seconds of the window of which at least one proxy of the row reported. */
   readonly seconds: number;
@@ -31,28 +33,50 @@ export interface WindowRow {
   readonly missing: number;
   /** sum per second; undefined where no second is known. */
   readonly perSecond: number | undefined;
-  /** Of histograms. */
+  /** Of histograms, unless only totals were asked for. */
   readonly distribution: Distribution | undefined;
   /** Ids of the row's proxies. */
   readonly proxies: readonly string[];
 }
 
-/** What was counted in a window; rows sorted by their labels. */
+/** What was counted in a window; rows sorted by their labels in the order of `by`. */
 export function windowOf(store: SampleStore, query: WindowQuery): readonly WindowRow[] {
-  const range = rangeOf(store, query);
+  return rowsOf(selectionOf(store, query), rangeOf(store, newestOf(store), query), query.onlyTotals);
+}
+
+/** The series of one proxy that a question is about, each with its row. */
+interface Selected {
+  readonly source: StoredSource;
+  readonly series: readonly { readonly series: Series; readonly key: string; readonly group: Labels }[];
+}
+
+function selectionOf(store: SampleStore, { name, match, by = [] }: WindowQuery): readonly Selected[] {
+  return [...store.sources()].flatMap((source) => {
+    const matching = [...(source.byName.get(name) ?? [])].filter(({ labels }) => isMatch(labels, match));
+    if (matching.length === 0) return [];
+    const series = matching.map((one) => {
+      const values = by.map((label) => (label === "proxy" ? source.id : labelOf(one.labels, label)));
+      return {
+        series: one,
+        key: JSON.stringify(values),
+        group: Object.fromEntries(by.map((label, index) => [label, values[index] ?? ""])),
+      };
+    });
+    return [{ source, series }];
+  });
+}
+
+function rowsOf(selection: readonly Selected[], range: Range, onlyTotals = false): readonly WindowRow[] {
   const rows = new Map<string, Row>();
-  for (const source of store.sources()) {
-    const matching = [...source.series.values()].filter((series) => series.name === query.name && isMatch(series.labels, query.match));
-    if (matching.length === 0) continue;
+  for (const { source, series } of selection) {
     const window = source.coverage.window(range.from, range.to);
     const sumOf = (column: Column) => sumIn(column, range, window);
-    for (const series of matching) {
-      const group = groupOf(series, source, query.by ?? []);
-      const key = seriesKey({ name: "", labels: group });
+    for (const { series: one, key, group } of series) {
       const row = rows.get(key) ?? new Row(group, range);
       rows.set(key, row);
       row.addSource(source, window);
-      row.addSeries(series, sumOf);
+      if (onlyTotals) row.addTotal(one.total(range.resolution, sumOf));
+      else row.addSeries(one, sumOf);
     }
   }
   return [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row.result());
@@ -64,13 +88,17 @@ interface Range {
   readonly resolution: Resolution;
 }
 
-function rangeOf(store: SampleStore, { fromMs, toMs }: WindowQuery): Range {
+function newestOf(store: SampleStore): number {
+  let newest = Number.NEGATIVE_INFINITY;
+  for (const { coverage } of store.sources()) newest = Math.max(newest, coverage.last);
+  return newest;
+}
+
+function rangeOf(store: SampleStore, newest: number, { fromMs, toMs }: Pick<WindowQuery, "fromMs" | "toMs">): Range {
   const from = Math.round(fromMs / 1000);
   const to = Math.max(from, Math.round(toMs / 1000));
-  const newest = [...store.sources()].reduce((latest, { coverage }) => Math.max(latest, coverage.last), Number.NEGATIVE_INFINITY);
   if (newest - from < fineSeconds) return { from, to, resolution: "fine" };
-  const shortened = store.report().shortenedToSecond ?? from;
-  const start = Math.floor(Math.max(from, shortened) / coarseSlotSeconds) * coarseSlotSeconds;
+  const start = Math.floor(Math.max(from, store.shortenedToSecond ?? from) / coarseSlotSeconds) * coarseSlotSeconds;
   return { from: start, to: Math.max(start, Math.ceil(to / coarseSlotSeconds) * coarseSlotSeconds), resolution: "coarse" };
 }
 
@@ -99,10 +127,6 @@ function labelOf(labels: Labels, label: string): string {
   return Object.hasOwn(labels, label) ? (labels[label] ?? "") : "";
 }
 
-function groupOf({ labels }: Series, { id }: StoredSource, by: readonly string[]): Labels {
-  return Object.fromEntries(by.map((label) => [label, label === "proxy" ? id : labelOf(labels, label)]));
-}
-
 class Row {
   readonly #group: Labels;
   readonly #range: Range;
@@ -122,18 +146,23 @@ class Row {
     if (this.#proxies.has(id)) return;
     this.#proxies.add(id);
     const { from, to } = this.#range;
-    for (const [index, isCovered] of seconds.entries()) {
+    const end = Math.min(to, (endedSecond ?? to) + 1);
+    for (let index = 0; index < seconds.length; index += 1) {
       const second = from + index;
-      if (isCovered === 1) this.#seconds[index] = 1;
-      else if (second >= coverage.first && second < Math.min(to, (endedSecond ?? to) + 1)) this.#missing += 1;
+      if (seconds[index] === 1) this.#seconds[index] = 1;
+      else if (second >= coverage.first && second < end) this.#missing += 1;
     }
+  }
+
+  addTotal(total: number): void {
+    this.#sum += total;
   }
 
   addSeries(series: Series, sumOf: (column: Column) => number): void {
     const { resolution } = this.#range;
     const distribution = series.distribution(resolution, sumOf);
     if (distribution === undefined) {
-      this.#sum += series.count(resolution, sumOf);
+      this.#sum += series.total(resolution, sumOf);
       return;
     }
     // Buckets of another configuration can't be added; the first one's stand.
@@ -174,10 +203,13 @@ export interface WindowPoint {
 
 /** A window in steps, for drawing. */
 export function pointsOf(store: SampleStore, query: WindowQuery, stepMs: number): readonly WindowPoint[] {
+  const selection = selectionOf(store, query);
+  const newest = newestOf(store);
   const steps = Math.ceil((query.toMs - query.fromMs) / stepMs);
   return Array.from({ length: Math.max(0, steps) }, (_, index) => {
     const timeMs = query.fromMs + index * stepMs;
-    return { timeMs, rows: windowOf(store, { ...query, fromMs: timeMs, toMs: Math.min(query.toMs, timeMs + stepMs) }) };
+    const range = rangeOf(store, newest, { fromMs: timeMs, toMs: Math.min(query.toMs, timeMs + stepMs) });
+    return { timeMs, rows: rowsOf(selection, range, query.onlyTotals) };
   });
 }
 
