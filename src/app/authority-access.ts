@@ -19,7 +19,11 @@ export interface AuthorityAccess {
   /** Undefined while the proxy has none (not connected yet). */
   certificateOf(proxyId: string): CertificateFacts | undefined;
   /** The authority's status, its trust domain, and the ids of proxies that have not acknowledged the rotation's step. */
-  authorityStatus(): AuthorityStatus & { readonly trustDomain: string; readonly waitingFor: readonly string[] };
+  authorityStatus(): AuthorityStatus & {
+    readonly trustDomain: string;
+    readonly waitingFor: readonly string[];
+    readonly problem: string | undefined;
+  };
   /** @throws Conflict while a rotation is under way; UserError for a plug-in authority. */
   startRootRotation(): void;
   /** Renews every workload's certificate now; how many there are. */
@@ -30,7 +34,7 @@ export interface AuthorityAccess {
 
 /** The authority as people see it. */
 export function authorityView(access: AuthorityAccess): AuthorityView {
-  const { trustDomain, source, roots, issuer, rotation, isRootDue, waitingFor } = access.authorityStatus();
+  const { trustDomain, source, roots, issuer, rotation, isRootDue, waitingFor, problem } = access.authorityStatus();
   return {
     trustDomain,
     source,
@@ -41,6 +45,7 @@ export function authorityView(access: AuthorityAccess): AuthorityView {
     })),
     issuer: { notBefore: textOf(issuer.notBeforeMs), notAfter: textOf(issuer.notAfterMs) },
     isRootDue,
+    ...(problem === undefined ? {} : { problem }),
     rotation:
       rotation === undefined
         ? undefined

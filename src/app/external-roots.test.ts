@@ -4,8 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parsed } from "../../test/harness/world.ts";
 import { openAuthority } from "../ca/authority.ts";
-import { systemRootsPem } from "../ca/system-roots.ts";
-import { ExternalRoots } from "./external-roots.ts";
+import { ExternalRoots, standInHosts } from "./external-roots.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lateen-roots-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -17,32 +16,38 @@ function podIn(namespace: string, path: string) {
   const pod = parsed({
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: "api.example", namespace, annotations: { "lateen.dev/ca-file": path } },
+    metadata: {
+      name: "api.example",
+      namespace,
+      annotations: { "lateen.dev/ca-file": path, "lateen.dev/external-hosts": "api.example" },
+    },
     spec: { containers: [{ name: "host" }] },
   });
   if (pod.kind !== "Pod") throw new Error("no pod");
   return pod;
 }
 
-test("a stand-in's CA is trusted once its file is there and whole, and no longer than the stand-in is", () => {
+test("a stand-in's CA is trusted for its host once its file is there and whole, and no longer than the stand-in is", () => {
   const path = join(folder, "ca.pem");
   const roots = new ExternalRoots();
   const pods = [podIn("lateen-external", path)];
+  expect(standInHosts(pods)).toEqual(["api.example"]);
   roots.follow(pods);
-  expect(roots.refresh()).toBe(false);
+  expect([roots.refresh(), roots.pemOf("api.example")]).toEqual([false, undefined]);
   writeFileSync(path, rootPem.slice(0, 100));
   expect(roots.refresh()).toBe(false);
   writeFileSync(path, rootPem);
-  expect([roots.refresh(), roots.pem().includes(rootPem), roots.pem().startsWith(systemRootsPem())]).toEqual([true, true, true]);
+  expect([roots.refresh(), roots.pemOf("api.example")?.trim(), roots.pemOf("other.example")]).toEqual([true, rootPem, undefined]);
   expect(roots.refresh()).toBe(false);
   roots.follow([]);
-  expect(roots.pem()).toBe(systemRootsPem());
+  expect(roots.pemOf("api.example")).toBeUndefined();
 });
 
 test("a pod elsewhere makes nobody read a file", () => {
   const path = join(folder, "other.pem");
   writeFileSync(path, rootPem);
   const roots = new ExternalRoots();
-  roots.follow([podIn("shop", path)]);
-  expect([roots.refresh(), roots.pem()]).toEqual([false, systemRootsPem()]);
+  const pods = [podIn("shop", path)];
+  roots.follow(pods);
+  expect([roots.refresh(), roots.pemOf("api.example"), standInHosts(pods)]).toEqual([false, undefined, []]);
 });

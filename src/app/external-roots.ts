@@ -1,64 +1,68 @@
-// CAs of the programs that stand in for hosts outside the mesh: trusted beside the system's, so that TLS to a stand-in is TLS to the real host.
-// A stand-in may write its certificate when it starts, so files are looked at again.
+// CAs of the programs that stand in for hosts outside the mesh: TLS to a stand-in is checked against its own CA, as that of the real host is
+// against the system's. A stand-in may write its certificate when it starts, so files are looked at again.
 
 import { readFileSync, statSync } from "node:fs";
 import type { Pod } from "../api/kubernetes/pod.ts";
-import { systemRootsPem } from "../ca/system-roots.ts";
 import { readTrustedCas } from "../ca/tls-credential.ts";
+import { externalHostsAnnotation } from "../model/name-table.ts";
 import { externalCaFileAnnotation, externalNamespace } from "./external-hosts.ts";
 
 /** Longest file that is read. */
 const maxBytes = 1024 * 1024;
 
 interface KnownFile {
+  readonly path: string;
   /** Size and time of the file that was read; "" when it could not be. */
   readonly stamp: string;
   readonly pem: string;
 }
 
 export class ExternalRoots {
+  /** By host. */
   readonly #files = new Map<string, KnownFile>();
   #pods: readonly Pod[] = [];
-  #pem: string | undefined;
 
-  /** The system's roots and the stand-ins', PEM; the same text until one changed. */
-  pem(): string {
-    this.#pem ??= [systemRootsPem(), ...[...this.#files].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, { pem }]) => pem)].join("");
-    return this.#pem;
+  /** The CA certificates of a host's stand-in, PEM; undefined while it has none. Trusted for that host alone. */
+  pemOf(host: string): string | undefined {
+    const pem = this.#files.get(host)?.pem;
+    return pem === "" ? undefined : pem;
   }
 
   /** Takes the stand-ins of a snapshot. */
   follow(pods: readonly Pod[]): void {
     if (pods === this.#pods) return;
     this.#pods = pods;
-    const wanted = new Set(pods.flatMap(caFileOf));
-    for (const path of this.#files.keys()) if (!wanted.has(path)) this.#forget(path);
-    for (const path of wanted) if (!this.#files.has(path)) this.#files.set(path, { stamp: "", pem: "" });
+    const wanted = new Map(pods.flatMap(caFilesOf));
+    for (const host of this.#files.keys()) if (!wanted.has(host)) this.#files.delete(host);
+    for (const [host, path] of wanted) if (this.#files.get(host)?.path !== path) this.#files.set(host, { path, stamp: "", pem: "" });
   }
 
-  /** Looks at the files; true when the roots changed. */
+  /** Looks at the files; true when a CA changed. */
   refresh(): boolean {
     let isChanged = false;
-    for (const [path, known] of this.#files) {
-      const stamp = stampOf(path);
+    for (const [host, known] of this.#files) {
+      const stamp = stampOf(known.path);
       if (stamp === known.stamp) continue;
-      const pem = stamp === "" ? "" : readCertificates(path);
-      this.#files.set(path, { stamp, pem });
+      const pem = stamp === "" ? "" : readCertificates(known.path);
+      this.#files.set(host, { ...known, stamp, pem });
       isChanged ||= pem !== known.pem;
     }
-    if (isChanged) this.#pem = undefined;
     return isChanged;
-  }
-
-  #forget(path: string): void {
-    this.#files.delete(path);
-    this.#pem = undefined;
   }
 }
 
-function caFileOf({ metadata }: Pod): readonly string[] {
+/** The hosts whose stand-ins bring a CA of their own; a text that changes only with them. */
+export function standInHosts(pods: readonly Pod[]): readonly string[] {
+  return pods
+    .flatMap(caFilesOf)
+    .map(([host]) => host)
+    .toSorted();
+}
+
+function caFilesOf({ metadata }: Pod): readonly (readonly [host: string, path: string])[] {
   const path = metadata.namespace === externalNamespace ? metadata.annotations[externalCaFileAnnotation] : undefined;
-  return path === undefined ? [] : [path];
+  const hosts = metadata.annotations[externalHostsAnnotation];
+  return path === undefined || hosts === undefined ? [] : hosts.split(",").map((host) => [host.trim(), path] as const);
 }
 
 function stampOf(path: string): string {

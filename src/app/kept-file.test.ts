@@ -15,6 +15,9 @@ const kept = {
   mtls: new Map([
     ["web.shop", { server: { mode: "PERMISSIVE", ports: new Map() }, client: { mode: "STRICT", ports: new Map([[8080, "DISABLE"]]) } }],
   ]) satisfies MtlsPhases,
+  mtlsInFlight: new Map([
+    ["web.shop", { server: { mode: "STRICT", ports: new Map() }, client: { mode: "STRICT", ports: new Map() } }],
+  ]) satisfies MtlsPhases,
 };
 const nothing = { settled: new Map(), resolved: new Map(), jwks: new Map(), mtls: new Map() };
 

@@ -7,6 +7,7 @@ import type { Pod } from "../api/kubernetes/pod.ts";
 import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { Authority, OwnAuthority } from "../ca/authority.ts";
+import { systemRootsPem } from "../ca/system-roots.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { MeshError } from "../lib/errors.ts";
 import { contentHash } from "../lib/hash.ts";
@@ -25,6 +26,7 @@ import type { AdsServer } from "../xds/ads-server.ts";
 import type { Desired } from "../xds/proxy-session.ts";
 import { PushQueue, type Urgency } from "../xds/push-queue.ts";
 import { ExternalInputs, type ExternalInputsOptions, type KeptInputs } from "./external-inputs.ts";
+import { standInHosts } from "./external-roots.ts";
 import { MeshSecurity } from "./mesh-security.ts";
 import { ProxySecrets } from "./proxy-secrets.ts";
 
@@ -32,6 +34,8 @@ import { ProxySecrets } from "./proxy-secrets.ts";
 export interface Kept extends KeptInputs {
   readonly settled: SettledWeights;
   readonly mtls: MtlsPhases;
+  /** Pushed, and not acknowledged by all. */
+  readonly mtlsInFlight?: MtlsPhases | undefined;
 }
 
 export interface MeshEngineOptions {
@@ -76,7 +80,8 @@ export class MeshEngine {
   #revision = 0;
   #proxies: Mesh["proxies"] = new Map();
   #settings: MeshSettings = defaultMeshSettings;
-  #settingsText: string | undefined;
+  /** What the settings were made from. */
+  #settingsContent: string | undefined;
   #settingsDiagnostics: readonly Diagnostic[] = [];
   #settled: SettledWeights;
   /** Why a proxy's configuration could not be made; it keeps the one before. */
@@ -102,13 +107,15 @@ export class MeshEngine {
       authority,
       certificates,
       credentials: (namespace, name) => this.#external.credentials.secretResource(namespace, name),
-      systemRootsPem: () => this.#external.roots.pem(),
+      systemRootsPem,
+      standInRootsPem: (host) => this.#external.roots.pemOf(host),
     });
     this.#security = new MeshSecurity({
       authority,
       certificates,
       phases: kept.mtls,
-      behind: () => ads.behind((id) => this.#runs(id)),
+      inFlight: kept.mtlsInFlight,
+      behind: () => [...new Set([...ads.behind((id) => this.#runs(id)), ...this.#untranslated.keys()])].sort(),
       onChange: () => this.#changed("immediate"),
       onRenewed: (ids) => this.#deliver(ids),
       onKeep: () => this.#keep(),
@@ -209,6 +216,7 @@ export class MeshEngine {
       this.#settled = mesh.settled;
       this.#keep();
     }
+    this.#security.pushing(mesh);
     this.#followProxies(mesh);
     this.#deliver(mesh.proxies.keys());
     this.#security.pushed(mesh);
@@ -271,15 +279,22 @@ export class MeshEngine {
   }
 
   #keep(): void {
-    this.#options.onKeep({ settled: this.#settled, ...this.#external.kept, mtls: this.#security.phases });
+    this.#options.onKeep({
+      settled: this.#settled,
+      ...this.#external.kept,
+      mtls: this.#security.phases,
+      mtlsInFlight: this.#security.inFlight,
+    });
   }
 
   #readSettings(snapshot: Snapshot): void {
     const text = snapshot.get("ConfigMap", meshConfigPlace.namespace, meshConfigPlace.name)?.data[meshConfigPlace.key];
-    if (text === this.#settingsText) return;
-    this.#settingsText = text;
+    const standIns = standInHosts(snapshot.list("Pod"));
+    const content = JSON.stringify([text, standIns]);
+    if (content === this.#settingsContent) return;
+    this.#settingsContent = content;
     const { value, diagnostics } = parseMeshConfig(text ?? "");
-    this.#settings = meshSettingsOf(value);
+    this.#settings = { ...meshSettingsOf(value), standInHosts: new Set(standIns) };
     this.#settingsDiagnostics = diagnostics;
   }
 

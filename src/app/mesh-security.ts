@@ -18,6 +18,8 @@ export interface MeshSecurityOptions {
   readonly certificates: WorkloadCertificates;
   /** What every proxy had acknowledged before this process. */
   readonly phases: MtlsPhases;
+  /** What that process had pushed and not every proxy acknowledged. */
+  readonly inFlight?: MtlsPhases | undefined;
   /** Ids of the proxies that have not acknowledged the newest configuration. */
   readonly behind: () => readonly string[];
   /** Configurations are to be made anew. */
@@ -29,6 +31,8 @@ export interface MeshSecurityOptions {
   readonly logger: Logger;
   /** Time for handshakes between two steps of a root rotation, see defaultHandshakeMs. */
   readonly handshakeMs?: number;
+  /** Time for workers between two steps of a change of mode, see defaultWorkerMs. */
+  readonly workerMs?: number;
 }
 
 /**
@@ -36,6 +40,8 @@ export interface MeshSecurityOptions {
  * TLS 1.3 clients send their request before the server refuses them. On a busy machine that took half a second.
  */
 const defaultHandshakeMs = 2000;
+/** The same between two steps of a change of mode, where nobody refuses a handshake: until the workers have the listener or endpoints. */
+const defaultWorkerMs = 500;
 const renewalCheckMs = 1000;
 /** Renewals in one go, about 5 ms of one core, and the time between rounds while more are due: a push in between waits for one round at most. */
 const renewalLimit = 25;
@@ -60,6 +66,9 @@ export class MeshSecurity implements AuthorityAccess {
   #awaitsPush = false;
   /** Why certificates can't be renewed now. */
   #problem: string | undefined;
+  /** The step of a change of mode that everybody has, and since when. */
+  #arrived: { readonly phases: MtlsPhases; readonly sinceMs: number } | undefined;
+  #pause: NodeJS.Timeout | undefined;
   /** The step of the root rotation that everybody has, and since when. */
   #taken: { readonly step: number; readonly sinceMs: number } | undefined;
   #isClosed = false;
@@ -67,6 +76,9 @@ export class MeshSecurity implements AuthorityAccess {
   constructor(options: MeshSecurityOptions) {
     this.#options = options;
     this.#phases = options.phases;
+    this.#pushed = options.inFlight;
+    // Nothing of this process has been pushed yet.
+    this.#awaitsPush = true;
     this.#schedule(renewalCheckMs);
   }
 
@@ -93,12 +105,19 @@ export class MeshSecurity implements AuthorityAccess {
 
   authorityStatus(): ReturnType<AuthorityAccess["authorityStatus"]> {
     const { authority, behind } = this.#options;
-    return { ...authority.status(), trustDomain: this.#settings.trustDomain, waitingFor: behind() };
+    return { ...authority.status(), trustDomain: this.#settings.trustDomain, waitingFor: behind(), problem: this.#problem };
+  }
+
+  /** A mesh is about to be handed to the proxies: what it tells them is kept first, for whoever comes after a kill. */
+  pushing({ mtls }: Mesh): void {
+    const pushed = mtls.phases === this.#phases ? undefined : mtls.phases;
+    if (pushed === this.#pushed) return;
+    this.#pushed = pushed;
+    this.#options.onKeep();
   }
 
   /** A mesh was handed to the proxies. */
   pushed({ mtls, proxies, settings }: Mesh): void {
-    this.#pushed = mtls.phases === this.#phases ? undefined : mtls.phases;
     this.#isMoving = mtls.isMoving;
     this.#awaitsPush = false;
     if (proxies === this.#proxies && settings === this.#settings) return;
@@ -155,6 +174,7 @@ export class MeshSecurity implements AuthorityAccess {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#renewal);
+    clearTimeout(this.#pause);
   }
 
   #changed(): void {
@@ -177,11 +197,22 @@ export class MeshSecurity implements AuthorityAccess {
 
   #advancePhases(): void {
     const pushed = this.#pushed;
-    if (pushed === undefined) return;
+    if (pushed === undefined || (this.#isMoving && !this.#haveWorkers(pushed))) return;
     this.#pushed = undefined;
     this.#phases = pushed;
     this.#options.onKeep();
     if (this.#isMoving) this.#changed();
+  }
+
+  /** Whether everybody has had this step for long enough; else it is asked again when that is over. */
+  #haveWorkers(phases: MtlsPhases): boolean {
+    const now = performance.now();
+    if (this.#arrived?.phases !== phases) this.#arrived = { phases, sinceMs: now };
+    const leftMs = this.#arrived.sinceMs + (this.#options.workerMs ?? defaultWorkerMs) - now;
+    if (leftMs <= 0) return true;
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => this.advance(), leftMs);
+    return false;
   }
 
   #advanceRotation({ phase, step }: RootRotation): void {

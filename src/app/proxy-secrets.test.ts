@@ -37,6 +37,7 @@ const secrets = new ProxySecrets({
     return namespace === "a" && name === credentialSecretName("shop") ? shopCert : undefined;
   },
   systemRootsPem: () => "",
+  standInRootsPem: () => undefined,
 });
 
 /** A configuration with one listener that names secrets. */

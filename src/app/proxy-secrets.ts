@@ -8,7 +8,13 @@ import type { WorkloadIdentity } from "../ca/leaf.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import type { EncodedResource, ProxyConfig, ResourceSet } from "../envoy/config.ts";
 import { EncodeCache } from "../envoy/encode-cache.ts";
-import { credentialSecretName, rootsSecretName, systemRootsSecretName, workloadSecretName } from "../envoy/names.ts";
+import {
+  credentialSecretName,
+  parseStandInRootsSecretName,
+  rootsSecretName,
+  systemRootsSecretName,
+  workloadSecretName,
+} from "../envoy/names.ts";
 import { KeyedMemo, memoObject, sameEntries } from "../model/memo.ts";
 import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
@@ -23,6 +29,8 @@ export interface ProxySecretsOptions {
   readonly credentials: CredentialSecrets;
   /** The CAs that servers outside the mesh are known by, PEM. */
   readonly systemRootsPem: () => string;
+  /** The same of a host's stand-in; undefined while there is none. */
+  readonly standInRootsPem: (host: string) => string | undefined;
 }
 
 /** Whom a proxy's certificate is for. */
@@ -75,10 +83,15 @@ export class ProxySecrets {
   }
 
   #resource(name: string, proxy: MeshProxy): EncodedResource | undefined {
-    const { authority, certificates, credentials, systemRootsPem } = this.#options;
+    const { authority, certificates, credentials, systemRootsPem, standInRootsPem } = this.#options;
     if (name === workloadSecretName) return certificateResource(this.#cache)(certificates.certificateOf(identityOf(proxy, this.#settings)));
     if (name === rootsSecretName) return this.#roots(name, authority.trustBundlePem());
     if (name === systemRootsSecretName) return this.#roots(name, systemRootsPem());
+    const standIn = parseStandInRootsSecretName(name);
+    if (standIn !== undefined) {
+      const rootsPem = standInRootsPem(standIn);
+      return rootsPem === undefined ? undefined : this.#roots(name, rootsPem);
+    }
     const json = credentials(proxy.namespace, name);
     return json && this.#credential(name, proxy.namespace, json);
   }

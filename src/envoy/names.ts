@@ -124,6 +124,18 @@ export function credentialRootsSecretName(credential: string): string {
 /** SDS name of the CA certificates of the system that the control plane runs on, as in Istio. */
 export const systemRootsSecretName = "file-root:system";
 
+/** SDS name of the CA certificates of a host's stand-in: "file-root:stand-in/api.example". */
+export function standInRootsSecretName(host: string): string {
+  return `${standInRootsPrefix}${host}`;
+}
+
+/** The host of such a name; undefined for another. */
+export function parseStandInRootsSecretName(name: string): string | undefined {
+  return name.startsWith(standInRootsPrefix) ? name.slice(standInRootsPrefix.length) : undefined;
+}
+
+const standInRootsPrefix = "file-root:stand-in/";
+
 /** ECDS name of the JWT filter in inbound and gateway chains. */
 export const jwtExtensionName = "lateen.jwt";
 

@@ -18,6 +18,8 @@ export interface AuthorityView {
   /** What everybody trusts now; the current one first. */
   readonly roots: readonly RootView[];
   readonly issuer: { readonly notBefore: string; readonly notAfter: string };
+  /** Why certificates can't be renewed now; the old ones stay. */
+  readonly problem?: string;
   /** A root has only a fifth of its life left. */
   readonly isRootDue: boolean;
   /** Undefined for a plug-in authority. */

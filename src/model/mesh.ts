@@ -41,6 +41,8 @@ export interface MeshSettings {
   readonly meshTls: TlsParameters;
   /** TLS of gateways and to external hosts, where they say nothing themselves (MeshConfig.tlsDefaults). */
   readonly tlsDefaults: TlsParameters;
+  /** Hosts outside whose stand-ins on this machine are known by CAs of their own, in place of the system's. */
+  readonly standInHosts: ReadonlySet<string>;
   /** How paths are read before policies and routes see them (MeshConfig.pathNormalization; DEFAULT is BASE). */
   readonly pathNormalization: PathNormalization;
 }
@@ -72,6 +74,7 @@ export const defaultMeshSettings: MeshSettings = {
   // Envoy's own first curve is a post-quantum one, which makes every handshake bigger and slower.
   meshTls: { minProtocolVersion: "TLSV1_2", cipherSuites: [], ecdhCurves: ["X25519", "P-256"] },
   tlsDefaults: { minProtocolVersion: "TLSV1_2", cipherSuites: [], ecdhCurves: [] },
+  standInHosts: new Set(),
   pathNormalization: "BASE",
 };
 

@@ -28,6 +28,7 @@ export function meshSettingsOf(config: MeshConfig): MeshSettings {
     enableAutoMtls: config.enableAutoMtls ?? standard.enableAutoMtls,
     meshTls: tlsParametersOf(config.meshMTLS, standard.meshTls),
     tlsDefaults: tlsParametersOf(config.tlsDefaults, standard.tlsDefaults),
+    standInHosts: standard.standInHosts,
     pathNormalization: pathNormalizationOf(config),
   };
 }

@@ -31,7 +31,13 @@ export function startTestSecrets(
   const parent = mkdtempSync(join(tmpdir(), "lateen-ca-"));
   const authority = openAuthority({ directory: join(parent, "ca"), trustDomain: defaultMeshSettings.trustDomain });
   const start = () =>
-    new ProxySecrets({ authority, certificates: new WorkloadCertificates({ authority }), credentials, systemRootsPem: systemRoots });
+    new ProxySecrets({
+      authority,
+      certificates: new WorkloadCertificates({ authority }),
+      credentials,
+      systemRootsPem: systemRoots,
+      standInRootsPem: () => undefined,
+    });
   let secrets = start();
   return {
     authority,

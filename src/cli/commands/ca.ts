@@ -27,13 +27,16 @@ export const runCaStatus: RunCommand = async ({ options }, { config, terminal })
 
 /** Trust domain, roots, and the rotation when there is one. */
 export function printAuthority(authority: AuthorityView, { out, colours }: Pick<Terminal, "out" | "colours">, nowMs: number): void {
-  const { trustDomain, source, roots, issuer, rotation, isRootDue } = authority;
+  const { trustDomain, source, roots, issuer, rotation, isRootDue, problem } = authority;
   const owner = source === "own" ? "an authority of its own" : "plug-in CA files";
   out(`trust domain ${colours.bold(trustDomain)}, certificates from ${owner}\n`);
   const rows = roots.map(({ fingerprint, notBefore, notAfter }) => [fingerprint, day(notBefore), expiryText(notAfter, nowMs)]);
   out(table(["TRUSTED ROOT (SHA-256)", "SINCE", "EXPIRES"], rows));
   out(`\nthe signing intermediate expires ${expiryText(issuer.notAfter, nowMs)}`);
   if (rotation !== undefined) for (const line of rotationLines(rotation)) out(line);
+  if (problem !== undefined) {
+    out(`${colours.red("✗")} certificates can't be renewed: ${problem}\n  the old ones stay; it is tried again every second`);
+  }
   if (isRootDue && source === "plug-in") {
     out(
       `${colours.yellow("!")} a root has only a fifth of its life left\n  fix: replace the plug-in files: both roots first, then the new signing key`,

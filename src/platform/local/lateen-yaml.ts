@@ -23,7 +23,7 @@ const processSchema = z.strictObject({
 
 const externalSchema = processSchema.extend({
   ports: z.array(port).min(1),
-  /** File with the CA certificates that the stand-in's certificate leads to; may begin with `${shared}`. Sidecars trust them like the system's. */
+  /** File with the CA certificates that the stand-in's certificate leads to; may begin with `${shared}`. Trusted for this host, in place of the system's. */
   caFile: z.string().optional(),
 });
 

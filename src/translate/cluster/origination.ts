@@ -10,7 +10,7 @@ import { isIp } from "../../api/ip.ts";
 import type { ClientTlsSettings } from "../../api/networking/destination-rule.ts";
 import type { ResourceReference } from "../../envoy/config.ts";
 import { defined } from "../../envoy/defined.ts";
-import { credentialRootsSecretName, credentialSecretName, systemRootsSecretName } from "../../envoy/names.ts";
+import { credentialRootsSecretName, credentialSecretName, standInRootsSecretName, systemRootsSecretName } from "../../envoy/names.ts";
 import type { MeshService, MeshSettings } from "../../model/mesh.ts";
 import { secretBySds, secretReferences, tlsParameters, validation } from "../tls-context.ts";
 
@@ -32,6 +32,7 @@ export function originatedTls({ tls, service, isHttp2, settings }: Origination):
   const sni = isGiven(tls.sni) ? tls.sni : defaultServerName(service);
   const names = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : (service.subjectAltNames ?? []);
   const isChecked = tls.insecureSkipVerify !== true;
+  const systemRoots = settings.standInHosts.has(service.hostname) ? standInRootsSecretName(service.hostname) : systemRootsSecretName;
   return {
     context: defined<UpstreamTlsContextJson>({
       commonTlsContext: defined<CommonTlsContextJson>({
@@ -39,12 +40,12 @@ export function originatedTls({ tls, service, isHttp2, settings }: Origination):
         // HTTP/1.1 and what follows the client are offered by Envoy's connection pool itself.
         alpnProtocols: isHttp2 ? ["h2"] : undefined,
         ...(tls.mode === "MUTUAL" ? clientCertificate(tls) : {}),
-        ...(isChecked ? serverChecks(tls, names) : {}),
+        ...(isChecked ? serverChecks(tls, names, systemRoots) : {}),
       }),
       sni,
       autoSniSanValidation: isChecked && names.length === 0 ? true : undefined,
     }),
-    references: secretReferences(...secretNames(tls)),
+    references: secretReferences(...secretNames(tls, systemRoots)),
   };
 }
 
@@ -65,6 +66,7 @@ function clientCertificate({
 function serverChecks(
   { credentialName, caCertificates, caCrl }: ClientTlsSettings,
   names: readonly string[],
+  systemRoots: string,
 ): Pick<CommonTlsContextJson, "validationContext" | "combinedValidationContext"> {
   const isRevocable = isGiven(caCrl);
   const checks = defined<CertificateValidationContextJson>({
@@ -75,9 +77,7 @@ function serverChecks(
   if (isGiven(credentialName)) return validation(checks, credentialRootsSecretName(credentialName));
   const file = certificatesFile(caCertificates);
   // Without CA certificates those of the system, as Istio since 1.23 (VERIFY_CERTIFICATE_AT_CLIENT). Envoy's system_root_certs verifies nothing.
-  return file === undefined
-    ? validation(checks, systemRootsSecretName)
-    : { validationContext: { ...checks, trustedCa: { filename: file } } };
+  return file === undefined ? validation(checks, systemRoots) : { validationContext: { ...checks, trustedCa: { filename: file } } };
 }
 
 /** Undefined for the system's; "system" is Istio's word for them. */
@@ -90,9 +90,12 @@ function nameMatcher(name: string): SubjectAltNameMatcherJson {
   return { sanType, matcher: { exact: name } };
 }
 
-function secretNames({ mode, credentialName, caCertificates, insecureSkipVerify }: ClientTlsSettings): readonly string[] {
+function secretNames(
+  { mode, credentialName, caCertificates, insecureSkipVerify }: ClientTlsSettings,
+  systemRoots: string,
+): readonly string[] {
   const isChecked = insecureSkipVerify !== true;
-  if (!isGiven(credentialName)) return isChecked && certificatesFile(caCertificates) === undefined ? [systemRootsSecretName] : [];
+  if (!isGiven(credentialName)) return isChecked && certificatesFile(caCertificates) === undefined ? [systemRoots] : [];
   return [
     ...(mode === "MUTUAL" ? [credentialSecretName(credentialName)] : []),
     ...(isChecked ? [credentialRootsSecretName(credentialName)] : []),
