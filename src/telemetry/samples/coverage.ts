@@ -97,7 +97,8 @@ export class Coverage {
   }
 
   #advance(slot: number): void {
-    const start = Math.max(this.#last + 1, slot - this.#length + 1);
+    // The first report finds everything clear.
+    const start = Number.isFinite(this.#last) ? Math.max(this.#last + 1, slot - this.#length + 1) : slot;
     for (let cleared = start; cleared <= slot; cleared += 1) this.#spans[cleared % this.#length] = 0;
     this.#last = Math.max(this.#last, slot);
   }
