@@ -224,6 +224,17 @@ describe("a canary", () => {
   });
 });
 
+test("shares that aren't as configured are told, and nothing else", () => {
+  const spec = { steps: [{ setWeight: 20, for: "120s", advance: "clock" }], analysis: wide };
+  const world = new World({ spec, unsteered: 50 });
+  world.pass(60);
+  expect([world.phase, world.whats().at(-1)]).toEqual(["Progressing", "SharesDiffer"]);
+  expect(world.run?.decisions.at(-1)?.sentence).toMatch(/^v2 gets 1\d(?:\.\d)? % of [\d,]+ requests, not 20 %/);
+  const fine = new World({ spec });
+  fine.pass(100);
+  expect(fine.whats()).not.toContain("SharesDiffer");
+});
+
 describe("steps that aren't shares", () => {
   test("a preview whose check fails goes back before anybody saw it", () => {
     const spec = { strategy: "blueGreen", preview: { checks: [{ name: "home" }] } };

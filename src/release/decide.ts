@@ -201,11 +201,11 @@ function started(turn: Turn, name: string): Turn {
   return decided({ ...next, run }, { what: "Started", sentence });
 }
 
-/** Whoever has pods first holds the traffic; so does the only version that is left. */
+/** Whoever had pods first holds the traffic; when that version is deleted, the oldest of the others. */
 function withStable(turn: Turn): Turn {
   const { versions } = turn.observed;
   const isThere = versions.some(({ name }) => name === turn.state.stable);
-  if (isThere || (turn.state.stable !== undefined && versions.length !== 1)) return turn;
+  if (isThere) return turn;
   const oldest = versions
     .filter(({ readyPods: ready }) => ready > 0)
     .toSorted((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1))[0];

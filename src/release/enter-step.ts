@@ -86,7 +86,10 @@ export function startRunning(turn: RunTurn): RunTurn {
 export function aimOf({ run }: RunTurn): Exposure {
   const planned = exposureAt(run.steps, run.step);
   if (run.lowered !== undefined) return exposureBefore(run.steps, run.step);
-  return run.override === undefined ? planned : { ...planned, weightPercent: run.override, usersPercent: 0 };
+  if (run.override === undefined) return planned;
+  // A share of users stays one.
+  const isOfUsers = planned.usersPercent > planned.weightPercent;
+  return isOfUsers ? { ...planned, usersPercent: run.override } : { ...planned, weightPercent: run.override };
 }
 
 /** The exposure before the present one began; pauses change nothing, so they are passed over. */

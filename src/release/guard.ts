@@ -5,9 +5,9 @@ import type { Judgement } from "../stats/judge.ts";
 import { logSuspicion } from "../stats/verdict.ts";
 import { aimOf } from "./enter-step.ts";
 import { exposureAt, publicPercent, sameExposure } from "./exposure.ts";
-import { crossedLimit, judgementNow } from "./judging.ts";
+import { areSharesWrong, crossedLimit, judgementNow } from "./judging.ts";
 import { startReturn } from "./returning.ts";
-import { percentWords, timeWords, verdictSentence } from "./sentences.ts";
+import { countWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
 import { decided, decidedOnce, enter, expose, type RunTurn, readyPods, stepOf, untold, withRun } from "./turn.ts";
 
 const guardedStages: ReadonlySet<string> = new Set(["blocked", "moving", "running", "promoting", "warm"]);
@@ -99,7 +99,18 @@ function tellHolds(turn: RunTurn, { isBlind, isSuspicious, judgement }: Holds): 
   return decided(untold(turn, "Suspicion"), { what: "SuspicionOver", sentence: verdictSentence(run.evidence, judgement) });
 }
 
-function guardData(turn: RunTurn): RunTurn {
+/** Requests that don't arrive as configured are told: callers without a sidecar can't be steered. It stops nothing. */
+function tellShares(turn: RunTurn): RunTurn {
+  const { evidence, exposure, candidate } = turn.run;
+  if (!areSharesWrong(evidence)) return turn;
+  const requests = evidence.stepCandidate + evidence.stepStable;
+  const share = percentWords(evidence.stepCandidate / Math.max(1, requests));
+  const sentence = `${candidate} gets ${share} of ${countWords(requests)} requests, not ${exposure.weightPercent} %: some callers can't be steered, or keep old connections`;
+  return decidedOnce(turn, { what: "SharesDiffer", sentence });
+}
+
+function guardData(before: RunTurn): RunTurn {
+  const turn = tellShares(before);
   const { run, spec } = turn;
   if (!hasNoData(turn) || spec.analysis.noData === "pass") return turn;
   const silent = timeWords(turn.now - run.evidence.trafficAt);

@@ -78,7 +78,7 @@ function scriptOf(seed: number): Script {
 function play(seed: number, { kills, watch }: { readonly kills: boolean; readonly watch?: (world: World) => void }): World {
   const { spec, bad, events } = scriptOf(seed);
   const random = randomOf(seed + 1000);
-  const world = new World({ spec, seed, errors: { v1: 0.002, v2: bad ? 0.5 : 0.002, v3: 0.002 } });
+  const world = new World({ stored: true, spec, seed, errors: { v1: 0.002, v2: bad ? 0.5 : 0.002, v3: 0.002 } });
   if (watch !== undefined) world.watch = watch;
   for (let second = 0; second < 420; second += 1) {
     if (second > 100 && world.run?.stage === "done") return world;

@@ -1,7 +1,7 @@
 // What people ask for: each input is handled once, recorded with its actor and reason, and refused with a sentence where it makes no sense.
 
 import { aimOf, enterStep } from "./enter-step.ts";
-import { noExposure } from "./exposure.ts";
+import { publicPercent } from "./exposure.ts";
 import { startEvidence } from "./judging.ts";
 import type { PersonInput } from "./observation.ts";
 import { startReturn } from "./returning.ts";
@@ -31,7 +31,7 @@ function handled(turn: RunTurn, input: PersonInput): RunTurn {
     case "retry":
       return retry(turn, input);
     case "pause":
-      if (!isActive || turn.run.stage === "held") return refused(turn, input, wherefore(turn, "pause"));
+      if (!isActive || turn.run.stage === "held" || turn.run.stage === "promoting") return refused(turn, input, wherefore(turn, "pause"));
       return withRun(asked(turn, input, "stays where it is"), { paused: { actor: input.actor, reason: input.reason } });
     case "resume":
       return isActive ? resume(turn, input) : refused(turn, input, wherefore(turn, "resume"));
@@ -150,9 +150,9 @@ function setWeight(turn: RunTurn, input: PersonInput): RunTurn {
     return refused(turn, input, wherefore(turn, "set-weight"));
   if (run.step < 0 || run.exposure.byPods) return refused(turn, input, "no weight holds at this step");
   if (percent === undefined || !(percent >= 0 && percent <= 100)) return refused(turn, input, "the weight must be 0 to 100 percent");
-  const why = percent > run.exposure.weightPercent ? frozen(turn, input) : undefined;
+  const why = percent > publicPercent(run.exposure) ? frozen(turn, input) : undefined;
   if (why !== undefined) return refused(turn, input, why);
-  const overridden = withRun(asked(turn, input, `${run.candidate} gets ${percent} % of requests for this step`), { override: percent });
-  const moved = expose(overridden, percent === 0 ? noExposure : aimOf(overridden));
+  const overridden = withRun(asked(turn, input, `${run.candidate} gets ${percent} % for this step`), { override: percent });
+  const moved = expose(overridden, aimOf(overridden));
   return run.stage === "blocked" ? moved : enter(moved, "moving");
 }

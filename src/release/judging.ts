@@ -18,6 +18,7 @@ import {
 } from "../stats/judge.ts";
 import { limitLogEvidence, observeLimit, startLimit } from "../stats/limit.ts";
 import { anyRate } from "../stats/mixture.ts";
+import { defaultShareSettings, observeShares, type ShareState, shareLogEvidence, startShareCheck } from "../stats/share-check.ts";
 import { publicPercent } from "./exposure.ts";
 import type { ArmSecond, SampleSecond } from "./observation.ts";
 import type { Evidence, Run } from "./state.ts";
@@ -33,6 +34,9 @@ export const peopleLimit = 0.05;
 /** Beside latency, when no metrics are written: errors are found 2 s sooner than with equal weights, slowness 3 s later (docs/decisions/015). */
 const errorsWeight = 4;
 
+/** Nobody minds half a percentage point. */
+const shareTolerance = 0.005;
+
 const noRequests: ArmSecond = { requests: 0, errors: 0 };
 
 type Analysis = ReleaseSpec["analysis"];
@@ -45,6 +49,7 @@ export function startEvidence(analysis: Analysis, now: number): Evidence {
     judge: judgeOf(analysis),
     limits: [...limits, ...people],
     comparisons: [],
+    shares: startShareCheck({ ...defaultShareSettings, tolerance: shareTolerance }),
     successes: analysis.metrics.flatMap(({ name, counts }) => (counts === "successes" ? [name] : [])),
     // What was before the run says nothing of it.
     lastSecond: Math.floor(now / 1000),
@@ -124,6 +129,7 @@ function observeSecond(run: Run, { evidence, sample, now }: Seen): Evidence {
       if (variant === undefined || control === undefined) return comparison;
       return { ...comparison, state: observeInterval(comparison.state, { candidate: variant, baseline: control }) };
     }),
+    shares: sharesAfter(run, evidence.shares, [candidate.requests, stable.requests]),
     lastSecond: sample.second,
     sampleAt: now,
     trafficAt: candidate.requests > 0 ? now : evidence.trafficAt,
@@ -131,6 +137,19 @@ function observeSecond(run: Run, { evidence, sample, now }: Seen): Evidence {
     stepStable: evidence.stepStable + stable.requests,
     failedRequests: evidence.failedRequests + candidate.errors,
   };
+}
+
+/** Only while weights stand, every proxy has them, and each request draws its arm anew: a user's requests all go the same way. */
+function sharesAfter({ stage, exposure }: Run, shares: ShareState, counts: readonly [number, number]): ShareState {
+  const { weightPercent, usersPercent, matches, variants, flags, mirrorPercent } = exposure;
+  const others = usersPercent + mirrorPercent + matches.length + variants.length + flags.length;
+  if (stage !== "running" || others > 0 || weightPercent <= 0 || weightPercent >= 100) return shares;
+  return observeShares(shares, { counts, weights: [weightPercent / 100, 1 - weightPercent / 100] });
+}
+
+/** Whether it is proven that requests don't arrive in the configured shares. */
+export function areSharesWrong({ shares, judge }: Evidence): boolean {
+  return shareLogEvidence(shares) >= logThreshold(judge.alpha);
 }
 
 function armOf({ arms }: SampleSecond, name: string): ArmSecond {

@@ -11,7 +11,7 @@ function quantile(values: readonly number[], part: number): number {
 
 test("0.1 to 5 % errors at 10 % of 100 requests a second: gone within seconds, few requests failed", () => {
   const runs = Array.from({ length: 60 }, (_, seed) => {
-    const world = new World({ spec: at10, errors: { v1: 0.001, v2: 0.05 }, seed: seed + 1, inMemory: true });
+    const world = new World({ spec: at10, errors: { v1: 0.001, v2: 0.05 }, seed: seed + 1 });
     world.until(({ applied }) => applied?.exposure.weightPercent === 10);
     const began = world.now;
     expect(world.until(({ run }) => run?.stage === "returning" || run?.stage === "draining", 120)).toBe(true);
@@ -25,8 +25,8 @@ test("0.1 to 5 % errors at 10 % of 100 requests a second: gone within seconds, f
 });
 
 test("healthy candidates aren't rolled back", () => {
-  const runs = Array.from({ length: 20 }, (_, seed) => {
-    const world = new World({ spec: at10, errors: { v1: 0.01, v2: 0.01 }, slow: { v1: 0.02, v2: 0.02 }, seed: seed + 100, inMemory: true });
+  const runs = Array.from({ length: 12 }, (_, seed) => {
+    const world = new World({ spec: at10, errors: { v1: 0.01, v2: 0.01 }, slow: { v1: 0.02, v2: 0.02 }, seed: seed + 100 });
     world.pass(100);
     return world.run?.outcome;
   });

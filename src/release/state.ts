@@ -5,6 +5,7 @@ import { plannedStepSchema } from "../api/release/steps.ts";
 import { intervalStateSchema } from "../stats/interval.ts";
 import { judgeStateSchema } from "../stats/judge.ts";
 import { limitStateSchema } from "../stats/limit.ts";
+import { shareStateSchema } from "../stats/share-check.ts";
 import { actionSchema } from "./actions.ts";
 import { exposureSchema } from "./exposure.ts";
 
@@ -39,6 +40,8 @@ export const evidenceSchema = z
     comparisons: z
       .array(z.object({ variant: z.string(), version: z.string(), metric: z.string(), state: intervalStateSchema }).readonly())
       .readonly(),
+    /** Whether requests arrive in the shares that the weights say. */
+    shares: shareStateSchema,
     /** Metrics whose query counts successes. */
     successes: z.array(z.string()).readonly(),
     /** Unix second of the last sample that was judged. */

@@ -23,8 +23,10 @@ export interface WorldOptions {
   readonly acknowledgeAfter?: number;
   readonly seed?: number;
   readonly check?: (name: string) => CheckResult;
-  /** Keeps the state as it is instead of storing and reading it as JSON: for many simulated runs. */
-  readonly inMemory?: boolean;
+  /** Stores the state as JSON and reads it again after each decision. */
+  readonly stored?: boolean;
+  /** Callers that no overlay reaches: so many requests per second of theirs go to stable. */
+  readonly unsteered?: number;
 }
 
 export type Crash = "beforeStore" | "afterStore" | "afterActions";
@@ -95,7 +97,7 @@ export class World {
       now: this.now,
     });
     if (crash === "beforeStore") return;
-    this.state = this.options.inMemory === true ? status : releaseStateSchema.parse(JSON.parse(JSON.stringify(status)));
+    this.state = this.options.stored === true ? releaseStateSchema.parse(JSON.parse(JSON.stringify(status))) : status;
     this.phases.push(this.phase);
     this.watch(this);
     if (crash === "afterStore") return;
@@ -165,7 +167,7 @@ export class World {
       const hasChosen = exposure.matches.length + exposure.flags.length > 0;
       const toCandidate = binomial(random, requestsPerSecond, share) + (hasChosen ? chosen : 0);
       const copies = binomial(random, requestsPerSecond, exposure.mirrorPercent / 100);
-      arms[stable] = this.arm(random, stable, requestsPerSecond - (hasChosen ? 0 : toCandidate));
+      arms[stable] = this.arm(random, stable, requestsPerSecond - (hasChosen ? 0 : toCandidate) + (this.options.unsteered ?? 0));
       arms[candidate] = this.arm(random, candidate, toCandidate + copies);
     }
     return { second: this.now / 1000, arms };

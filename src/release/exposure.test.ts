@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { releaseSpecSchema } from "../api/release/release.ts";
+import { stepsOf } from "../api/release/steps.ts";
+import { exposureAt, exposureSchema, exposureWords, noExposure, publicPercent, sameExposure, weightsOf } from "./exposure.ts";
+
+test("weights are whole, exact to 0.01 percent, and sum to 10,000", () => {
+  for (let hundredths = 0; hundredths <= 10_000; hundredths += 1) {
+    expect(weightsOf({ ...noExposure, weightPercent: hundredths / 100 })).toEqual([10_000 - hundredths, hundredths]);
+  }
+});
+
+const beta = { headers: { "x-beta": {} } };
+const spec = releaseSpecSchema.parse({
+  service: "a",
+  sticky: { cookie: "c" },
+  steps: [
+    { mirror: { percent: 10 } },
+    { match: beta },
+    { compare: { variants: [{ name: "a" }, { name: "b", version: "v2", percent: 30 }] } },
+    { pause: {} },
+    { setPercent: 20 },
+    { ring: { name: "r", percent: 10 } },
+    { setWeight: 50 },
+    { switch: {} },
+  ],
+});
+
+test("step by step", () => {
+  const steps = stepsOf(spec);
+  expect(steps.map((_, index) => exposureWords(exposureAt(steps, index)))).toEqual([
+    "copies of 10 % of requests",
+    "requests of 1 condition",
+    "requests of 1 condition, 2 variants",
+    "requests of 1 condition, 2 variants",
+    "20 % of users, requests of 1 condition",
+    "20 % of users, requests of 1 condition",
+    "50 % of requests, 20 % of users, requests of 1 condition",
+    "100 % of requests",
+  ]);
+  expect(steps.map((_, index) => publicPercent(exposureAt(steps, index)))).toEqual([0, 0, 30, 30, 20, 20, 50, 100]);
+  expect(exposureAt(steps, -1)).toEqual(noExposure);
+});
+
+test("stored and read again it is the same, whatever the order of its keys", () => {
+  const exposure = exposureAt(stepsOf(spec), 3);
+  const read = exposureSchema.parse(JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(exposure).toReversed()))));
+  expect(read).toEqual(exposure);
+  expect(sameExposure(read, exposure)).toBe(true);
+  expect(sameExposure(read, { ...exposure, weightPercent: 1 })).toBe(false);
+});
