@@ -77,11 +77,11 @@ export function jwtProvider(rule: JwtRule, { keySets, clearRouteCache }: JwtOpti
 
 function placesFor({ fromHeaders, fromParams, fromCookies }: JwtRule): Pick<JwtProviderJson, "fromHeaders" | "fromParams" | "fromCookies"> {
   if (fromHeaders.length + fromParams.length + fromCookies.length === 0) return defaultPlaces;
-  return {
+  return defined({
     fromHeaders: some(fromHeaders.map(({ name, prefix }) => defined({ name, valuePrefix: prefix || undefined }))),
     fromParams: some(fromParams),
     fromCookies: some(fromCookies),
-  };
+  });
 }
 
 /** Never a default key: with a known one anybody could make tokens (CVE-2026-31837). */
