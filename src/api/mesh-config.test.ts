@@ -34,6 +34,8 @@ test("a field that nothing acts on is named, however deep it stands", () => {
 test.each([
   ["connectTimeout: soon", "LTN0901 data.mesh.connectTimeout"],
   ["outboundTrafficPolicy: {mode: NONE}", "LTN0901 data.mesh.outboundTrafficPolicy.mode"],
+  ['accessLogFormat: "%REQ(:PATH)% %FOO%"', "LTN0901 data.mesh.accessLogFormat"],
+  ["accessLogFormat: 100%", "LTN0901 data.mesh.accessLogFormat"],
   ["a: [", "LTN0901 data.mesh"],
   ["{__proto__: {polluted: 1}}", "LTN0901 data.mesh"],
   [`a: ${"[".repeat(100_000)}`, "LTN0901 data.mesh"],

@@ -7,6 +7,7 @@ import { guardJson, isJsonObject } from "./json.ts";
 import { isCipherSuite } from "./networking/cipher-suites.ts";
 import { duration } from "./scalars.ts";
 import { fieldNamesAt, schemaFields } from "./schema-walk.ts";
+import { unknownCommand } from "./substitution-format.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** Istio's (pkg/util/sets of security.ValidECDHCurves). Envoy 1.40 takes these, and refuses every listener and cluster for another one. */
@@ -16,6 +17,15 @@ const tlsParameters = z.object({
   minProtocolVersion: z.enum(["TLS_AUTO", "TLSV1_2", "TLSV1_3"]).optional(),
   cipherSuites: z.array(z.string().refine(isCipherSuite, "is no cipher suite of TLS 1.2 that Envoy takes")).optional(),
   ecdhCurves: z.array(z.enum(ecdhCurves)).optional(),
+});
+
+/** Of an access log: over one command that Envoy doesn't know every proxy would refuse every listener. */
+const logFormat = z.string().superRefine((format, context) => {
+  const unknown = unknownCommand(format);
+  if (unknown === undefined) return;
+  context.addIssue(
+    `${JSON.stringify(unknown)} is no command that Envoy knows: write "%%" for a percent sign, or for example "%REQ(:PATH)%"`,
+  );
 });
 
 const meshConfigSchema = z.object({
@@ -35,7 +45,7 @@ const meshConfigSchema = z.object({
   connectTimeout: duration.optional(),
   protocolDetectionTimeout: duration.optional(),
   accessLogFile: z.string().optional(),
-  accessLogFormat: z.string().optional(),
+  accessLogFormat: logFormat.optional(),
   defaultHttpRetryPolicy: z.object({ attempts: z.number().int().min(0).default(2), retryOn: z.string().optional() }).optional(),
   defaultConfig: z.object({ gatewayTopology: z.object({ numTrustedProxies: z.number().int().min(0).default(0) }).optional() }).optional(),
 });

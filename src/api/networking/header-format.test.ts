@@ -21,13 +21,17 @@ test.each([
 
 test.each([
   ["100%", "%"],
+  ["%REQ(a)% %req(x)% %FOO%", "%req(x)% %FOO%"],
   ["50% off%", "% off%"],
   ["%FOO%", "%FOO%"],
   ["%req(x)%", "%req(x)%"],
+  ["%HOSTNAME:5%", "%HOSTNAME:5%"],
+  ["%START_TIME(%Y):5%", "%START_TIME(%Y):5%"],
+  ["%REQ(x):99999999999999999999%", "%REQ(x):99999999999999999999%"],
   ["%REQ%", "%REQ%"],
   ["%REQ()%", "%REQ()%"],
   ["%START_TIME(%", "%START_TIME(%"],
-  ["%HOSTNAME%%", "%"],
+  ["a%HOSTNAME%%", "%"],
   ["%RESPONSE_CODE(x)%", "%RESPONSE_CODE(x)%"],
 ])("%j is not: %s", (value, part) => {
   const [finding] = checkHeaderFormat(value, ["spec", "headers"]);
