@@ -59,6 +59,13 @@ const httpServer = '{selector: {app: web}, servers: [{port: {number: 80, name: h
 const httpsServer = (hosts: string) =>
   `{selector: {app: web}, servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: [${hosts}], tls: {mode: SIMPLE, credentialName: c}}]}`;
 
+const portOf = (name: string, protocol: string, created?: string, targetPort = 8080) => `
+apiVersion: v1
+kind: Service
+${meta(name, created)}
+spec: {selector: {app: web}, ports: [{port: 80, name: ${protocol}, targetPort: ${targetPort}}]}
+---`;
+
 const fileServer = (tls: string, port = 443) =>
   `{selector: {app: edge}, servers: [{port: {number: ${port}, name: https, protocol: HTTPS}, hosts: ["*"], tls: ${tls}}]}`;
 
@@ -201,6 +208,20 @@ spec: {containers: [{name: istio-proxy, image: auto}]}
     [
       ["LTN0717", "Gateway shop/a", "spec.servers[0].tls.serverCertificate"],
       ["LTN0717", "Gateway shop/b", "spec.servers[0].tls.tlsCertificates"],
+    ],
+  ],
+  [
+    "two Services that declare one port of a workload differently",
+    deployment("web") +
+      deployment("web", "v2") +
+      portOf("a", "http", later) +
+      portOf("b", "http") +
+      portOf("b-c", "tcp") +
+      portOf("c", '""', later) +
+      portOf("d", "tcp", later, 81),
+    [
+      ["LTN0718", "Service shop/b-c", "spec.ports[0]"],
+      ["LTN0718", "Service shop/c", "spec.ports[0]"],
     ],
   ],
   [

@@ -7,6 +7,7 @@ import { checkDestinations } from "./destinations.ts";
 import { type Directory, directoryOf } from "./directory.ts";
 import { checkGatewayFiles, checkGatewayPods, checkGatewayPorts, checkGatewayReferences, checkGatewayServerNames } from "./gateways.ts";
 import { checkMeshHosts } from "./mesh-hosts.ts";
+import { checkPortProtocols } from "./port-protocols.ts";
 import { checkHostRivals, checkSubsetRivals, checkVirtualServiceRivals } from "./rivals.ts";
 import { checkMtls } from "./security/mtls.ts";
 import { checkPolicyRules } from "./security/policy-rules.ts";
@@ -28,6 +29,7 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkGatewayServerNames,
   checkGatewayFiles,
   checkMeshHosts,
+  checkPortProtocols,
   checkRequiredTokens,
   checkKeySources,
   checkClaimRoutes,

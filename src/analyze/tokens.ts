@@ -4,21 +4,20 @@ import type { Diagnostic } from "../api/diagnostic.ts";
 import { diagnosticOf } from "../api/finding.ts";
 import { namespacedName } from "../api/hosts.ts";
 import { labelsMatch } from "../api/kubernetes/label-selector.ts";
-import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
 import { claimsOf } from "../api/networking/claim-key.ts";
 import { meshGateway, type VirtualService } from "../api/networking/virtual-service.ts";
 import type { AuthorizationPolicy } from "../api/security/authorization-policy.ts";
 import { parseKeySet } from "../api/security/key-set.ts";
 import { keySourceOf, type RequestAuthentication } from "../api/security/request-authentication.ts";
 import type { FieldPath } from "../lib/field-path.ts";
-import { defaultMeshSettings } from "../model/mesh.ts";
 import { type Directory, nameOf } from "./directory.ts";
+import { settingsOf } from "./settings.ts";
 import type { Labels } from "./workloads.ts";
 
 /** RequestAuthentications of workloads for which no AuthorizationPolicy asks for a token: requests without one pass. */
 export function checkRequiredTokens(directory: Directory): readonly Diagnostic[] {
   const { snapshot } = directory;
-  const rootNamespace = rootNamespaceOf(directory);
+  const { rootNamespace } = settingsOf(snapshot);
   const asking = snapshot.list("AuthorizationPolicy").filter(asksForToken);
   return snapshot.list("RequestAuthentication").flatMap((authentication) => {
     const { metadata, spec } = authentication;
@@ -113,15 +112,10 @@ function isVerified(directory: Directory, selector: Labels): boolean {
   const { snapshot, workloads } = directory;
   const bearers = workloads.all.filter((labels) => labelsMatch(selector, labels));
   if (bearers.length === 0) return true;
-  const rootNamespace = rootNamespaceOf(directory);
+  const { rootNamespace } = settingsOf(snapshot);
   return snapshot.list("RequestAuthentication").some(({ metadata, spec }: RequestAuthentication) => {
     if (spec.jwtRules.length === 0) return false;
     const within = metadata.namespace === rootNamespace ? bearers : workloads.selected(selector, metadata.namespace);
     return within.some((labels) => labelsMatch(spec.selector?.matchLabels ?? {}, labels));
   });
-}
-
-function rootNamespaceOf({ snapshot }: Directory): string {
-  const text = snapshot.get("ConfigMap", meshConfigPlace.namespace, meshConfigPlace.name)?.data[meshConfigPlace.key];
-  return (text === undefined ? undefined : parseMeshConfig(text).value.rootNamespace) ?? defaultMeshSettings.rootNamespace;
 }

@@ -238,6 +238,11 @@ export const codes = {
     "A Gateway names files of a gateway's pod in another namespace. Only Gateways of the pod's own namespace may; the server is left out.",
     "Put the certificate into a Secret in the namespace of the gateway's pod, and name it in credentialName.",
   ),
+  LTN0718: warning(
+    "port with two protocols",
+    "Services declare different protocols for one port of a workload. Its proxy speaks one there: the oldest Service's.",
+    "Give both ports the same appProtocol (or name prefix), or different targetPorts.",
+  ),
   LTN0801: error("invalid match value", "An AuthorizationPolicy compares with texts that may have a * at one end.", "Correct the value."),
   LTN0802: error(
     "invalid path template",

@@ -8,7 +8,7 @@ import { containerPort, workloadOf } from "./endpoints.ts";
 import { KeyedMemo } from "./memo.ts";
 import type { InboundPort, MeshProxy, MeshService } from "./mesh.ts";
 import { hostKey } from "./virtual-addresses.ts";
-import { compare } from "./visibility.ts";
+import { compare, oldestServices } from "./visibility.ts";
 
 /** "sidecar", "gateway", or undefined when a pod gets no proxy. Source: Istio pkg/kube/inject/inject.go; here sidecars are on unless labelled off. */
 export function proxyKindOf(pod: Pod): MeshProxy["kind"] | undefined {
@@ -77,8 +77,7 @@ function newProxy(pod: Pod, kind: MeshProxy["kind"], services: readonly MeshServ
 
 function inboundPorts(pod: Pod, services: readonly MeshService[]): readonly InboundPort[] {
   const byPort = new Map<number, InboundPort>();
-  const oldestFirst = [...services].sort((a, b) => compare(a.createdAt, b.createdAt) || compare(a.id, b.id));
-  for (const service of oldestFirst) {
+  for (const service of oldestServices(services)) {
     for (const servicePort of service.ports) {
       const port = servicePort.protocol === "udp" ? undefined : containerPort(pod, servicePort);
       if (port !== undefined && !byPort.has(port)) byPort.set(port, { port, servicePort, service });

@@ -54,6 +54,13 @@ export function byAge<
   );
 }
 
+/** The same order for the model's services. */
+export function oldestServices<T extends { readonly createdAt: string; readonly name: string; readonly namespace: string }>(
+  services: readonly T[],
+): readonly T[] {
+  return services.toSorted((a, b) => compare(a.createdAt, b.createdAt) || compare(a.namespace, b.namespace) || compare(a.name, b.name));
+}
+
 /** Orders text by code unit, the same on every machine. */
 export function compare(a: string, b: string): number {
   if (a === b) return 0;

@@ -5,7 +5,7 @@ import type { Snapshot } from "../../api/snapshot.ts";
 import { containerPort } from "../../model/endpoints.ts";
 import type { MeshService, ServicePort } from "../../model/mesh.ts";
 import { isHttp } from "../../model/protocol.ts";
-import { compare } from "../../model/visibility.ts";
+import { oldestServices } from "../../model/visibility.ts";
 import type { Party, PartyGroup, Unknown } from "./party.ts";
 
 export interface ChosenPort {
@@ -40,10 +40,12 @@ export function declaredPorts(group: PartyGroup, snapshot: Snapshot, services: R
         : Object.keys(spec.selector).length > 0 && group.parties.some(({ labels }) => labelsMatch(spec.selector, labels)),
     )
     .map(({ metadata }) => metadata.name);
-  return [...services.values()]
-    .filter(({ kind, namespace, name }) => kind === "Service" && namespace === group.namespace && names.includes(name))
-    .toSorted((a, b) => compare(a.createdAt, b.createdAt) || compare(a.id, b.id))
-    .flatMap((service) => service.ports.filter(({ protocol }) => protocol !== "udp").map((servicePort) => ({ service, servicePort })));
+  const behind = [...services.values()].filter(
+    ({ kind, namespace, name }) => kind === "Service" && namespace === group.namespace && names.includes(name),
+  );
+  return oldestServices(behind).flatMap((service) =>
+    service.ports.filter(({ protocol }) => protocol !== "udp").map((servicePort) => ({ service, servicePort })),
+  );
 }
 
 /** Chooses it; without a wish the first HTTP port, else the first. */

@@ -9,7 +9,8 @@ import type { Snapshot } from "../../api/snapshot.ts";
 import type { FieldPath } from "../../lib/field-path.ts";
 import { decidingPeerAuthentication, mtlsModeOf, mtlsOf } from "../../model/policies.ts";
 import type { Directory } from "../directory.ts";
-import { type Subject, settingsOf, subjectsOf } from "./subjects.ts";
+import { settingsOf } from "../settings.ts";
+import { type Subject, subjectsOf } from "./subjects.ts";
 
 /** Both checks. */
 export function checkMtls(directory: Directory): readonly Diagnostic[] {

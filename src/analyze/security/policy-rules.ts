@@ -10,7 +10,8 @@ import { authorizationPoliciesOf, mtlsModeOf, mtlsOf } from "../../model/policie
 import { isHttp } from "../../model/protocol.ts";
 import { asksForHttp } from "../access/match-rule.ts";
 import type { Directory } from "../directory.ts";
-import { type Subject, settingsOf, subjectsOf } from "./subjects.ts";
+import { settingsOf } from "../settings.ts";
+import { type Subject, subjectsOf } from "./subjects.ts";
 
 /** All findings of all policies; each kind once per rule. */
 export function checkPolicyRules({ snapshot }: Directory): readonly Diagnostic[] {

@@ -5,7 +5,8 @@ import { diagnosticOf } from "../../api/finding.ts";
 import { labelsMatch } from "../../api/kubernetes/label-selector.ts";
 import { resourceName } from "../../api/resource.ts";
 import type { Directory } from "../directory.ts";
-import { settingsOf, subjectsOf } from "./subjects.ts";
+import { settingsOf } from "../settings.ts";
+import { subjectsOf } from "./subjects.ts";
 
 /** Policies with a selector that selects nothing, or only pods without a proxy. */
 export function checkSelections({ snapshot }: Directory): readonly Diagnostic[] {

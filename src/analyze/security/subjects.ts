@@ -2,14 +2,14 @@
 
 import { labelsMatch } from "../../api/kubernetes/label-selector.ts";
 import type { Pod } from "../../api/kubernetes/pod.ts";
-import { meshConfigPlace, parseMeshConfig } from "../../api/mesh-config.ts";
+import type { Service } from "../../api/kubernetes/service.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { containerPort } from "../../model/endpoints.ts";
 import { memoObject } from "../../model/memo.ts";
-import type { MeshSettings, PortProtocol } from "../../model/mesh.ts";
+import type { PortProtocol } from "../../model/mesh.ts";
 import { servicePortProtocol } from "../../model/protocol.ts";
 import { proxyKindOf } from "../../model/proxies.ts";
-import { meshSettingsOf } from "../../model/settings.ts";
+import { byAge } from "../../model/visibility.ts";
 
 /** Pods that policies can't tell apart. */
 export interface Subject {
@@ -27,6 +27,17 @@ export interface Subject {
 export interface SubjectPort {
   /** Of the application. */
   readonly port: number;
+  /** Of the first declaration. */
+  readonly protocol: PortProtocol;
+  /** Oldest Service first, as the model decides between them. */
+  readonly declarations: readonly PortDeclaration[];
+}
+
+/** One port of a Service that leads to a port of the application. */
+export interface PortDeclaration {
+  readonly service: Service;
+  /** In its spec.ports. */
+  readonly index: number;
   readonly protocol: PortProtocol;
 }
 
@@ -58,21 +69,19 @@ function subjectOf(pod: Pod, snapshot: Snapshot): Subject {
   const services = snapshot
     .list("Service", namespace)
     .filter(({ spec }) => Object.keys(spec.selector).length > 0 && labelsMatch(spec.selector, labels));
-  const ports = new Map<number, PortProtocol>();
-  for (const { spec } of services) {
-    for (const { port: number, name: portName, targetPort, protocol: transport, appProtocol } of spec.ports) {
-      const protocol = servicePortProtocol({ number, name: portName, transport, appProtocol });
-      const target = containerPort(pod, { number, name: portName, protocol, targetPort: targetPort ?? number });
-      if (target !== undefined && protocol !== "udp" && !ports.has(target)) ports.set(target, protocol);
-    }
-  }
   const external = Object.hasOwn(annotations, "lateen.dev/external-hosts");
-  const listened = [...ports].map(([port, protocol]) => ({ port, protocol })).toSorted((a, b) => a.port - b.port);
-  return { namespace, labels, name, proxy: proxyKindOf(pod), external, ports: listened };
+  return { namespace, labels, name, proxy: proxyKindOf(pod), external, ports: portsOf(pod, services) };
 }
 
-/** The mesh's settings as its ConfigMap has them. */
-export const settingsOf = memoObject((snapshot: Snapshot): MeshSettings => {
-  const text = snapshot.get("ConfigMap", meshConfigPlace.namespace, meshConfigPlace.name)?.data[meshConfigPlace.key];
-  return meshSettingsOf(parseMeshConfig(text ?? "").value);
-});
+function portsOf(pod: Pod, services: readonly Service[]): readonly SubjectPort[] {
+  const declared = byAge(services).flatMap((service) =>
+    service.spec.ports.flatMap((servicePort, index) => {
+      const { port: number, name, targetPort, protocol: transport, appProtocol } = servicePort;
+      const protocol = servicePortProtocol({ number, name, transport, appProtocol });
+      const target = containerPort(pod, { number, name, protocol, targetPort });
+      return target === undefined || protocol === "udp" ? [] : [{ target, service, index, protocol }];
+    }),
+  );
+  const byPort = [...Map.groupBy(declared, ({ target }) => target)].toSorted(([a], [b]) => a - b);
+  return byPort.flatMap(([port, declarations]) => declarations.slice(0, 1).map(({ protocol }) => ({ port, protocol, declarations })));
+}

@@ -5,7 +5,8 @@ import { diagnosticOf } from "../../api/finding.ts";
 import { labelsMatch } from "../../api/kubernetes/label-selector.ts";
 import { resourceName } from "../../api/resource.ts";
 import type { Directory } from "../directory.ts";
-import { settingsOf, subjectsOf } from "./subjects.ts";
+import { settingsOf } from "../settings.ts";
+import { subjectsOf } from "./subjects.ts";
 
 /**
  * Tokens on ports whose protocol no Service declares. An empty line before a request is enough to be taken for TCP, and most servers skip it:
