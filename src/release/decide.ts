@@ -141,7 +141,10 @@ function advance(turn: Turn, name: string): Turn {
     case "warm":
       return run.now - run.run.stageSince < run.spec.warm
         ? run
-        : succeeded(run, `${run.run.candidate} stayed good while ${run.run.stable} was warm`);
+        : succeeded(
+            run,
+            `${run.run.candidate} is final: ${run.run.stable} was warm for ${timeWords(run.spec.warm)}, and nobody asked for it back`,
+          );
     case "returning":
       return advanceReturn(run);
     case "draining":

@@ -2,7 +2,7 @@
 
 import type { PlannedStep } from "../api/release/steps.ts";
 import { startNextStep } from "../stats/judge.ts";
-import { type Exposure, everyone, exposureAt, noExposure, sameExposure } from "./exposure.ts";
+import { type Exposure, everyone, exposureAt, noExposure, publicPercent, sameExposure } from "./exposure.ts";
 import { comparisonsOf } from "./judging.ts";
 import {
   act,
@@ -85,19 +85,29 @@ export function startRunning(turn: RunTurn): RunTurn {
 /** What the step allows now: less while there is suspicion or no sight, other than planned where a person said so. */
 export function aimOf({ run }: RunTurn): Exposure {
   const planned = exposureAt(run.steps, run.step);
-  if (run.lowered !== undefined) return exposureBefore(run.steps, run.step);
+  if (run.lowered !== undefined) return loweredExposure(run.steps, { index: run.step, because: run.lowered });
   if (run.override === undefined) return planned;
   // A share of users stays one.
   const isOfUsers = planned.usersPercent > planned.weightPercent;
   return isOfUsers ? { ...planned, usersPercent: run.override } : { ...planned, weightPercent: run.override };
 }
 
-/** The exposure before the present one began; pauses change nothing, so they are passed over. */
-function exposureBefore(steps: readonly PlannedStep[], index: number): Exposure {
+interface Lowering {
+  readonly index: number;
+  readonly because: "suspicion" | "blind" | "failure";
+}
+
+/**
+ * The last exposure before that gave less to the public. Where that was nothing, suspicion halves the share instead: without any request it could
+ * never be cleared, nor proven. Chosen people stay, as far as the earlier step had them; a step for them alone is only held.
+ */
+export function loweredExposure(steps: readonly PlannedStep[], { index, because }: Lowering): Exposure {
   const now = exposureAt(steps, index);
-  for (let before = index - 1; before >= 0; before -= 1) {
-    const exposure = exposureAt(steps, before);
-    if (!sameExposure(exposure, now)) return exposure;
-  }
-  return noExposure;
+  const share = publicPercent(now);
+  const earlier = steps.slice(0, index).map((_, before) => exposureAt(steps, before));
+  const less = earlier.findLast((exposure) => publicPercent(exposure) < share) ?? noExposure;
+  if (because !== "suspicion") return share > 0 ? less : (earlier.findLast((exposure) => !sameExposure(exposure, now)) ?? noExposure);
+  if (share === 0 || publicPercent(less) > 0) return share === 0 ? now : less;
+  const halved = (percent: number) => Math.floor(50 * percent) / 100;
+  return { ...now, weightPercent: halved(now.weightPercent), usersPercent: halved(now.usersPercent) };
 }

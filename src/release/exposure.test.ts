@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { releaseSpecSchema } from "../api/release/release.ts";
 import { stepsOf } from "../api/release/steps.ts";
+import { loweredExposure } from "./enter-step.ts";
 import { exposureAt, exposureSchema, exposureWords, noExposure, publicPercent, sameExposure, weightsOf } from "./exposure.ts";
 
 test("weights are whole, exact to 0.01 percent, and sum to 10,000", () => {
@@ -47,4 +48,24 @@ test("stored and read again it is the same, whatever the order of its keys", () 
   expect(read).toEqual(exposure);
   expect(sameExposure(read, exposure)).toBe(true);
   expect(sameExposure(read, { ...exposure, weightPercent: 1 })).toBe(false);
+});
+
+test.each([
+  // Index of the step, and what is left on suspicion, without sight, and after a failure that is held.
+  [1, "requests of 1 condition", "copies of 10 % of requests", "copies of 10 % of requests"],
+  [4, "10 % of users, requests of 1 condition", "requests of 1 condition", "requests of 1 condition"],
+  [6, "20 % of users, requests of 1 condition", "20 % of users, requests of 1 condition", "20 % of users, requests of 1 condition"],
+])("step %i lowered: %s; %s; %s", (index, suspicion, blind, failure) => {
+  const steps = stepsOf(spec).filter(({ kind }) => kind !== "compare" || index < 4);
+  const at = index < 4 ? index : index - 1;
+  const words = (["suspicion", "blind", "failure"] as const).map((because) =>
+    exposureWords(loweredExposure(steps, { index: at, because })),
+  );
+  expect(words).toEqual([suspicion, blind, failure]);
+});
+
+test("shares that were written to fall are never raised by lowering", () => {
+  const steps = stepsOf(releaseSpecSchema.parse({ service: "a", steps: [{ setWeight: 40 }, { setWeight: 5 }] }));
+  const left = (["suspicion", "blind", "failure"] as const).map((because) => loweredExposure(steps, { index: 1, because }).weightPercent);
+  expect(left).toEqual([2.5, 0, 0]);
 });

@@ -3,7 +3,7 @@
 
 import type { Judgement } from "../stats/judge.ts";
 import { logSuspicion } from "../stats/verdict.ts";
-import { aimOf } from "./enter-step.ts";
+import { aimOf, loweredExposure } from "./enter-step.ts";
 import { exposureAt, publicPercent, sameExposure } from "./exposure.ts";
 import { areSharesWrong, crossedLimit, judgementNow } from "./judging.ts";
 import { startReturn } from "./returning.ts";
@@ -41,7 +41,7 @@ export function failed(turn: RunTurn, { what, sentence }: { readonly what: strin
   if (policy === "rollback") return startReturn(turn, "rolledBack", { what, sentence });
   const told = withRun(decided(turn, { what, sentence }), { because: sentence });
   if (policy === "freeze" || turn.run.exposure.byPods) return enter(told, "held");
-  return enter(expose(told, aimOf(withRun(told, { lowered: "suspicion" }))), "held");
+  return enter(expose(told, loweredExposure(turn.run.steps, { index: turn.run.step, because: "failure" })), "held");
 }
 
 /** A candidate without a ready pod answers nobody; after a time that is a failure, not bad luck. */
@@ -66,7 +66,7 @@ function guardExposure(turn: RunTurn, judgement: Judgement): RunTurn {
   const isSuspicious = judgement.verdict === "suspicion" || (run.lowered === "suspicion" && judgement.logEvidence > calm);
   const isAboutTraffic = needsTraffic.has(stepOf(turn)?.kind ?? "") || publicPercent(exposureAt(run.steps, run.step)) > 0;
   const isBlind = isAboutTraffic && now - run.evidence.sampleAt >= spec.analysis.patience;
-  const lowered = isBlind ? ("blind" as const) : isSuspicious && spec.analysis.onSuspicion === "lower" ? ("suspicion" as const) : undefined;
+  const lowered = isBlind ? ("blind" as const) : isSuspicious && canLower(turn) ? ("suspicion" as const) : undefined;
   const told = tellHolds(turn, { isBlind, isSuspicious, judgement });
   if (lowered === run.lowered) return told;
   const next = withRun(told, { lowered });
@@ -76,6 +76,11 @@ function guardExposure(turn: RunTurn, judgement: Judgement): RunTurn {
   return run.stage === "blocked" ? moved : enter(moved, "moving");
 }
 
+/** Where nothing public is exposed, suspicion can only hold. */
+function canLower({ run, spec }: RunTurn): boolean {
+  return spec.analysis.onSuspicion === "lower" && publicPercent(exposureAt(run.steps, run.step)) > 0;
+}
+
 interface Holds {
   readonly isBlind: boolean;
   readonly isSuspicious: boolean;
@@ -83,16 +88,16 @@ interface Holds {
 }
 
 function tellHolds(turn: RunTurn, { isBlind, isSuspicious, judgement }: Holds): RunTurn {
-  const { run, spec, now } = turn;
+  const { run, now } = turn;
   if (isBlind) {
     if (run.lowered === "blind") return turn;
-    const sentence = `no samples for ${timeWords(now - run.evidence.sampleAt)}: the source of data is down, which says nothing of ${run.candidate}; going back a step until it is back`;
+    const sentence = `no samples for ${timeWords(now - run.evidence.sampleAt)}: the source of data is down, which says nothing of ${run.candidate}; it gets less until it is back`;
     return decidedOnce(turn, { what: "ProviderDown", sentence });
   }
   if (run.lowered === "blind")
     return decided(untold(turn, "ProviderDown"), { what: "ProviderBack", sentence: "samples come again; the step begins anew" });
   if (isSuspicious) {
-    const does = spec.analysis.onSuspicion === "lower" ? "going back a step" : "holding";
+    const does = canLower(turn) ? "lowering" : "holding";
     return decidedOnce(turn, { what: "Suspicion", sentence: `${does}: ${verdictSentence(run.evidence, judgement)}` });
   }
   if (!run.told.includes("Suspicion")) return turn;

@@ -48,6 +48,7 @@ function scriptOf(seed: number): Script {
       noData: pick(["hold", "pass", "fail"]),
       onSuspicion: pick(["hold", "lower"]),
       patience: "8s",
+      timeout: "60s",
     },
   };
   const events = new Map<number, (world: World) => void>();

@@ -21,9 +21,8 @@ const done = (sentence: string): Progress => ({ state: "done", sentence });
 export function progressOf(turn: RunTurn): Progress {
   const step = stepOf(turn);
   if (step === undefined) return done("no step is left");
-  const held = holdOf(turn, step);
-  if (held !== undefined) return held;
-  const progress = ownProgress(turn, step);
+  if (turn.run.paused !== undefined) return wait(`paused by ${turn.run.paused.actor}`);
+  const progress = holdOf(turn, step) ?? ownProgress(turn, step);
   const elapsed = turn.now - turn.run.stageSince;
   if (progress.state !== "wait" || step.kind === "pause" || elapsed < turn.spec.analysis.timeout) return progress;
   return { state: "ask", sentence: `undecided after ${timeWords(elapsed)}: ${progress.sentence}` };
@@ -32,7 +31,6 @@ export function progressOf(turn: RunTurn): Progress {
 /** Reasons to stay that hold for every kind of step. */
 function holdOf(turn: RunTurn, step: PlannedStep): Progress | undefined {
   const { run, spec, now } = turn;
-  if (run.paused !== undefined) return wait(`paused by ${run.paused.actor}`);
   if (run.lowered !== undefined) return wait(`lowered: ${run.lowered === "blind" ? "no sight of data" : "suspicion"}`);
   if (step.kind === "pause" || step.kind === "preview") return undefined;
   if (now - run.evidence.sampleAt >= blindAfterMs) return wait("no samples just now");

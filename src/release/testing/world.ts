@@ -66,7 +66,7 @@ export class World {
   watch: (world: World) => void = () => {};
   private readonly options: WorldOptions;
   private readonly reported = new Set<string>();
-  private readonly checks = new Map<string, readonly CheckResult[]>();
+  private readonly checks = new Map<string, { readonly at: number; readonly results: readonly CheckResult[] }>();
 
   constructor(options: WorldOptions = {}) {
     this.options = options;
@@ -128,8 +128,10 @@ export class World {
     const { applied, options } = this;
     const isOld = applied !== undefined && this.acknowledges && this.now - applied.at >= (options.acknowledgeAfter ?? 1) * 1000;
     const known = applied === undefined ? {} : { acknowledged: { move: applied.move, acknowledged: isOld ? 14 : 12, total: 14 } };
+    // Results take a second, however often the engine asks within it.
+    const ready = [...this.checks].flatMap(([id, { at, results }]) => (at < this.now ? [[id, results] as const] : []));
     const base = { versions: this.versions, samples: this.samples.slice(-3), inputs: this.inputs, done: [...this.reported].slice(-200) };
-    const all = { ...base, ...known, checks: Object.fromEntries(this.checks) };
+    const all = { ...base, ...known, checks: Object.fromEntries(ready) };
     return this.rollout === undefined ? all : { ...all, rollout: this.rollout };
   }
 
@@ -142,10 +144,7 @@ export class World {
     }
     if (action.type === "check") {
       const check = this.options.check ?? ((name: string) => ({ name, ok: true, detail: "200" }));
-      this.checks.set(
-        action.id,
-        action.checks.map(({ name }) => check(name)),
-      );
+      this.checks.set(action.id, { at: this.now, results: action.checks.map(({ name }) => check(name)) });
     }
     if (action.type === "scale") {
       this.versions = this.versions.map((version) =>
