@@ -211,6 +211,34 @@ spec: {containers: [{name: istio-proxy, image: auto}]}
     ],
   ],
   [
+    "TLS to a wildcard host that no name is checked of",
+    serviceEntry(
+      "db",
+      '{hosts: ["*.DB.example"], ports: [{number: 5432, name: tcp, protocol: TCP}, {number: 80, name: http, protocol: HTTP}]}',
+    ) +
+      serviceEntry("sans", '{hosts: ["*.sans.example"], ports: [{number: 5432, name: tcp}], subjectAltNames: [a.sans.example]}') +
+      serviceEntry("named", "{hosts: [a.named.example], ports: [{number: 5432, name: tcp}], resolution: DNS}") +
+      rule("db", '{host: "*.db.example", trafficPolicy: {tls: {mode: SIMPLE}}}') +
+      rule("wide", '{host: "*.example", trafficPolicy: {tls: {mode: SIMPLE}}}').replace("shop", "other") +
+      rule(
+        "port",
+        '{host: "*.db.example", trafficPolicy: {portLevelSettings: [{port: {number: 5432}, tls: {mode: SIMPLE}}, {port: {number: 80}, tls: {mode: SIMPLE}}]}}',
+      ) +
+      rule("sni", '{host: "*.db.example", trafficPolicy: {tls: {mode: SIMPLE, sni: a.db.example}}}') +
+      rule("own", '{host: "*.db.example", trafficPolicy: {tls: {mode: SIMPLE, subjectAltNames: [a.db.example]}}}') +
+      rule(
+        "http",
+        '{host: "*.db.example", trafficPolicy: {tls: {mode: SIMPLE}, portLevelSettings: [{port: {number: 5432}, tls: {mode: DISABLE}}]}}',
+      ) +
+      rule("sans", '{host: "*.sans.example", trafficPolicy: {tls: {mode: SIMPLE}}}') +
+      rule("named", "{host: a.named.example, trafficPolicy: {tls: {mode: SIMPLE}}}"),
+    [
+      ["LTN0719", "DestinationRule other/wide", "spec.trafficPolicy.tls"],
+      ["LTN0719", "DestinationRule shop/db", "spec.trafficPolicy.tls"],
+      ["LTN0719", "DestinationRule shop/port", "spec.trafficPolicy.portLevelSettings[0].tls"],
+    ],
+  ],
+  [
     "two Services that declare one port of a workload differently",
     deployment("web") +
       deployment("web", "v2") +

@@ -15,6 +15,7 @@ import { checkSelections } from "./security/selections.ts";
 import { checkTokenPorts } from "./security/undeclared-ports.ts";
 import { checkServices, checkSubsets } from "./subsets.ts";
 import { checkClaimRoutes, checkKeySources, checkRequiredTokens } from "./tokens.ts";
+import { checkUnnamedServers } from "./unnamed-servers.ts";
 
 const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkDestinations,
@@ -30,6 +31,7 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkGatewayFiles,
   checkMeshHosts,
   checkPortProtocols,
+  checkUnnamedServers,
   checkRequiredTokens,
   checkKeySources,
   checkClaimRoutes,

@@ -243,6 +243,11 @@ export const codes = {
     "Services declare different protocols for one port of a workload. Its proxy speaks one there: the oldest Service's.",
     "Give both ports the same appProtocol (or name prefix), or different targetPorts.",
   ),
+  LTN0719: warning(
+    "name of the server is not checked",
+    "A DestinationRule begins TLS to a wildcard host where connections don't say which server they mean, so no name can be compared.",
+    "Add sni or subjectAltNames to the rule's tls, or subjectAltNames to the ServiceEntry.",
+  ),
   LTN0801: error("invalid match value", "An AuthorizationPolicy compares with texts that may have a * at one end.", "Correct the value."),
   LTN0802: error(
     "invalid path template",

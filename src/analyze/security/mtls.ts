@@ -3,13 +3,13 @@
 import type { Diagnostic } from "../../api/diagnostic.ts";
 import { diagnosticOf } from "../../api/finding.ts";
 import { labelsMatch } from "../../api/kubernetes/label-selector.ts";
-import type { DestinationRule, TrafficPolicy } from "../../api/networking/destination-rule.ts";
+import type { DestinationRule } from "../../api/networking/destination-rule.ts";
 import { resourceName } from "../../api/resource.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
-import type { FieldPath } from "../../lib/field-path.ts";
 import { decidingPeerAuthentication, mtlsModeOf, mtlsOf } from "../../model/policies.ts";
 import type { Directory } from "../directory.ts";
 import { settingsOf } from "../settings.ts";
+import { type TlsPlace, tlsPlaces } from "../tls-places.ts";
 import { type Subject, subjectsOf } from "./subjects.ts";
 
 /** Both checks. */
@@ -33,36 +33,12 @@ function checkBareCallers(snapshot: Snapshot): readonly Diagnostic[] {
   });
 }
 
-interface TlsPlace {
-  readonly path: FieldPath;
-  readonly mode: string | undefined;
-  /** Of the service; undefined for all. */
-  readonly port: number | undefined;
-}
-
 function checkRules(directory: Directory): readonly Diagnostic[] {
   return directory.destinationRules.flatMap((rule) => tlsPlaces(rule).flatMap((place) => checkPlace(directory, rule, place)));
 }
 
-function tlsPlaces({ spec }: DestinationRule): readonly TlsPlace[] {
-  const of = (policy: TrafficPolicy | undefined, path: FieldPath): readonly TlsPlace[] =>
-    policy === undefined
-      ? []
-      : [
-          { path: [...path, "tls", "mode"], mode: policy.tls?.mode, port: undefined },
-          ...policy.portLevelSettings.map((settings, index) => ({
-            path: [...path, "portLevelSettings", index, "tls", "mode"],
-            mode: settings.tls?.mode,
-            port: settings.port.number,
-          })),
-        ];
-  return [
-    ...of(spec.trafficPolicy, ["spec", "trafficPolicy"]),
-    ...spec.subsets.flatMap(({ trafficPolicy }, index) => of(trafficPolicy, ["spec", "subsets", index, "trafficPolicy"])),
-  ];
-}
-
-function checkPlace({ snapshot, resolve }: Directory, rule: DestinationRule, { path, mode, port }: TlsPlace): readonly Diagnostic[] {
+function checkPlace({ snapshot, resolve }: Directory, rule: DestinationRule, { path, tls, port }: TlsPlace): readonly Diagnostic[] {
+  const { mode } = tls;
   if (mode === undefined) return [];
   const refusing = mode === "ISTIO_MUTUAL" ? "DISABLE" : "STRICT";
   const { rootNamespace } = settingsOf(snapshot);
@@ -87,7 +63,7 @@ function checkPlace({ snapshot, resolve }: Directory, rule: DestinationRule, { p
       if (refused === undefined) continue;
       const deciding = decidingPeerAuthentication(all, subject, { rootNamespace, port: refused.port });
       const message = `clients use tls mode ${mode}, and ${deciding === undefined ? "the mesh" : resourceName(deciding)} says ${refusing} for port ${refused.port} of ${subject.name}`;
-      return [diagnosticOf({ code: "LTN0832", path, message }, resourceName(rule))];
+      return [diagnosticOf({ code: "LTN0832", path: [...path, "mode"], message }, resourceName(rule))];
     }
   }
   return [];
