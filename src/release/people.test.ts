@@ -152,3 +152,54 @@ describe("the way back", () => {
     expect([...world.effects.values()].filter(({ type }) => type === "scale")).toMatchObject([{ version: "v2", replicas: 0 }]);
   });
 });
+
+test("an engine that slept doesn't take its sleep for silence", () => {
+  const world = new World({ spec: { ...canary, analysis: { ...wide, patience: "10s" }, steps: [{ setWeight: 10 }, { setWeight: 50 }] } });
+  world.until(({ applied }) => applied?.exposure.weightPercent === 50);
+  world.now += 600_000;
+  world.hasProvider = false;
+  world.pass(3);
+  expect([world.applied?.exposure.weightPercent, world.whats().includes("ProviderDown")]).toEqual([50, false]);
+  world.pass(12);
+  expect([world.applied?.exposure.weightPercent, world.whats().includes("ProviderDown")]).toEqual([10, true]);
+});
+
+test("a newer version ends the warm time of the one before, and takes its turn", () => {
+  const world = new World({ spec: { ...canary, warm: "1h" } });
+  world.until(({ phase }) => phase === "Finalising");
+  world.versions = [...twoVersions, { name: "v3", since: world.now, readyPods: 5 }];
+  world.pass(2);
+  expect([world.state.stable, world.run?.candidate, world.run?.stable]).toEqual(["v2", "v3", "v2"]);
+  expect(world.until(({ phase }) => phase === "Finalising", 300)).toBe(true);
+  world.ask("undo");
+  expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+  expect(world.state.stable).toBe("v2");
+});
+
+test("a variant that appears isn't a newer version", () => {
+  const variants = [{ name: "a" }, { name: "b", version: "v2", percent: 20 }, { name: "c", version: "v3", percent: 20 }];
+  const world = new World({ spec: { strategy: "abTest", sticky: { cookie: "c" }, variants, analysis: wide } });
+  world.pass(5);
+  world.versions = [...twoVersions, { name: "v3", since: world.now, readyPods: 5 }];
+  world.pass(5);
+  expect([world.run?.id, world.run?.candidate, world.run?.outcome]).toEqual(["reviews-1", "v2", undefined]);
+});
+
+test("retry in the middle goes back first and begins anew", () => {
+  const world = new World({ spec: canary });
+  world.until(({ applied }) => applied?.exposure.weightPercent === 50);
+  world.ask("retry", { reason: "new database" });
+  expect(world.until(({ run }) => run?.id === "reviews-2", 20)).toBe(true);
+  expect(world.state.rejected).toEqual([]);
+  expect(world.until(({ phase }) => phase === "Finalising", 300)).toBe(true);
+});
+
+test("a held run goes on when a person says so, with fresh evidence", () => {
+  const world = new World({ spec: { ...canary, onFailure: "freeze" }, errors: { v2: 0.3 } });
+  world.until(({ phase }) => phase === "Held", 60);
+  world.ask("pause");
+  world.ask("promote", { full: true, reason: "the errors are wanted" });
+  world.pass(3);
+  expect([world.phase, world.applied?.exposure.weightPercent]).toEqual(["Finalising", 100]);
+  expect(world.whats()).toContain("Refused");
+});

@@ -21,8 +21,9 @@ export function countWords(count: number): string {
 
 /** "12:1", of ln E. */
 export function oddsWords(log: number): string {
-  const odds = Math.exp(Math.min(log, Math.log(1e6)));
-  return `${odds >= 1e6 ? "over 1,000,000" : odds >= 10 ? countWords(odds) : Number(odds.toPrecision(1))}:1`;
+  if (log >= Math.log(1e6)) return "over 1,000,000:1";
+  const odds = Math.exp(log);
+  return `${odds >= 10 ? countWords(odds) : Number(odds.toPrecision(1))}:1`;
 }
 
 /** "1 check", "2 checks" */
