@@ -21,13 +21,23 @@ export const runProxyList: RunCommand = async ({ options }, { config, terminal }
 /** The table, and below it what proxies refused. */
 export function printProxies(proxies: readonly ProxyStatus[], revision: number, terminal: Terminal): void {
   terminal.out(fittingTable(columnsOf(terminal, Date.now()), proxies, terminal));
-  terminal.out(
-    `\n${proxies.filter(({ synced }) => synced).length} of ${proxies.length} proxies have acknowledged everything up to revision ${revision}`,
-  );
+  terminal.out(`\n${summaryOf(proxies, revision)}`);
   for (const proxy of proxies) {
     if (proxy.connected) printWaiting(proxy, terminal);
     printRejected(proxy, terminal);
   }
+}
+
+/**
+ * How far those are that have everything they were sent. That may be less than the newest revision: one counts as sent with the last of its
+ * steps, and a change of mTLS modes takes several.
+ */
+function summaryOf(proxies: readonly ProxyStatus[], revision: number): string {
+  const synced = proxies.filter((proxy) => proxy.synced);
+  const count = `${synced.length} of ${proxies.length} proxies have acknowledged everything`;
+  if (synced.length === 0) return count;
+  const acknowledged = Math.min(...synced.map(({ acknowledgedRevision }) => acknowledgedRevision));
+  return `${count} up to revision ${acknowledged}${acknowledged < revision ? `; revision ${revision} is on its way` : ""}`;
 }
 
 /** What it refused, each with its reason; what is held back behind that, in one line per object to correct. */
