@@ -1,21 +1,14 @@
 // Certificates and keys that users bring (Secrets of gateways): read and checked as far as Envoy and today's clients would, before a proxy sees
 // them. In: PEM texts. Out: what can be served, or why not; messages never hold a byte of a key. Pure: the time is an argument.
 
-import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { splitBlocks, splitCertificates } from "./pem.ts";
+import { type KeyObject, X509Certificate } from "node:crypto";
+import { keyBlock, readPrivateKey } from "./credential-key.ts";
+import type { CredentialProblem, NamedText, Reading } from "./credential-reading.ts";
+import { splitCertificates } from "./pem.ts";
 import { hasWholePrivateKey } from "./private-key.ts";
 import { readRevocationLists } from "./revocation-lists.ts";
 
-/** Why something can't be used, or will be trouble. */
-export interface CredentialProblem {
-  /** Cause, without a subject's name before it: "tls.crt holds no PEM certificate". */
-  readonly message: string;
-  readonly fix: string;
-}
-
-export type Reading<Value> =
-  /** `flaws` don't keep it from being served. */
-  { readonly value: Value; readonly flaws: readonly CredentialProblem[] } | { readonly problem: CredentialProblem };
+export type { CredentialProblem, NamedText, Reading } from "./credential-reading.ts";
 
 /** A certificate with its key, fit to be served. */
 export interface ServerCertificate {
@@ -41,12 +34,6 @@ export interface TrustedCas {
   readonly notAfterMs: number;
 }
 
-/** A text with the name it has in its Secret. */
-export interface NamedText {
-  readonly where: string;
-  readonly text: string;
-}
-
 /** Reads a certificate chain and its key. */
 export function readServerCertificate(chain: NamedText, key: NamedText): Reading<ServerCertificate> {
   return guarded(chain.where, () => serverCertificate(chain, key));
@@ -64,7 +51,7 @@ function guarded<Value>(where: string, read: () => Reading<Value>): Reading<Valu
 function serverCertificate(chain: NamedText, key: NamedText): Reading<ServerCertificate> {
   const certificates = readChain(chain);
   if ("problem" in certificates) return certificates;
-  const privateKey = readKey(key);
+  const privateKey = readPrivateKey(key);
   if ("problem" in privateKey) return privateKey;
   const { pems, x509s } = certificates.value;
   const [leaf] = x509s;
@@ -205,44 +192,6 @@ function noCertificate({ where, text }: NamedText): { readonly problem: Credenti
   }
   const isPrivate = text.includes("PRIVATE KEY-----");
   return { problem: { message, fix: isPrivate ? "It is a private key: exchange the two." : "Store the certificate in PEM form." } };
-}
-
-const curves: ReadonlySet<string> = new Set(["prime256v1", "secp384r1", "secp521r1"]);
-/** Envoy refuses smaller ones. */
-const minRsaBits = 2048;
-
-function readKey({ where, text }: NamedText): Reading<KeyObject> {
-  if (!text.includes("PRIVATE KEY-----")) {
-    return { problem: { message: `${where} holds no PEM private key`, fix: "Store the certificate's private key in PEM form." } };
-  }
-  if (/BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(text)) {
-    return {
-      problem: { message: `${where} is locked by a passphrase`, fix: "Store the key without passphrase: openssl pkey -in key.pem." },
-    };
-  }
-  try {
-    const key = createPrivateKey(keyBlock(text));
-    const weakness = keyWeakness(key);
-    if (weakness === undefined) return { value: key, flaws: [] };
-    return { problem: { message: `${where} is ${weakness}`, fix: "Use a P-256, P-384, P-521 or RSA key of at least 2048 bits." } };
-  } catch {
-    // node:crypto's own words may quote the text.
-    return {
-      problem: { message: `${where} can't be read as a private key`, fix: "Store the certificate's private key in PEM form, unchanged." },
-    };
-  }
-}
-
-function keyWeakness(key: KeyObject): string | undefined {
-  const { namedCurve = "", modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
-  if (key.asymmetricKeyType === "ec") return curves.has(namedCurve) ? undefined : `a key of the curve ${namedCurve}, which Envoy refuses`;
-  if (key.asymmetricKeyType !== "rsa") return `a key of type ${key.asymmetricKeyType ?? "unknown"}, which Envoy refuses`;
-  return modulusLength >= minRsaBits ? undefined : `an RSA key of ${modulusLength} bits, which Envoy refuses`;
-}
-
-/** The key alone: EC keys often have their parameters in front, and Envoy reads the first block. */
-function keyBlock(text: string): string {
-  return splitBlocks(text).find(({ label }) => label.endsWith("PRIVATE KEY"))?.pem ?? text;
 }
 
 function wrongKey(

@@ -1,0 +1,35 @@
+// Rows of the table in ../codes.ts.
+
+import { type CodeEntry, error, warning } from "../code-entry.ts";
+
+/** LTN09xx and LTN10xx: project file, settings of the mesh, proxies, and credentials. */
+export const operationCodes = {
+  LTN0900: error("lateen.yaml", "The project file lateen.yaml has a mistake.", "Correct the field named."),
+  LTN0901: error("mesh settings", "A setting of the mesh (MeshConfig) has a mistake.", "Correct the setting named."),
+  LTN0902: warning(
+    "mesh setting without effect",
+    "A setting of the mesh (MeshConfig) is accepted, but nothing acts on it yet.",
+    "Remove it, or don't rely on it here.",
+  ),
+  LTN0903: error(
+    "refused by a proxy",
+    "A proxy refused the configuration made of this object and keeps its last good one.",
+    "Correct the object; the proxy's own words say what is wrong.",
+  ),
+  LTN1001: error(
+    "credential missing",
+    "A Gateway or DestinationRule names a Secret that isn't there, or lacks what is needed of it, in the namespace of the proxy.",
+    "Create the Secret in the namespace of the proxy.",
+  ),
+  LTN1002: error(
+    "credential refused",
+    "A Secret holds a certificate, key or CA that can't be used now. The last good one goes on serving, if there was one.",
+    "Correct the Secret.",
+  ),
+  LTN1003: warning("certificate ends soon", "A certificate that is served expires soon.", "Renew the certificate."),
+  LTN1004: warning(
+    "certificate that clients may refuse",
+    "A certificate is served, but something about it will make clients refuse it.",
+    "Issue it anew.",
+  ),
+} as const satisfies Readonly<Record<string, CodeEntry>>;
