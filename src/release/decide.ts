@@ -191,7 +191,9 @@ function started(turn: Turn, name: string): Turn {
   const settled = withStable(turn);
   const candidate = candidateOf(settled);
   const { stable } = settled.state;
-  if (candidate === undefined || stable === undefined) return settled;
+  if (candidate === undefined || stable === undefined) {
+    return settled.state.waiting === undefined ? settled : withState(settled, { waiting: undefined });
+  }
   const freeze = freezeAt(turn.spec.windows, turn.now);
   if (freeze !== undefined) {
     const waiting = `${candidate.name} waits for the end of freeze window "${freeze.cron}", ${new Date(freeze.until).toISOString()}`;

@@ -1,5 +1,6 @@
 // What people ask for: each input is handled once, recorded with its actor and reason, and refused with a sentence where it makes no sense.
 
+import { withAction } from "./actions.ts";
 import { aimOf, enterStep } from "./enter-step.ts";
 import { publicPercent } from "./exposure.ts";
 import { startEvidence } from "./judging.ts";
@@ -13,10 +14,17 @@ export function handleInputs(turn: Turn): Turn {
   const fresh = turn.observed.inputs.filter(({ seq }) => seq > turn.state.lastInput).toSorted((a, b) => a.seq - b.seq);
   return fresh.reduce((before, input) => {
     const run = runTurnOf(before);
-    const after: Turn =
-      run === undefined ? withState(before, { waiting: `${input.type} by ${input.actor}: there is no run` }) : handled(run, input);
+    const after = run === undefined ? withoutRun(before, input) : handled(run, input);
     return withState(after, { lastInput: input.seq });
   }, turn);
+}
+
+/** There is no run to record it in, but an answer is owed. */
+function withoutRun(turn: Turn, input: PersonInput): Turn {
+  const message = sentenceOf(input, "refused: there is no run");
+  return withState(turn, {
+    outbox: withAction(turn.state.outbox, { type: "event", id: `input/${input.seq}`, reason: "Refused", message }),
+  });
 }
 
 const active: ReadonlySet<string> = new Set(["blocked", "moving", "running", "held", "promoting"]);
@@ -97,11 +105,12 @@ function retry(turn: RunTurn, input: PersonInput): RunTurn {
   return { ...told, state: { ...told.state, rejected: told.state.rejected.filter((name) => name !== run.candidate) } };
 }
 
-/** Who may let a run pass: a pause step names them, or anybody who may write inputs. */
-function mayNot(turn: RunTurn, { actor }: PersonInput): string | undefined {
-  const step = stepOf(turn);
-  if (step?.kind !== "pause" || step.approvers.length === 0 || step.approvers.includes(actor)) return undefined;
-  return `only ${step.approvers.join(", ")} may`;
+/** Who may let a run pass: the gates that would be passed name them, or else anybody who may write inputs. */
+function mayNot({ run }: RunTurn, { actor, full = false }: PersonInput): string | undefined {
+  const present = run.stage === "blocked" ? [] : run.steps.slice(Math.max(0, run.step), run.step + 1);
+  const gates = full ? [...present, ...run.steps.slice(run.step + 1)] : present;
+  const closed = gates.find((step) => step.kind === "pause" && step.approvers.length > 0 && !step.approvers.includes(actor));
+  return closed?.kind === "pause" ? `only ${closed.approvers.join(", ")} may` : undefined;
 }
 
 /** Why nothing may grow now, unless it is forced. */
@@ -150,7 +159,7 @@ function setWeight(turn: RunTurn, input: PersonInput): RunTurn {
     return refused(turn, input, wherefore(turn, "set-weight"));
   if (run.step < 0 || run.exposure.byPods) return refused(turn, input, "no weight holds at this step");
   if (percent === undefined || !(percent >= 0 && percent <= 100)) return refused(turn, input, "the weight must be 0 to 100 percent");
-  const why = percent > publicPercent(run.exposure) ? frozen(turn, input) : undefined;
+  const why = percent > publicPercent(run.exposure) ? (mayNot(turn, input) ?? frozen(turn, input)) : undefined;
   if (why !== undefined) return refused(turn, input, why);
   const overridden = withRun(asked(turn, input, `${run.candidate} gets ${percent} % for this step`), { override: percent });
   const moved = expose(overridden, aimOf(overridden));

@@ -153,6 +153,49 @@ describe("the way back", () => {
   });
 });
 
+test("nobody gets around a gate: not by skipping it, not by a weight", () => {
+  const world = new World({ spec: { analysis: wide, steps: [{ setWeight: 5 }, { pause: { approvers: ["eve"] } }, { setWeight: 50 }] } });
+  world.pass(3);
+  world.ask("promote", { full: true });
+  world.pass(1);
+  expect(world.run?.decisions.at(-1)?.sentence).toBe("ann asked to promote: refused: only eve may");
+  world.ask("promote");
+  world.pass(2);
+  expect(world.phase).toBe("Paused");
+  world.ask("set-weight", { percent: 100 });
+  world.pass(2);
+  expect([world.whats().at(-1), world.applied?.exposure.weightPercent]).toEqual(["Refused", 5]);
+  world.ask("set-weight", { percent: 1 });
+  world.pass(2);
+  expect(world.applied?.exposure.weightPercent).toBe(1);
+  world.ask("promote", { actor: "eve", full: true });
+  world.pass(2);
+  expect(world.phase).toBe("Finalising");
+});
+
+test("who asks where there is no run gets an answer too", () => {
+  const world = new World();
+  world.versions = twoVersions.slice(0, 1);
+  world.ask("promote");
+  world.pass(3);
+  expect([world.phase, [...world.effects.values()]]).toEqual([
+    "Idle",
+    [{ type: "event", id: "input/1", reason: "Refused", message: "ann asked to promote: refused: there is no run" }],
+  ]);
+});
+
+test("after a run the next candidate's wait shows", () => {
+  const world = new World({ spec: { ...canary, windows: { deny: [{ cron: "5 10 * * *", for: "10m" }] } } });
+  world.until(({ phase }) => phase === "Succeeded");
+  world.now = monday + 6 * 60_000;
+  world.versions = [...twoVersions, { name: "v3", since: world.now, readyPods: 5 }];
+  world.pass(2);
+  expect([world.phase, world.run?.candidate]).toEqual(["Waiting", "v2"]);
+  world.versions = twoVersions;
+  world.pass(1);
+  expect(world.phase).toBe("Succeeded");
+});
+
 test("an engine that slept doesn't take its sleep for silence", () => {
   const world = new World({ spec: { ...canary, analysis: { ...wide, patience: "10s" }, steps: [{ setWeight: 10 }, { setWeight: 50 }] } });
   world.until(({ applied }) => applied?.exposure.weightPercent === 50);

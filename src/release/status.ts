@@ -50,7 +50,8 @@ export interface PublicStatus {
 
 /** The phase that a state shows as. */
 export function phaseOf({ run, waiting }: ReleaseState): Phase {
-  if (run === undefined) return waiting === undefined ? "Idle" : "Waiting";
+  if (waiting !== undefined && (run === undefined || run.stage === "done")) return "Waiting";
+  if (run === undefined) return "Idle";
   if (run.stage === "done") {
     if (run.outcome === "succeeded") return "Succeeded";
     return run.outcome === "failed" ? "Failed" : "RolledBack";
@@ -87,7 +88,7 @@ export function publicStatusOf(
     steps: run.steps.length,
     weightPercent: publicPercent(run.exposure),
     proxies: run.acknowledged,
-    verdict: verdictOf(run, spec),
+    verdict: (run.stage === "done" ? state.waiting : undefined) ?? verdictOf(run, spec),
     failedRequests: run.evidence.failedRequests,
     run: run.id,
   };
