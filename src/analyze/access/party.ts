@@ -7,14 +7,11 @@ import { resourceName } from "../../api/resource.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { closest } from "../../api/suggest.ts";
 import { proxyKindOf } from "../../model/proxies.ts";
+import { plannedPod, type Workload } from "../workload.ts";
 
 /** One workload's pods, or what they will be when there are none yet. */
-export interface Party {
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
+export interface Party extends Workload {
   readonly serviceAccount: string;
-  /** What stands beside its application. */
-  readonly proxy: "sidecar" | "gateway" | undefined;
   /** "" before it has one. */
   readonly address: string;
   /** The pod, or one as the Deployment will make it. */
@@ -117,15 +114,8 @@ function partiesOf(snapshot: Snapshot, kind: PartyGroup["kind"], { namespace, na
   return snapshot
     .list("Deployment", namespace)
     .filter(({ metadata, spec }) => (kind === "Deployment" ? metadata.name === name : labelsMatch(selector, spec.template.metadata.labels)))
-    .map(({ metadata, spec }) => {
-      const { labels, annotations } = spec.template.metadata;
-      const own = { name: metadata.name, namespace, labels, annotations };
-      const pod: Pod = { apiVersion: "v1", kind: "Pod", metadata: { ...emptyMeta, ...own }, spec: spec.template.spec };
-      return partyOfPod(pod);
-    });
+    .map((deployment) => partyOfPod(plannedPod(deployment)));
 }
-
-const emptyMeta = { uid: "", resourceVersion: "", generation: 0, creationTimestamp: "", ownerReferences: [], finalizers: [] };
 
 /** A pod as policies see it. */
 export function partyOfPod(pod: Pod): Party {

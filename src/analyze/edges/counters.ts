@@ -1,5 +1,4 @@
-// What a proxy counted since it started, of connections and requests: read from its admin interface (or, later, from a collector); edgesOf makes
-// edges of it. Types only.
+// What a proxy counted since it started, of connections and requests, as its admin interface has it; edgesOf makes edges of it. Types only.
 
 export interface EndpointCounters {
   /** "10.0.0.1:8080". */

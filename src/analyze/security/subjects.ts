@@ -10,14 +10,12 @@ import type { PortProtocol } from "../../model/mesh.ts";
 import { servicePortProtocol } from "../../model/protocol.ts";
 import { proxyKindOf } from "../../model/proxies.ts";
 import { byAge } from "../../model/visibility.ts";
+import { plannedPod, type Workload } from "../workload.ts";
 
 /** Pods that policies can't tell apart. */
-export interface Subject {
-  readonly namespace: string;
-  readonly labels: Readonly<Record<string, string>>;
+export interface Subject extends Workload {
   /** Of one of its pods, or of its Deployment. */
   readonly name: string;
-  readonly proxy: "sidecar" | "gateway" | undefined;
   /** A stand-in for a host outside of the mesh. */
   readonly external: boolean;
   /** Ports of the application that services declare. */
@@ -47,11 +45,7 @@ export const subjectsOf = memoObject((snapshot: Snapshot): readonly Subject[] =>
   const planned = snapshot
     .list("Deployment")
     .filter(({ spec }) => spec.replicas > 0)
-    .map(({ metadata, spec }): Pod => {
-      const { labels, annotations } = spec.template.metadata;
-      const own = { name: metadata.name, namespace: metadata.namespace, labels, annotations };
-      return { apiVersion: "v1", kind: "Pod", metadata: { ...emptyMeta, ...own }, spec: spec.template.spec };
-    });
+    .map(plannedPod);
   const subjects = new Map<string, Subject>();
   for (const pod of [...planned, ...pods]) {
     const { namespace, labels } = pod.metadata;
@@ -61,8 +55,6 @@ export const subjectsOf = memoObject((snapshot: Snapshot): readonly Subject[] =>
   }
   return [...subjects.values()];
 });
-
-const emptyMeta = { uid: "", resourceVersion: "", generation: 0, creationTimestamp: "", ownerReferences: [], finalizers: [] };
 
 function subjectOf(pod: Pod, snapshot: Snapshot): Subject {
   const { namespace, labels, name, annotations } = pod.metadata;
