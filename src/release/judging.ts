@@ -31,7 +31,7 @@ export const latencyEdgesMs: readonly number[] = [
 /** Errors of chosen people when no limit is set (LTN1111 says so). */
 export const peopleLimit = 0.05;
 
-/** Beside latency, when no metrics are written: errors are found 2 s sooner than with equal weights, slowness 3 s later (docs/decisions/015). */
+/** Beside latency, when no metrics are written: errors are found 2 s sooner than with equal weights, slowness 3 s later (docs/decisions/016). */
 const errorsWeight = 4;
 
 /** Nobody minds half a percentage point. */
