@@ -394,3 +394,21 @@ test("a client whose certificate the list takes back is refused, and certificate
     expect(await get(each, "a.example.com", as(revoked))).toMatchObject({ status: 0 });
   }
 });
+
+test("a Gateway of another namespace can't take a port from the others with files that aren't there", async () => {
+  const port = await freePort();
+  const nowhere = "{mode: SIMPLE, serverCertificate: /nowhere, privateKey: /nowhere}";
+  await using _running = await startGatewayEnvoy(
+    [
+      gateway([{ name: "foreign", port, hosts: ["b.example.com"], tls: nowhere }], "foreign").replace(
+        "namespace: test",
+        "namespace: other",
+      ),
+      gateway([{ name: "own", port, hosts: ["a.example.com"], tls: "{mode: SIMPLE, credentialName: a}" }]),
+      routes(["a.example.com"]),
+      secret("a", certificates.a),
+    ].join(""),
+  );
+  expect(await get(port, "a.example.com")).toMatchObject({ status: 200, fingerprint: fingerprint(certificates.a) });
+  expect(await get(port, "b.example.com")).toMatchObject({ status: 0 });
+});
