@@ -247,11 +247,14 @@ spec: {containers: [{name: istio-proxy, image: auto}]}
       portOf("b-c", "tcp") +
       portOf("c", '""', later) +
       portOf("d", "tcp", later, 81),
-    [
-      ["LTN0718", "Service shop/b-c", "spec.ports[0]"],
-      ["LTN0718", "Service shop/c", "spec.ports[0]"],
-    ],
+    [["LTN0718", "Service shop/b-c", "spec.ports[0]"]],
   ],
+  [
+    "a Service that declares nothing and comes before one that does",
+    deployment("web") + portOf("a", '""') + portOf("b", "http", later),
+    [["LTN0718", "Service shop/b", "spec.ports[0]"]],
+  ],
+  ["Services whose declarations come to the same", deployment("web") + portOf("a", "grpc") + portOf("b", "http2", later), []],
   [
     "a ServiceEntry for a Service's host, and for one of another entry",
     web +

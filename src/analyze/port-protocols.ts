@@ -18,13 +18,22 @@ function conflicts({ name }: Subject, { port, declarations }: SubjectPort): read
   const [first, ...others] = declarations;
   if (first === undefined) return [];
   const counts = nameOf("Service", first.service.metadata);
-  return others
-    .filter(({ protocol }) => protocol !== first.protocol)
-    .map((other) => {
-      const own = nameOf("Service", other.service.metadata);
-      const message = `port ${port} of ${name}: ${own} declares ${wordOf(other)}, ${counts} comes first and declares ${wordOf(first)}, so its proxy expects that`;
-      return diagnosticOf({ code: "LTN0718", path: ["spec", "ports", other.index], message }, own);
-    });
+  return (
+    others
+      // Who declares nothing is content with whatever counts.
+      .filter(({ protocol }) => protocol !== "detect" && actsAs(protocol) !== actsAs(first.protocol))
+      .map((other) => {
+        const own = nameOf("Service", other.service.metadata);
+        const message = `port ${port} of ${name}: ${own} declares ${wordOf(other)}, ${counts} comes first and declares ${wordOf(first)}, so its proxy expects that`;
+        return diagnosticOf({ code: "LTN0718", path: ["spec", "ports", other.index], message }, own);
+      })
+  );
+}
+
+/** What the pod's proxy makes of a declaration: gRPC is HTTP/2 to it, and TLS that it doesn't end is TCP. */
+function actsAs(protocol: PortProtocol): PortProtocol {
+  if (protocol === "grpc") return "http2";
+  return protocol === "tls" || protocol === "https" ? "tcp" : protocol;
 }
 
 const words: Partial<Record<PortProtocol, string>> = { detect: "no protocol" };
