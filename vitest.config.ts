@@ -17,12 +17,7 @@ const common = {
 const allMeshes = ["test/e2e/**/*.test.ts"];
 /** Namespaces, capture, files of processes, what the host lends: root and an ordinary user go different ways there. */
 const ofTheUser = {
-  parts: [
-    "src/{app,ca,cli,http,platform,store}/**/*.test.ts",
-    "scripts/**/*.test.ts",
-    "examples/**/*.test.ts",
-    "test/{bench,harness}/**/*.test.ts",
-  ],
+  parts: ["src/{app,platform}/**/*.test.ts", "src/ca/private-files.test.ts", "scripts/**/*.test.ts"],
   meshes: [
     "test/e2e/{runtime,smoke,demo}*.test.ts",
     "test/e2e/security-{isolation,hostile}.test.ts",
