@@ -3,20 +3,16 @@
 
 import { analyze } from "../analyze/analyze.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
-import type { Pod } from "../api/kubernetes/pod.ts";
 import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { Authority, OwnAuthority } from "../ca/authority.ts";
 import { systemRootsPem } from "../ca/system-roots.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { MeshError } from "../lib/errors.ts";
-import { contentHash } from "../lib/hash.ts";
 import type { Logger } from "../lib/log.ts";
-import { memoLast } from "../model/memo.ts";
 import type { Mesh, MeshSettings } from "../model/mesh.ts";
 import { defaultMeshSettings } from "../model/mesh.ts";
 import { createModel } from "../model/mesh-of.ts";
-import { type NameTable, nameTableOf } from "../model/name-table.ts";
 import type { MtlsPhases } from "../model/security.ts";
 import { meshSettingsOf } from "../model/settings.ts";
 import type { SettledWeights } from "../model/weights.ts";
@@ -29,6 +25,7 @@ import { ExternalInputs, type ExternalInputsOptions, type KeptInputs } from "./e
 import { standInHosts } from "./external-roots.ts";
 import { MeshSecurity } from "./mesh-security.ts";
 import { ProxySecrets } from "./proxy-secrets.ts";
+import { PublishedNames } from "./published-names.ts";
 
 /** What a restarted control plane needs to make the same configuration again. */
 export interface Kept extends KeptInputs {
@@ -65,10 +62,11 @@ const structuralKinds: ReadonlySet<string> = new Set([
 ]);
 
 export class MeshEngine {
+  /** What nodes resolve. */
+  readonly names = new PublishedNames();
   readonly #options: MeshEngineOptions;
   readonly #model = createModel();
   readonly #translator = createTranslator();
-  readonly #nameTableOf = memoLast(hashedNames);
   readonly #queue: PushQueue;
   readonly #external: ExternalInputs;
   readonly #unsubscribe: () => void;
@@ -86,8 +84,6 @@ export class MeshEngine {
   #settled: SettledWeights;
   /** Why a proxy's configuration could not be made; it keeps the one before. */
   readonly #untranslated = new Map<string, string>();
-  #names: { readonly version: string; readonly table: NameTable } = { version: "", table: { hosts: [], vips: [], gatewayPorts: [] } };
-  readonly #nameWaiters = new Set<() => void>();
   #findings: { readonly revision: number; readonly list: readonly Diagnostic[] } = { revision: -1, list: [] };
 
   constructor(options: MeshEngineOptions) {
@@ -135,20 +131,6 @@ export class MeshEngine {
 
   get mesh(): Mesh | undefined {
     return this.#mesh;
-  }
-
-  get names(): { readonly version: string; readonly table: NameTable } {
-    return this.#names;
-  }
-
-  /** Resolves when the name table has another version than `after`, or the signal aborts. */
-  async namesChanged(after: string, signal: AbortSignal): Promise<void> {
-    while (this.#names.version === after && !signal.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#nameWaiters.add(resolve);
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-    }
   }
 
   /** What the analysis of all objects together found; computed when asked for. */
@@ -221,7 +203,8 @@ export class MeshEngine {
     this.#deliver(mesh.proxies.keys());
     this.#security.pushed(mesh);
     this.#security.advance();
-    this.#updateNames(mesh, snapshot);
+    this.#external.follow(mesh, snapshot);
+    this.names.update(mesh, snapshot.list("Pod"));
   }
 
   /** Gives proxies their newest configuration; one without a stream gets it when it connects, until then it would be made in vain. */
@@ -297,16 +280,6 @@ export class MeshEngine {
     this.#settings = { ...meshSettingsOf(value), standInHosts: new Set(standIns) };
     this.#settingsDiagnostics = diagnostics;
   }
-
-  #updateNames(mesh: Mesh, snapshot: Snapshot): void {
-    const pods = snapshot.list("Pod");
-    this.#external.follow(mesh, snapshot);
-    const names = this.#nameTableOf(mesh.services, mesh.endpoints, mesh.proxies, pods);
-    if (names.version === this.#names.version) return;
-    this.#names = names;
-    for (const wake of this.#nameWaiters) wake();
-    this.#nameWaiters.clear();
-  }
 }
 
 /** Weights of a VirtualService changed and nothing else: that travels by RTDS and never waits. */
@@ -317,14 +290,4 @@ function isWeightChange({ stored, previous }: StoreEvent): boolean {
 
 function withoutWeights({ raw }: StoreEvent["stored"]): string {
   return JSON.stringify(raw["spec"], (key, value: unknown) => (key === "weight" ? undefined : value));
-}
-
-function hashedNames(
-  services: Mesh["services"],
-  endpoints: Mesh["endpoints"],
-  proxies: Mesh["proxies"],
-  pods: readonly Pod[],
-): { readonly version: string; readonly table: NameTable } {
-  const table = nameTableOf({ services, endpoints, proxies }, pods);
-  return { version: contentHash(JSON.stringify(table)), table };
 }

@@ -63,8 +63,8 @@ export function createMeshView({ mesh, store, ads, engine, startedAt, readCounte
       return { windowMs, edges: liveEdges(before.edges, edges, Math.max(1, performance.now() - startedMs)), unread };
     },
     names: async (after, { timeoutMs, signal }) => {
-      await engine.namesChanged(after, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-      return { version: engine.names.version, names: engine.names.table };
+      await engine.names.changed(after, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+      return { version: engine.names.current.version, names: engine.names.current.table };
     },
     waitAcknowledged: async (revision, { timeoutMs, signal }) => {
       const progress = await ads.whenAcknowledged(revision, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
