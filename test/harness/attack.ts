@@ -58,7 +58,7 @@ export async function attack({ connect, attacks, parallel = 4, exchange }: Attac
   await Promise.all(Array.from({ length: parallel }, attacker));
   isOver = true;
   await served;
-  return { attacks: attacks.length, exchanges, slowestMs, keptBytes: memory() - before, peakBytes };
+  return { attacks: attacks.length, exchanges, slowestMs, keptBytes: await keptSince(before), peakBytes };
 }
 
 /** Writes as fast as the listener reads; hangs up when it did, or after a while. */
@@ -91,6 +91,20 @@ async function inTime(promise: Promise<void>): Promise<boolean> {
   const isDone = await Promise.race([promise.then(() => true), late]);
   clearTimeout(timer);
   return isDone;
+}
+
+/** Connections close, and buffers are given back, a while after the last attack: what is still there after that is kept. */
+const closingMs = 10_000;
+const littleBytes = 8 * 1024 * 1024;
+
+async function keptSince(before: number): Promise<number> {
+  const deadline = performance.now() + closingMs;
+  let kept = memory() - before;
+  while (kept > littleBytes && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    kept = memory() - before;
+  }
+  return kept;
 }
 
 /** Bytes in use once garbage is collected. */
