@@ -22,7 +22,7 @@ import { MeshEngine } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
 import { countersReader } from "./proxy-counters.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
-
+import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
 import { lateenVersion } from "./versions.ts";
 
 /** Runs the control plane until SIGTERM. Tells the supervisor when its API answers. */
@@ -66,7 +66,12 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       : openPlugInAuthority({ directory: options.caDirectory, trustDomain });
   const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
-  const ads = new AdsServer({ generate: (proxyId) => engine.desiredOf(proxyId), logger });
+  const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger });
+  const ads = new AdsServer({
+    generate: (proxyId) => engine.desiredOf(proxyId),
+    onExport: (proxyId, signal, bytes) => telemetry.take(proxyId, signal, bytes),
+    logger,
+  });
   const engine: MeshEngine = new MeshEngine({
     store,
     ads,
@@ -103,6 +108,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     close: async () => {
       controllers.close();
       engine.close();
+      telemetry.close();
       await api.close();
       await ads.close();
       store.close();

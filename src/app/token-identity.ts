@@ -4,7 +4,7 @@
 import type { Snapshot } from "../api/snapshot.ts";
 import type { TokenService, TokenSubject } from "../ca/tokens.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import type { AdsCall, Authenticate, RefusedStream, StreamIdentity } from "../xds/stream-identity.ts";
+import type { Authenticate, Caller, RefusedStream, StreamIdentity } from "../xds/stream-identity.ts";
 
 /** Whom a token for the control plane is for (Istio's projected volume `istio-token`). */
 export const controlPlaneAudience = "istio-ca";
@@ -52,7 +52,7 @@ export function authenticateByToken(options: TokenIdentityOptions): Authenticate
   };
 }
 
-async function identityOf(call: AdsCall, options: TokenIdentityOptions): Promise<StreamIdentity | RefusedStream> {
+async function identityOf(call: Caller, options: TokenIdentityOptions): Promise<StreamIdentity | RefusedStream> {
   const { tokens, proxyOf, audience = controlPlaneAudience } = options;
   const token = bearerToken(call);
   if (token === undefined) return { refused: "no token" };
@@ -67,7 +67,7 @@ async function identityOf(call: AdsCall, options: TokenIdentityOptions): Promise
 }
 
 /** The one bearer token of a call (RFC 6750 §2.1). */
-function bearerToken(call: AdsCall): string | undefined {
+function bearerToken(call: Caller): string | undefined {
   const [value, ...others] = call.metadata.get("authorization");
   if (typeof value !== "string" || others.length > 0) return undefined;
   const prefix = "Bearer ";
@@ -75,7 +75,7 @@ function bearerToken(call: AdsCall): string | undefined {
 }
 
 /** The caller's address without its port. */
-function addressOf(call: AdsCall): string {
+function addressOf(call: Caller): string {
   const peer = call.getPeer();
   return peer.slice(0, Math.max(0, peer.lastIndexOf(":")));
 }

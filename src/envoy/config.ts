@@ -56,12 +56,17 @@ export interface ResourcePart {
 export type ResourceSet = ReadonlyMap<string, EncodedResource>;
 
 /**
- * The traffic splits in motion: RTDS keys with integer weights.
+ * The traffic splits in motion, and a proxy's settings that change often: RTDS keys with integers ≥ 0.
  *
- * All members of a split are always present and sum to 10,000 (Envoy validates neither). Keys are
- * `<runtime_key_prefix>.<cluster name>`.
+ * All members of a split are always present and sum to 10,000 (Envoy validates neither). Their keys are
+ * `<runtime_key_prefix>.<cluster name>`; those of settings begin as `isSettingKey` says.
  */
 export type RuntimeLayer = ReadonlyMap<string, number>;
+
+/** Whether a runtime key is a setting of its own (telemetry's, Envoy's own for tracing) and no member of a split. */
+export function isSettingKey(key: string): boolean {
+  return key.startsWith("lateen.") || key.startsWith("tracing.");
+}
 
 export interface ProxyConfig {
   readonly clusters: ResourceSet;

@@ -23,6 +23,7 @@ import type { MtlsPhases } from "./security.ts";
 import { createEndpointSecurity, createIdentityIndex, createSecurityIndex } from "./security.ts";
 import { meshServices } from "./services.ts";
 import { createSplitIndex } from "./splits.ts";
+import { createTelemetryIndex } from "./telemetry.ts";
 import type { SplitSource } from "./virtual-services.ts";
 import { decidingLabels, virtualServiceIndex, virtualServiceKey } from "./virtual-services.ts";
 import { byAge, namespaceView } from "./visibility.ts";
@@ -47,6 +48,10 @@ export interface MeshInputs {
   readonly credentials?: UsableCredentials;
   /** Fetched key sets by their address, the same object until one changed; none when unset. */
   readonly jwks?: ReadonlyMap<string, string>;
+  /** Ids of proxies whose requests somebody watches; none when unset. */
+  readonly tapped?: ReadonlySet<string>;
+  /** Ids of proxies that count every try, for a release; none when unset. */
+  readonly counting?: ReadonlySet<string>;
 }
 
 export interface Model {
@@ -84,15 +89,8 @@ export function createModel(): Model {
   const securityOf = createSecurityIndex();
   const rulesOf = createRuleHold();
   const securedEndpoints = createEndpointSecurity();
-  const identityIndex = createIdentityIndex();
-  const identitiesOf = memoLast(
-    (
-      all: ReadonlyMap<string, MeshService>,
-      kubernetesServices: ReturnType<typeof lists>["services"],
-      pods: ReturnType<typeof lists>["pods"],
-      { trustDomain, trustDomainAliases }: MeshSettings,
-    ) => identityIndex({ services: all, kubernetesServices, pods, trustDomains: [trustDomain, ...trustDomainAliases] }),
-  );
+  const telemetryOf = createTelemetryIndex();
+  const identitiesOf = createIdentities();
   return {
     meshOf(snapshot, inputs) {
       const { pods, services, slices, entries, rules: newest, gateways, virtualServices, ...policies } = lists(snapshot);
@@ -120,10 +118,23 @@ export function createModel(): Model {
         security: security.proxies,
         mtls: { phases: security.phases, isMoving: security.isMoving || rules !== newest },
         jwks: inputs.jwks ?? noKeySets,
+        telemetry: telemetryOf(everyProxy, inputs),
         identities: identitiesOf(all, services, pods, inputs.settings),
       };
     },
   };
+}
+
+function createIdentities() {
+  const identityIndex = createIdentityIndex();
+  return memoLast(
+    (
+      all: ReadonlyMap<string, MeshService>,
+      kubernetesServices: ReturnType<typeof lists>["services"],
+      pods: ReturnType<typeof lists>["pods"],
+      { trustDomain, trustDomainAliases }: MeshSettings,
+    ) => identityIndex({ services: all, kubernetesServices, pods, trustDomains: [trustDomain, ...trustDomainAliases] }),
+  );
 }
 
 function lists(snapshot: Snapshot) {

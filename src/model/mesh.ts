@@ -233,6 +233,8 @@ export interface Mesh {
   readonly settled: SettledWeights;
   /** RTDS keys of the splits in motion. */
   readonly runtime: ReadonlyMap<string, number>;
+  /** What each proxy reports, as runtime keys, by proxy id. */
+  readonly telemetry: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** DNS names whose addresses are needed (ServiceEntry resolution DNS), sorted. */
   readonly names: readonly string[];
 }

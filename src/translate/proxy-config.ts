@@ -14,6 +14,7 @@ import type { ListenerRelation } from "../model/listeners.ts";
 import { KeyedMemo, memoLast, memoObject, stableMap } from "../model/memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshSettings, Scope } from "../model/mesh.ts";
 import { subsetEndpoints } from "../model/splits.ts";
+import { withRuntimeKeys } from "../model/telemetry.ts";
 import { createPlaintextPorts } from "./cluster/plaintext-ports.ts";
 import type { ClusterPlan, ClusterPlanner, EndpointSource } from "./cluster/plan.ts";
 import { createClusterPlanner } from "./cluster/plan.ts";
@@ -31,6 +32,7 @@ import type { RouteSettings } from "./route/settings.ts";
 export type Translator = (mesh: Mesh, proxy: MeshProxy) => ProxyConfig;
 
 const noResources: ResourceSet = new Map();
+const noRuntimeKeys: RuntimeLayer = new Map();
 
 /** Starts a translator; keep one per control plane, because it remembers. */
 export function createTranslator(cache: EncodeCache = new EncodeCache()): Translator {
@@ -63,12 +65,14 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     const extensions = tokens.resources(mesh, proxy);
     const policies = proxy.kind === "gateway" ? mesh.security.get(proxy.id)?.policies : undefined;
     const routes = policies === undefined ? shared.routes : gatewayPoliciesOf(mesh.settings)(shared.routes, policies);
-    return configs.get(proxy.id, [shared, inbound, extensions, routes], () => ({
+    const runtime = withRuntimeKeys(shared.runtime)(mesh.telemetry.get(proxy.id) ?? noRuntimeKeys);
+    return configs.get(proxy.id, [shared, inbound, extensions, routes, runtime], () => ({
       ...shared,
       clusters: joined(shared.clusters, inbound.clusters),
       listeners: joined(shared.listeners, inbound.listeners),
       routes: joined(routes, inbound.routes),
       extensions: joined(joined(shared.extensions, extensions), inbound.extensions),
+      runtime,
     }));
   };
 }

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { type Logger, silentLogger } from "../lib/log.ts";
 import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
 import { type GrpcService, newGrpcService } from "./grpc-service.ts";
+import type { TakeExport } from "./proxy-exports.ts";
 import { type Desired, ProxySession, type ResponseStream, type SessionStatus } from "./proxy-session.ts";
 import { ProxySockets } from "./proxy-sockets.ts";
 import { PushQueue, type Urgency } from "./push-queue.ts";
@@ -18,6 +19,8 @@ export interface AdsServerOptions {
   readonly generate: (proxyId: string) => Desired | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Takes what proxies report; known ones only. */
+  readonly onExport?: TakeExport;
 }
 
 export class AdsServer {
@@ -203,7 +206,11 @@ export class AdsServer {
   }
 
   #newService(authenticate: Authenticate): GrpcService {
-    const service = newGrpcService((call) => void this.#serve(call, authenticate));
+    const service = newGrpcService({
+      serve: (call) => void this.#serve(call, authenticate),
+      authenticate,
+      onExport: this.#options.onExport,
+    });
     this.#services.push(service);
     return service;
   }

@@ -1,7 +1,7 @@
 // Weights may fall at any time, but rise only where they are usable: a member that just got endpoints receives no request before the proxy
 // has acknowledged them, or it would answer 503 without an upstream.
 
-import type { ProxyConfig, RuntimeLayer } from "../envoy/config.ts";
+import { isSettingKey, type ProxyConfig, type RuntimeLayer } from "../envoy/config.ts";
 import type { ProxyState } from "./proxy-state.ts";
 import { splitPrefixOf } from "./runtime-layer.ts";
 
@@ -9,11 +9,12 @@ import { splitPrefixOf } from "./runtime-layer.ts";
 export function reachableLayer(config: Pick<ProxyConfig, "runtime" | "endpoints">, state: ProxyState): RuntimeLayer {
   const held = new Set<string>();
   for (const [key, weight] of config.runtime) {
+    if (isSettingKey(key)) continue;
     const prefix = splitPrefixOf(key);
     if (weight > (state.layer.get(key) ?? 0) && !isReady(key.slice(prefix.length + 1), config, state)) held.add(prefix);
   }
   if (held.size === 0) return config.runtime;
-  const isHeld = ([key]: readonly [string, number]): boolean => held.has(splitPrefixOf(key));
+  const isHeld = ([key]: readonly [string, number]): boolean => !isSettingKey(key) && held.has(splitPrefixOf(key));
   return new Map([...[...config.runtime].filter((entry) => !isHeld(entry)), ...[...state.layer].filter(isHeld)]);
 }
 

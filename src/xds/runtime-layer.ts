@@ -3,7 +3,7 @@
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { EncodedResource, RuntimeLayer } from "../envoy/config.ts";
-import { runtimeLayerName } from "../envoy/config.ts";
+import { isSettingKey, runtimeLayerName } from "../envoy/config.ts";
 import { contentHash } from "../lib/hash.ts";
 
 /** Sum of the weights of every split; fixed, because cohort hashing is modulo the sum. */
@@ -37,14 +37,16 @@ export function checkedLayer(layer: RuntimeLayer): CheckedLayer {
   const sums = new Map<string, number>();
   const messages = new Map<string, string>();
   for (const [key, weight] of layer) {
-    const prefix = splitPrefixOf(key);
+    const prefix = isSettingKey(key) ? key : splitPrefixOf(key);
     sums.set(prefix, (sums.get(prefix) ?? 0) + weight);
     if (!Number.isInteger(weight) || weight < 0) messages.set(prefix, `weight ${weight} of ${key} is not a whole number ≥ 0`);
   }
   for (const [prefix, sum] of sums) {
-    if (sum !== weightTotal && !messages.has(prefix)) messages.set(prefix, `weights sum to ${sum} instead of ${weightTotal}`);
+    if (sum !== weightTotal && !isSettingKey(prefix) && !messages.has(prefix))
+      messages.set(prefix, `weights sum to ${sum} instead of ${weightTotal}`);
   }
-  const good = messages.size === 0 ? layer : new Map([...layer].filter(([key]) => !messages.has(splitPrefixOf(key))));
+  const good =
+    messages.size === 0 ? layer : new Map([...layer].filter(([key]) => !messages.has(isSettingKey(key) ? key : splitPrefixOf(key))));
   const refused = [...messages].map(([prefix, message]) => ({ prefix, message }));
   const checked = { layer: good, refused };
   checkedLayers.set(layer, checked);
@@ -63,6 +65,8 @@ export function mergedLayer(desired: RuntimeLayer, sent: RuntimeLayer, keepVanis
   const refusedPrefixes = new Set(refused.map((split) => split.prefix));
   const kept = [...sent].filter(([key]) => {
     const prefix = splitPrefixOf(key);
+    // Nothing waits for a setting: it goes at once.
+    if (isSettingKey(key)) return false;
     return !desiredPrefixes.has(prefix) && (keepVanished || refusedPrefixes.has(prefix));
   });
   return kept.length === 0 ? layer : new Map([...layer, ...kept]);

@@ -1,10 +1,13 @@
 // Who opened a stream. Its first request must name the same proxy, and nothing is sent before that. In: a gRPC call and the listener's way to tell
 // identities. Out: a known proxy's requests, or one constant sentence for the caller and a reason for our log and counter.
 
-import { status as grpcStatus, type ServerDuplexStream } from "@grpc/grpc-js";
+import { status as grpcStatus, type ServerDuplexStream, type ServerUnaryCall } from "@grpc/grpc-js";
 import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
 
 export type AdsCall = ServerDuplexStream<DeltaRequest, DeltaResponse>;
+
+/** Any call of a proxy, as far as it says who calls. */
+export type Caller = Pick<ServerUnaryCall<unknown, unknown>, "getPeer" | "metadata">;
 
 /** The proxy at the other end. */
 export interface StreamIdentity {
@@ -19,7 +22,7 @@ export interface RefusedStream {
 }
 
 /** Tells who opened a stream. Must not throw; bounds its own work per caller. */
-export type Authenticate = (call: AdsCall) => StreamIdentity | RefusedStream | Promise<StreamIdentity | RefusedStream>;
+export type Authenticate = (call: Caller) => StreamIdentity | RefusedStream | Promise<StreamIdentity | RefusedStream>;
 
 /** All that a refused caller learns. */
 export const refusalMessages = {
@@ -29,7 +32,7 @@ export const refusalMessages = {
 } as const;
 
 /** The identity of a stream over a Unix socket: the connection bears the proxy's id as its peer (proxy-sockets.ts). */
-export function socketIdentity(call: AdsCall): StreamIdentity {
+export function socketIdentity(call: Caller): StreamIdentity {
   return { proxyId: call.getPeer() };
 }
 

@@ -12,6 +12,9 @@ import { accessLog } from "./access-log.ts";
 import type { FilterPlace } from "./http-filters.ts";
 import { httpFilters } from "./http-filters.ts";
 import { jwtLocalReply } from "./jwt-filter.ts";
+import { requestStatsLogs } from "./stats-log.ts";
+import { requestTapLog } from "./tap-log.ts";
+import { tracing } from "./tracing.ts";
 
 export interface HttpPlace extends FilterPlace {
   /** Stats prefix, without dots. */
@@ -40,7 +43,8 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
     rds: typeof routes === "string" ? { routeConfigName: routes, configSource: adsConfigSource } : undefined,
     routeConfig: typeof routes === "string" ? undefined : routes,
     httpFilters: httpFilters(place),
-    accessLog: accessLog(settings),
+    accessLog: [...accessLog(settings), ...requestStatsLogs(place), ...requestTapLog(place)],
+    tracing: tracing(place),
     localReplyConfig: place.direction === "outbound" ? undefined : jwtLocalReply,
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",

@@ -10,6 +10,8 @@ import { protoDuration } from "../../lib/duration.ts";
 import type { ConnectionLimits } from "../../model/l4-routes.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { accessLog } from "./access-log.ts";
+import { connectionLogOptions, connectionStatsLogs } from "./stats-log.ts";
+import { connectionTapLog } from "./tap-log.ts";
 
 export interface TcpPlace {
   readonly cluster: string;
@@ -28,7 +30,8 @@ export function tcpProxyFilter(place: TcpPlace): FilterJson {
 }
 
 /** The TCP proxy of one chain. */
-export function tcpProxy({ cluster, settings, limits, statPrefix, connectsAfter }: TcpPlace): TcpProxyJson {
+export function tcpProxy(place: TcpPlace): TcpProxyJson {
+  const { cluster, settings, limits, statPrefix, connectsAfter } = place;
   return defined<TcpProxyJson>({
     statPrefix: statPrefix ?? clusterStatName(cluster),
     cluster,
@@ -37,7 +40,8 @@ export function tcpProxy({ cluster, settings, limits, statPrefix, connectsAfter 
     maxEarlyDataBytes: connectsAfter === undefined ? undefined : 16_384,
     idleTimeout: limits?.idleTimeout === undefined ? undefined : protoDuration(limits.idleTimeout),
     maxDownstreamConnectionDuration: limits?.maxConnectionDuration === undefined ? undefined : protoDuration(limits.maxConnectionDuration),
-    accessLog: accessLog(settings),
+    accessLog: [...accessLog(settings), ...connectionStatsLogs(place), ...connectionTapLog(place)],
+    accessLogOptions: connectionLogOptions(place),
   });
 }
 
