@@ -43,10 +43,7 @@ export function parseOtlpLogs(bytes: Uint8Array): readonly OtlpLogs[] {
   const budget: Budget = { records: maxRecords };
   try {
     const parts: OtlpLogs[] = [];
-    eachField(bytes, (field, reader) => {
-      if (field === 1) parts.push(resourceLogs(reader.bytes(), budget));
-      return field === 1;
-    });
+    eachField(bytes, { 1: WireType.LengthDelimited }, (_, reader) => void parts.push(resourceLogs(reader.bytes(), budget)));
     return parts;
   } catch (cause) {
     throw new BadInput("these bytes are no OTLP logs", { cause, fix: "send an ExportLogsServiceRequest as binary protobuf" });
