@@ -3,10 +3,11 @@
 import type { z } from "zod";
 import { kubernetesKinds } from "./kubernetes/kinds.ts";
 import { networkingKinds } from "./networking/kinds.ts";
+import { releaseKinds } from "./release/kinds.ts";
 import { securityKinds } from "./security/kinds.ts";
 
 /** The table: kind name to definition. A kind name is unique over all groups here. */
-export const kinds = { ...kubernetesKinds, ...networkingKinds, ...securityKinds };
+export const kinds = { ...kubernetesKinds, ...networkingKinds, ...securityKinds, ...releaseKinds };
 
 export type KindName = keyof typeof kinds;
 

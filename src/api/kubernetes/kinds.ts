@@ -5,6 +5,7 @@ import { checkConfigMap, checkSecret } from "./config-checks.ts";
 import { configMapSchema } from "./config-map.ts";
 import { deploymentSchema } from "./deployment.ts";
 import { endpointSliceSchema } from "./endpoint-slice.ts";
+import { eventSchema } from "./event.ts";
 import { namespaceSchema } from "./namespace.ts";
 import { podSchema } from "./pod.ts";
 import { checkPod } from "./pod-checks.ts";
@@ -121,6 +122,24 @@ export const kubernetesKinds = {
     check: checkEndpointSlice,
     columns: [{ name: "AddressType", path: "addressType" }],
     notYet: ["endpoints[].hints"],
+  }),
+  Event: defineKind({
+    ...core,
+    kind: "Event",
+    plural: "events",
+    singular: "event",
+    shortNames: ["ev"],
+    namespaced: true,
+    schema: eventSchema,
+    check: () => [],
+    columns: [
+      { name: "Last Seen", path: "lastTimestamp" },
+      { name: "Type", path: "type" },
+      { name: "Reason", path: "reason" },
+      { name: "Object", path: "involvedObject.name" },
+      { name: "Message", path: "message" },
+    ],
+    notYet: [],
   }),
   ConfigMap: defineKind({
     ...core,

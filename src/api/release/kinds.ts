@@ -1,4 +1,4 @@
-// The kinds of releases as the registry will know them. They are not in it yet: nothing acts on them.
+// The kinds of releases, a row each.
 
 import { defineKind } from "../kind.ts";
 import { checkFeatureFlag, featureFlagSchema } from "./feature-flag.ts";
