@@ -3,7 +3,7 @@
 
 import { type CompositeTag, type CompositeTags, compositeTags } from "./composite-tags.ts";
 import { type Delta, ExactCounters, type ExactCountersOptions, type Observation } from "./exact-counters.ts";
-import { type ExpandOptions, expandTags } from "./expand-tags.ts";
+import { expandTags, type OwnSide, type PeerOptions } from "./expand-tags.ts";
 import { parseOtlpMetrics } from "./otlp-metrics.ts";
 import type { Labels } from "./point.ts";
 import type { Family } from "./prometheus/family.ts";
@@ -13,7 +13,10 @@ import { coarseSeconds } from "./samples/series.ts";
 import { standardMetricOf } from "./standard-metrics.ts";
 import { Totals } from "./totals.ts";
 
-export interface CollectorOptions extends ExactCountersOptions, SampleStoreOptions, ExpandOptions {}
+export interface CollectorOptions extends ExactCountersOptions, SampleStoreOptions, PeerOptions {
+  /** Who a proxy is, by its id: the labels of its own side. Undefined while it isn't known, and then they are what it says itself. */
+  readonly ownOf?: (source: string) => OwnSide | undefined;
+}
 
 export interface Received {
   /** What the proxy's reports said; one, unless the bytes held several senders'. */
@@ -29,13 +32,15 @@ export class Collector {
   readonly store: SampleStore;
   readonly #counters: ExactCounters;
   readonly #totals = new Totals();
-  readonly #expandOptions: ExpandOptions;
-  readonly #expanded = new Map<string, Labels>();
+  readonly #options: Pick<CollectorOptions, "peerOf" | "ownOf">;
+  /** By the sender's own side, which the pods of a workload have in common, then by series. */
+  readonly #expanded = new Map<string, Map<string, Labels>>();
+  #expandedCount = 0;
 
   constructor(options: CollectorOptions) {
     this.store = new SampleStore(options);
     this.#counters = new ExactCounters(options);
-    this.#expandOptions = options;
+    this.#options = options;
   }
 
   /**
@@ -48,7 +53,7 @@ export class Collector {
     const observations = requests.map(({ points, timeMs, startMs }) => {
       const process = startMs === undefined ? {} : { process: String(startMs), ageMs: timeMs - startMs };
       const observed = this.#counters.observe({ source, ...process, timeMs, receivedMs, isComplete: true, points });
-      const observation = { ...observed, deltas: this.#labelled(observed.deltas), before: this.#labelled(observed.before) };
+      const observation = { ...observed, deltas: this.#labelled(source, observed.deltas), before: this.#labelled(source, observed.before) };
       this.store.record(observation);
       this.#totals.add(source, [...observation.before, ...observation.deltas], receivedMs);
       return observation;
@@ -76,18 +81,32 @@ export class Collector {
   }
 
   /** Only Istio's series, with its labels. */
-  #labelled(deltas: readonly Delta[]): readonly Delta[] {
+  #labelled(source: string, deltas: readonly Delta[]): readonly Delta[] {
+    if (deltas.length === 0) return deltas;
+    const own = this.#options.ownOf?.(source);
+    const known = this.#expandedBy(own);
     return deltas.flatMap((delta) => {
       const metric = standardMetricOf(delta.name);
       if (metric === undefined) return [];
-      const known = this.#expanded.get(delta.key);
-      const labels: Labels = known ?? expandTags(metric, tagsOf(delta.labels), this.#expandOptions);
-      if (known === undefined) {
-        if (this.#expanded.size >= maxExpanded) this.#expanded.clear();
-        this.#expanded.set(delta.key, labels);
+      const before = known.get(delta.key);
+      const labels: Labels = before ?? expandTags(metric, tagsOf(delta.labels), { peerOf: this.#options.peerOf, own });
+      if (before === undefined) {
+        known.set(delta.key, labels);
+        this.#expandedCount += 1;
       }
       return [{ ...delta, labels }];
     });
+  }
+
+  #expandedBy(own: OwnSide | undefined): Map<string, Labels> {
+    if (this.#expandedCount >= maxExpanded) {
+      this.#expanded.clear();
+      this.#expandedCount = 0;
+    }
+    const key = own === undefined ? "" : `${own.workload} ${own.principal}`;
+    const known = this.#expanded.get(key) ?? new Map<string, Labels>();
+    this.#expanded.set(key, known);
+    return known;
   }
 }
 

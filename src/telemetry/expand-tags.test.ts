@@ -140,3 +140,21 @@ test("parts come back as they were, and are literals to Envoy", () => {
     { seed: 5, numRuns: 200 },
   );
 });
+
+test("the sender's own side is who the sender is, whatever its tags say", () => {
+  const own = { workload: joinParts(["web-v1", "shop", "web", "v1", "Kubernetes"]), principal: client };
+  const metric = standardMetricOf("istio_requests_total");
+  if (metric === undefined) throw new Error("istio_requests_total isn't in the table");
+  const sent: CompositeTags = { ...fromClient, source: "forged;shop;forged;v9;Kubernetes", security: `unknown;forged;${server}` };
+  expect(expandTags(metric, sent, { peerOf: () => undefined, own })).toEqual(expected);
+  const plaintext = expandTags(metric, { ...sent, security: "unknown" }, { peerOf: () => undefined, own });
+  expect(plaintext).toMatchObject({ source_workload: "web-v1", source_principal: "unknown", destination_principal: "unknown" });
+  const atServer = { workload: joinParts(["orders-v2", "shop", "orders", "v2", "Kubernetes"]), principal: server };
+  const received: CompositeTags = { traffic: "destination;http", security: `mutual_tls;;${client}`, response: "200;-;-" };
+  expect(expandTags(metric, received, { peerOf: () => undefined, own: atServer })).toMatchObject({
+    destination_workload: "orders-v2",
+    destination_version: "v2",
+    destination_principal: server,
+    source_principal: client,
+  });
+});

@@ -14,19 +14,32 @@ export interface PeerName {
   readonly canonicalName?: string;
 }
 
-export interface ExpandOptions {
+/** The sender's own side of a connection: proxies of a class share their listeners, so it isn't in what they send. */
+export interface OwnSide {
+  /** As the tag `source` or `destination` has it (`joinParts`): workload;namespace;canonical name;canonical revision;cluster;app;version. */
+  readonly workload: string;
+  /** Its SPIFFE ID. */
+  readonly principal: string;
+}
+
+export interface PeerOptions {
   /** Reads the tag `source` at a server: the certificate's DNS SANs as Envoy prints them. Undefined for certificates of others. */
   readonly peerOf: (dnsSans: string) => PeerName | undefined;
 }
 
+export interface ExpandOptions extends PeerOptions {
+  /** Of the proxy that sent the tags, by its connection; unset, the tags say it themselves. */
+  readonly own?: OwnSide | undefined;
+}
+
 /** The labels of one series. What a stranger sent can make values "unknown", never another label's. */
-export function expandTags({ traffic }: StandardMetric, tags: CompositeTags, { peerOf }: ExpandOptions): TrafficLabels {
+export function expandTags({ traffic }: StandardMetric, tags: CompositeTags, { peerOf, own }: ExpandOptions): TrafficLabels {
   const [reporter, protocol, mirrored] = splitParts(tags.traffic ?? "", 3);
   const [policy, ownPrincipal, peerPrincipal] = splitParts(tags.security ?? "", 3);
   const isServer = reporter === "destination";
-  const principals = principalsOf({ isServer, own: ownPrincipal, peer: peerPrincipal });
-  const source = isServer ? peerParts(tags.source, peerOf, principals.source) : workloadParts(tags.source);
-  const destination = workloadParts(tags.destination);
+  const principals = principalsOf({ isServer, own: own?.principal ?? ownPrincipal, peer: peerPrincipal });
+  const source = isServer ? peerParts(tags.source, peerOf, principals.source) : workloadParts(own?.workload ?? tags.source);
+  const destination = workloadParts(isServer ? (own?.workload ?? tags.destination) : tags.destination);
   const [host, name, namespace, port] = splitParts(tags.service ?? "", 4);
   return {
     reporter: known(reporter),
