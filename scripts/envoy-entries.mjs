@@ -145,6 +145,7 @@ export const ENVOY_ENTRIES = [
   "envoy/extensions/formatter/generic_secret/v3/generic_secret.proto",
   "envoy/extensions/formatter/metadata/v3/metadata.proto",
   "envoy/extensions/formatter/req_without_query/v3/req_without_query.proto",
+  "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.proto",
   "envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto",
   "envoy/extensions/http/injected_credentials/generic/v3/generic.proto",
   "envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.proto",
