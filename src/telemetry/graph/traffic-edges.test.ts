@@ -1,7 +1,6 @@
 // Edges from samples of clients and servers.
 
 import { describe, expect, test } from "vitest";
-import type { Edge } from "../../analyze/edges/edge.ts";
 import { type CompositeTags, joinParts } from "../composite-tags.ts";
 import type { Delta } from "../exact-counters.ts";
 import { expandTags } from "../expand-tags.ts";
@@ -9,7 +8,8 @@ import type { Labels } from "../point.ts";
 import { SampleStore } from "../samples/sample-store.ts";
 import { type StandardMetricName, standardMetricOf } from "../standard-metrics.ts";
 import { outcomeOf } from "./outcome.ts";
-import { type TrafficEdge, trafficEdges } from "./traffic-edges.ts";
+import type { TrafficEdge } from "./traffic-edge.ts";
+import { EdgeTable, trafficEdges } from "./traffic-edges.ts";
 
 const [web, orders] = ["spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/orders"];
 const services = new Set(["orders.shop.svc.cluster.local"]);
@@ -70,11 +70,12 @@ test("both ends counted: one edge, with the client's numbers", () => {
       requestsPerSecond: 10,
       failed: 5,
       failedShare: 0.05,
-      latency: { p50: expect.closeTo(9.09, 2), p90: expect.closeTo(80, 5), p99: expect.closeTo(98, 5) },
+      latency: { p50: expect.closeTo(9.09, 2), p95: expect.closeTo(90, 5), p99: expect.closeTo(98, 5) },
       connections: 0,
       bytesReceivedPerSecond: 0,
       bytesSentPerSecond: 0,
-      live: true,
+      state: "live",
+      seconds: 10,
       missing: 0,
     },
   ]);
@@ -83,7 +84,7 @@ test("both ends counted: one edge, with the client's numbers", () => {
 test("a caller without a proxy is known by the server only", () => {
   const stranger = { ...server, security: `none;${orders};` };
   expect(edges([counted(client, 9)], [counted(server, 9), counted(stranger, 4)])).toMatchObject([
-    { from: { name: "(unknown)", kind: "unknown" }, reporter: "destination", requests: 4, encryption: "none" },
+    { from: { name: "(no sidecar)", kind: "unknown" }, reporter: "destination", requests: 4, encryption: "none" },
     { from: { name: "shop/web" }, reporter: "source", requests: 9, encryption: "mtls" },
   ]);
 });
@@ -127,7 +128,7 @@ test("TCP has connections and bytes, no requests", () => {
     bytesReceivedPerSecond: 50,
     bytesSentPerSecond: 90,
     requests: 0,
-    live: true,
+    state: "live",
   });
   expect([edge?.failedShare, edge?.latency]).toEqual([undefined, undefined]);
 });
@@ -136,14 +137,83 @@ test("an edge that carried nothing in the window is there, not live", () => {
   const store = new SampleStore();
   store.record({ kind: "next", source: "a", fromMs: nowMs, toMs: nowMs + 1000, deltas: [counted(client, 9)] });
   const later = trafficEdges(store, { fromMs: nowMs + 60_000, toMs: nowMs + 70_000, gateways: new Set(), services });
-  expect(later).toMatchObject([{ live: false, requests: 0, encryption: "mtls", missing: 10 }]);
+  expect(later).toMatchObject([{ state: "gap", requests: 0, requestsPerSecond: undefined, encryption: "mtls", missing: 10 }]);
 });
 
-test("it fits where edges from admin interfaces are read", () => {
-  const [edge] = edges([counted(client, 1)]);
-  if (edge === undefined) throw new Error("no edge");
-  const fitting: Omit<Edge, "active"> & { readonly requestsPerSecond: number; readonly live: boolean } = edge;
-  expect(fitting.live).toBe(true);
+test("a proxy that reports nothing but that it lives makes an idle edge, not a gap", () => {
+  expect(edges([counted(client, 0)])).toMatchObject([{ state: "idle", requestsPerSecond: 0, failedShare: undefined, missing: 0 }]);
+});
+
+describe("plaintext that a server got", () => {
+  const plain = { ...client, security: "" };
+  const stranger = { ...server, security: `none;${orders};` };
+
+  test("is no other caller's when clients say that they sent it, retried or a second apart", () => {
+    const tries = { ...stranger, response: "503;-" };
+    expect(edges([counted(plain, 100)], [counted(stranger, 109), counted(tries, 50)])).toMatchObject([
+      { from: { name: "shop/web" }, requests: 100, encryption: "none" },
+    ]);
+  });
+
+  test("is another caller's where it is more", () => {
+    expect(edges([counted(plain, 100)], [counted(stranger, 160)])).toMatchObject([
+      { from: { name: "(no sidecar)" }, requests: 60, requestsPerSecond: 6 },
+      { from: { name: "shop/web" }, requests: 100 },
+    ]);
+  });
+});
+
+describe("hosts that nobody declared", () => {
+  test.each([
+    ["PassthroughCluster", "(unknown hosts)"],
+    ["BlackHoleCluster", "(blocked hosts)"],
+  ])("%s", (name, shown) => {
+    const unknown = { ...client, destination: "", service: `;${name};;`, security: `;${web};` };
+    expect(edges([counted(unknown, 2)])).toMatchObject([{ to: { name: shown, kind: "unknown" }, service: name, requests: 2 }]);
+  });
+});
+
+test("where the client's proxy is silent the server's numbers stand", () => {
+  const store = new SampleStore();
+  store.record({ kind: "next", source: "web", fromMs: nowMs, toMs: nowMs + 1000, deltas: [counted(client, 9)] });
+  const later = nowMs + 60_000;
+  for (let second = 0; second < 10; second += 1) {
+    const fromMs = later + second * 1000;
+    store.record({ kind: "next", source: "orders", fromMs, toMs: fromMs + 1000, deltas: [counted(server, 2)] });
+  }
+  const asked = { fromMs: later, toMs: later + 10_000, gateways: new Set<string>(), services };
+  expect(trafficEdges(store, asked)).toMatchObject([{ reporter: "destination", requests: 20, requestsPerSecond: 2 }]);
+});
+
+test("a proxy that reports a second later than others makes no rate smaller", () => {
+  const store = new SampleStore();
+  const deltas = [counted(client, 10)];
+  for (let second = 0; second < 10; second += 1) {
+    const fromMs = nowMs + second * 1000;
+    store.record({ kind: "next", source: "a", fromMs, toMs: fromMs + 1000, deltas });
+    if (second < 9) store.record({ kind: "next", source: "b", fromMs, toMs: fromMs + 1000, deltas });
+  }
+  const asked = { fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set<string>(), services };
+  expect(trafficEdges(store, asked)).toMatchObject([{ requests: 190, requestsPerSecond: 20, missing: 0 }]);
+});
+
+test("asked again, the table is the same as one made anew; what expired is gone", () => {
+  const store = new SampleStore();
+  const table = new EdgeTable(store);
+  const asked = (seconds: number) => ({
+    fromMs: nowMs + seconds * 1000,
+    toMs: nowMs + (seconds + 10) * 1000,
+    gateways: new Set<string>(),
+    services,
+  });
+  for (let second = 0; second < 30; second += 1) {
+    const fromMs = nowMs + second * 1000;
+    const caller = { ...client, source: `web-${second % 7};shop;web;v1;Kubernetes` };
+    store.record({ kind: "next", source: `proxy-${second % 3}`, fromMs, toMs: fromMs + 1000, deltas: [counted(caller, second)] });
+    expect(table.edges(asked(second - 9))).toEqual(trafficEdges(store, asked(second - 9)));
+  }
+  store.expire(nowMs + 7 * 3_600_000);
+  expect(table.edges(asked(20))).toEqual([]);
 });
 
 describe("how requests end", () => {

@@ -1,65 +1,21 @@
-// Samples of a window → who called whom: the graph's edges. Pure. Ends, ports, protocols and encryption are as in src/analyze/edges, which reads
-// them from admin interfaces today; counts are of the window, not since the proxies started.
+// Samples of a window → who called whom: the graph's edges. Which row a series belongs to is worked out once; a window then only adds numbers up, so
+// that thousands of edges can be asked for every second. Pure but for that memory.
 
 import type { Labels } from "../point.ts";
-import type { SampleStore } from "../samples/sample-store.ts";
-import { mergedDistribution, quantileOf, type WindowRow, windowOf } from "../samples/window.ts";
+import type { Column } from "../samples/column.ts";
+import type { SampleStore, StoredSource } from "../samples/sample-store.ts";
+import type { Series } from "../samples/series.ts";
+import { newestOf, type Range, rangeOf, sumIn } from "../samples/window.ts";
 import { unknownValue } from "../standard-metrics.ts";
-import { outcomeOf } from "./outcome.ts";
+import { type EdgeNames, EdgeRow, type Part, type SourceSeconds, type Travelled, travelledOf } from "./edge-row.ts";
+import { compareEdges, type TrafficEdge } from "./traffic-edge.ts";
 
-export interface TrafficEnd {
-  /** "shop/web": namespace and workload; a host where no workload is known; "(unknown)". */
-  readonly name: string;
-  readonly kind: "workload" | "gateway" | "external" | "unknown";
-  /** SPIFFE ID that it showed. */
-  readonly identity?: string;
-}
-
-export interface TrafficEdge {
-  readonly from: TrafficEnd;
-  readonly to: TrafficEnd;
-  /** Of the destination; "unknown" without a version label. */
-  readonly version: string;
-  /** Host of the service that was called, or "unknown". */
-  readonly service: string;
-  /** Of the service; 0 when it isn't known. */
-  readonly port: number;
-  /** http, grpc or tcp. */
-  readonly protocol: string;
-  /** unknown: no connection was made. */
-  readonly encryption: "mtls" | "none" | "partly" | "unknown";
-  /** Copies of requests: edges of their own. */
-  readonly mirrored: boolean;
-  /** Whose numbers these are: the client's see refused connections and timeouts, the server's are for callers without a proxy. */
-  readonly reporter: "source" | "destination";
-  readonly requests: number;
-  readonly requestsPerSecond: number;
-  readonly failed: number;
-  /** 0..1; undefined without a request. */
-  readonly failedShare: number | undefined;
-  /** In milliseconds; undefined without a request. */
-  readonly latency: { readonly p50: number; readonly p90: number; readonly p99: number } | undefined;
-  /** TCP connections that were opened. */
-  readonly connections: number;
-  /** Bodies of requests, or TCP from the client. */
-  readonly bytesReceivedPerSecond: number;
-  /** Bodies of responses, or TCP to the client. */
-  readonly bytesSentPerSecond: number;
-  /** Something happened in the window. */
-  readonly live: boolean;
-  /** Proxy-seconds of the window that nobody reported. */
-  readonly missing: number;
-}
-
-export interface TrafficEdgesOptions {
+export interface TrafficEdgesOptions extends EdgeNames {
   readonly fromMs: number;
   readonly toMs: number;
-  /** "istio-system/ingress": workloads that are gateways. */
-  readonly gateways: ReadonlySet<string>;
-  /** Hosts of the mesh's own services: calls that reached none of their pods aren't calls to the world outside. */
-  readonly services: ReadonlySet<string>;
 }
 
+/** What tells edges apart. */
 const edgeLabels = [
   "reporter",
   "source_workload",
@@ -68,183 +24,167 @@ const edgeLabels = [
   "destination_workload_namespace",
   "destination_version",
   "destination_service",
+  "destination_service_name",
   "destination_port",
   "request_protocol",
   "mirrored",
 ] as const;
 
-const detailLabels = ["source_principal", "destination_principal", "connection_security_policy"] as const;
+const parts: readonly (readonly [string, Part])[] = [
+  ["istio_requests_total", "requests"],
+  ["istio_request_duration_milliseconds", "latency"],
+  ["istio_request_bytes", "received"],
+  ["istio_response_bytes", "sent"],
+  ["istio_tcp_connections_opened_total", "connections"],
+  ["istio_tcp_received_bytes_total", "received"],
+  ["istio_tcp_sent_bytes_total", "sent"],
+];
+
+/** Proxies report about once a second, not at the same moment: this much at a window's end isn't missing yet. */
+const lateSeconds = 2;
+
+interface Known {
+  readonly row: EdgeRow;
+  readonly travelled: Travelled;
+}
 
 /** Every edge that was ever counted, sorted; the client's numbers where both ends counted. */
 export function trafficEdges(store: SampleStore, options: TrafficEdgesOptions): readonly TrafficEdge[] {
-  const { fromMs, toMs } = options;
-  const query = { by: edgeLabels, match: { mirrored: () => true }, fromMs, toMs };
-  const rows = (name: string, more: readonly string[] = []) => windowOf(store, { ...query, name, by: [...edgeLabels, ...more] });
-  const totals = (name: string) => windowOf(store, { ...query, name, onlyTotals: true });
-  const table = new Map<string, Gathered>();
-  const gather = (row: WindowRow): Gathered => {
-    const key = JSON.stringify(edgeLabels.map((label) => row.group[label] ?? ""));
-    const known = table.get(key) ?? new Gathered(row.group);
-    table.set(key, known);
-    return known;
-  };
-  for (const row of rows("istio_requests_total", [...detailLabels, "response_code", "grpc_response_status", "response_flags"])) {
-    gather(row).addRequests(row);
-  }
-  for (const row of rows("istio_request_duration_milliseconds")) gather(row).addLatency(row);
-  for (const row of totals("istio_request_bytes")) gather(row).received += row.sum;
-  for (const row of totals("istio_response_bytes")) gather(row).sent += row.sum;
-  for (const row of rows("istio_tcp_connections_opened_total", detailLabels)) gather(row).addConnections(row);
-  for (const row of totals("istio_tcp_received_bytes_total")) gather(row).received += row.sum;
-  for (const row of totals("istio_tcp_sent_bytes_total")) gather(row).sent += row.sum;
-  return preferred([...table.values()].map((gathered) => gathered.edge(options))).toSorted(compareEdges);
+  return new EdgeTable(store).edges(options);
 }
 
-/** The clients' edges, and of the servers' those that no client has. */
-function preferred(edges: readonly TrafficEdge[]): readonly TrafficEdge[] {
-  const fromClients = new Set(edges.filter(({ reporter }) => reporter === "source").map(edgeKey));
-  return edges.filter((edge) => edge.reporter === "source" || !fromClients.has(edgeKey(edge)));
-}
+/** The edges of a store, asked again and again. */
+export class EdgeTable {
+  readonly #store: SampleStore;
+  readonly #rows = new Map<string, EdgeRow>();
+  #known = new WeakMap<Series, Known>();
+  #window = 0;
 
-/** Names an edge among others; a server doesn't know by which of its names it was called. */
-export function edgeKey({ from, to, version, port, protocol, mirrored }: TrafficEdge): string {
-  return JSON.stringify([from.name, to.name, version, port, protocol, mirrored]);
-}
-
-function compareEdges(a: TrafficEdge, b: TrafficEdge): number {
-  const [one, other] = [`${edgeKey(a)}${a.service}`, `${edgeKey(b)}${b.service}`];
-  return one < other ? -1 : one > other ? 1 : 0;
-}
-
-/** What is known of one edge while rows come in. */
-class Gathered {
-  received = 0;
-  sent = 0;
-  readonly #labels: Labels;
-  #requests = 0;
-  #failed = 0;
-  #connections = 0;
-  #encrypted = 0;
-  #plain = 0;
-  #hasPlain = false;
-  #seconds = 0;
-  #missing = 0;
-  #principals: { source: string; destination: string } | undefined;
-  #latency: WindowRow["distribution"];
-
-  constructor(labels: Labels) {
-    this.#labels = labels;
+  constructor(store: SampleStore) {
+    this.#store = store;
   }
 
-  addRequests(row: WindowRow): void {
-    this.#requests += row.sum;
-    if (outcomeOf(row.group) === "failed") this.#failed += row.sum;
-    this.#see(row);
+  /** As trafficEdges. */
+  edges(options: TrafficEdgesOptions): readonly TrafficEdge[] {
+    this.#window += 1;
+    const newest = newestOf(this.#store);
+    const range = rangeOf(this.#store, newest, options);
+    for (const source of this.#store.sources()) this.#addSource(source, range, newest);
+    for (const [key, row] of this.#rows) if (row.window !== this.#window) this.#rows.delete(key);
+    return preferred([...this.#rows.values()], options).toSorted(compareEdges);
   }
 
-  addConnections(row: WindowRow): void {
-    this.#connections += row.sum;
-    this.#see(row);
-  }
-
-  addLatency({ distribution }: WindowRow): void {
-    if (distribution === undefined) return;
-    this.#latency = this.#latency === undefined ? distribution : (mergedDistribution(this.#latency, distribution) ?? this.#latency);
-  }
-
-  edge({ gateways, services }: TrafficEdgesOptions): TrafficEdge {
-    const labels = this.#labels;
-    const seconds = Math.max(1, this.#seconds);
-    const encryption = this.#encryption();
-    const host = labels["destination_service"] ?? unknownValue;
-    const principals = encryption === "mtls" ? this.#principals : undefined;
-    return {
-      from: endOf({
-        namespace: labels["source_workload_namespace"],
-        workload: labels["source_workload"],
-        identity: principals?.source,
-        gateways,
-      }),
-      to: endOf({
-        namespace: labels["destination_workload_namespace"],
-        workload: labels["destination_workload"],
-        identity: principals?.destination,
-        gateways,
-        host,
-        isOutside: !services.has(host),
-      }),
-      version: labels["destination_version"] ?? unknownValue,
-      service: host,
-      port: Number(labels["destination_port"] ?? 0),
-      protocol: labels["request_protocol"] ?? unknownValue,
-      encryption,
-      mirrored: labels["mirrored"] === "true",
-      reporter: labels["reporter"] === "destination" ? "destination" : "source",
-      requests: this.#requests,
-      requestsPerSecond: this.#requests / seconds,
-      failed: this.#failed,
-      failedShare: this.#requests === 0 ? undefined : this.#failed / this.#requests,
-      latency: latencyOf(this.#latency),
-      connections: this.#connections,
-      bytesReceivedPerSecond: this.received / seconds,
-      bytesSentPerSecond: this.sent / seconds,
-      live: this.#requests > 0 || this.#connections > 0 || this.received > 0 || this.sent > 0,
-      missing: this.#missing,
-    };
-  }
-
-  #encryption(): TrafficEdge["encryption"] {
-    if (this.#encrypted > 0) return this.#plain === 0 ? "mtls" : "partly";
-    return this.#hasPlain ? "none" : "unknown";
-  }
-
-  /** A server knows by its policy whether the connection was mutual TLS, a client by the name that the server showed. */
-  #see({ group, sum, seconds, missing }: WindowRow): void {
-    const { source_principal: source = unknownValue, destination_principal: destination = unknownValue } = group;
-    const isServer = group["reporter"] === "destination";
-    const isEncrypted = isServer ? group["connection_security_policy"] === "mutual_tls" : destination !== unknownValue;
-    // Where nothing was counted in the window, the series themselves still tell.
-    if (isEncrypted) this.#encrypted += Math.max(sum, Number.MIN_VALUE);
-    else if (!isFailedBefore(group)) {
-      this.#hasPlain = true;
-      this.#plain += sum;
+  #addSource(source: StoredSource, range: Range, newest: number): void {
+    const window = source.coverage.window(range.from, range.to);
+    const seconds = secondsOf(source, { range, newest, seconds: window.seconds });
+    const sumOf = (column: Column) => sumIn(column, range, window);
+    for (const [name, part] of parts) {
+      for (const series of source.byName.get(name) ?? []) {
+        const { row, travelled } = this.#knownOf(series);
+        if (row.window !== this.#window) row.begin(this.#window);
+        row.addProxy(seconds);
+        const isSilent = series.lastSecond < range.from;
+        if (part === "latency") {
+          const distribution = isSilent ? undefined : series.distribution(range.resolution, sumOf);
+          if (distribution !== undefined) row.addLatency(distribution);
+          continue;
+        }
+        const value = isSilent ? 0 : series.total(range.resolution, sumOf);
+        if (part === "requests" || part === "connections") row.addCount(part, value, { labels: series.labels, travelled });
+        else row.addBytes(part, value);
+      }
     }
-    if (isEncrypted) this.#principals ??= { source, destination };
-    this.#seconds = Math.max(this.#seconds, seconds);
-    this.#missing = Math.max(this.#missing, missing);
+  }
+
+  #knownOf(series: Series): Known {
+    const known = this.#known.get(series);
+    // A row that went while its series stayed silent would miss in the table.
+    if (known !== undefined && (known.row.window === this.#window || known.row.window === this.#window - 1)) return known;
+    const { labels } = series;
+    const key = JSON.stringify(edgeLabels.map((label) => labelOf(labels, label)));
+    const row = this.#rows.get(key) ?? new EdgeRow(labels);
+    this.#rows.set(key, row);
+    const fresh = { row, travelled: travelledOf(labels) };
+    this.#known.set(series, fresh);
+    return fresh;
   }
 }
 
-/** No connection to a server was made: nothing says how it would have travelled. */
-function isFailedBefore(group: Labels): boolean {
-  const flags = (group["response_flags"] ?? "").split(",");
-  return ["UF", "UH", "NR", "NC", "UO", "DC"].some((flag) => flags.includes(flag));
+function labelOf(labels: Labels, label: string): string {
+  return Object.hasOwn(labels, label) ? (labels[label] ?? "") : "";
 }
 
-interface EndParts {
-  readonly namespace: string | undefined;
-  readonly workload: string | undefined;
-  readonly identity: string | undefined;
-  readonly gateways: ReadonlySet<string>;
-  /** Of the service; destinations only. */
-  readonly host?: string;
-  readonly isOutside?: boolean;
+interface SecondsParts {
+  readonly range: Range;
+  readonly newest: number;
+  readonly seconds: Uint8Array;
 }
 
-function endOf(parts: EndParts): TrafficEnd {
-  const { namespace = unknownValue, workload = unknownValue, identity, gateways, host = unknownValue, isOutside = true } = parts;
-  const shown = identity === undefined || identity === unknownValue ? {} : { identity };
-  if (workload === unknownValue) {
-    return host === unknownValue
-      ? { name: "(unknown)", kind: "unknown", ...shown }
-      : { name: host, kind: isOutside ? "external" : "unknown", ...shown };
+function secondsOf({ id, coverage, endedSecond }: StoredSource, { range, newest, seconds }: SecondsParts): SourceSeconds {
+  const { from, to } = range;
+  const end = Math.min(to, (endedSecond ?? to) + 1);
+  const isLate = endedSecond === undefined && newest - coverage.last <= lateSeconds;
+  let [known, missing, late] = [0, 0, 0];
+  for (const [index, second] of seconds.entries()) {
+    if (second === 1) known += 1;
+    else if (from + index < coverage.first || from + index >= end) continue;
+    else if (isLate && from + index > coverage.last && from + index <= coverage.last + lateSeconds) late += 1;
+    else missing += 1;
   }
-  const name = `${namespace}/${workload}`;
-  return { name, kind: gateways.has(name) ? "gateway" : "workload", ...shown };
+  return { id, seconds, known, missing, late };
 }
 
-function latencyOf(distribution: WindowRow["distribution"]): TrafficEdge["latency"] {
-  if (distribution === undefined) return undefined;
-  const [p50, p90, p99] = [0.5, 0.9, 0.99].map((q) => quantileOf(distribution, q));
-  return p50 === undefined || p90 === undefined || p99 === undefined ? undefined : { p50, p90, p99 };
+/**
+ * The clients' edges, and of the servers' those that no client tells of. A caller with a certificate has a proxy, whose numbers are better, unless
+ * nobody has its report. What a server got in plaintext may be from a proxy that doesn't encrypt, which the server can't know: what clients
+ * say that they sent it in plaintext is taken off.
+ */
+function preferred(rows: readonly EdgeRow[], options: TrafficEdgesOptions): readonly TrafficEdge[] {
+  const edges = rows.map((row) => ({ row, edge: row.edge(options) }));
+  const byClients = edges.filter(({ edge }) => edge.reporter === "source");
+  const byServers = edges.filter(({ edge }) => edge.reporter === "destination");
+  const reported = (list: typeof edges) => new Set(list.filter(({ edge }) => edge.state !== "gap").map(({ edge }) => pairOf(edge)));
+  const [fromClients, fromServers] = [reported(byClients), reported(byServers)];
+  const isServersTurn = (pair: string) => fromServers.has(pair) && !fromClients.has(pair);
+  const clients = byClients.map(({ edge }) => edge).filter((edge) => !isServersTurn(pairOf(edge)));
+  const told = new Set(clients.map(pairOf));
+  const sentPlain = plaintextOf(byClients);
+  const servers = byServers.flatMap(({ row, edge }) => {
+    if (told.has(pairOf(edge))) return [];
+    const sent = isUnnamedPlain(row, edge) ? sentPlain.get(placeOf(edge)) : undefined;
+    if (sent === undefined) return [edge];
+    // Both ends report once a second, not together: as much as comes in that time may be of the same requests.
+    const isMore = row.answered - sent.answered > (lateSeconds * sent.answered) / sent.seconds;
+    return isMore ? [row.edge(options, sent.answered)] : [];
+  });
+  return [...clients, ...servers];
+}
+
+interface SentPlain {
+  readonly answered: number;
+  readonly seconds: number;
+}
+
+/** What clients sent in plaintext, by destination and protocol. */
+function plaintextOf(clients: readonly { readonly row: EdgeRow; readonly edge: TrafficEdge }[]): ReadonlyMap<string, SentPlain> {
+  const sums = new Map<string, SentPlain>();
+  for (const { row, edge } of clients) {
+    if (!row.isPlain) continue;
+    const { answered = 0, seconds = 1 } = sums.get(placeOf(edge)) ?? {};
+    sums.set(placeOf(edge), { answered: answered + row.answered, seconds: Math.max(seconds, edge.seconds) });
+  }
+  return sums;
+}
+
+/** Clients don't count the copies that they send. */
+function isUnnamedPlain(row: EdgeRow, { encryption, mirrored }: TrafficEdge): boolean {
+  return !mirrored && encryption !== "mtls" && (row.labels["source_workload"] ?? unknownValue) === unknownValue;
+}
+
+function placeOf({ to, protocol }: TrafficEdge): string {
+  return JSON.stringify([to.name, protocol]);
+}
+
+function pairOf({ from, to, mirrored }: TrafficEdge): string {
+  return JSON.stringify([from.name, to.name, mirrored]);
 }

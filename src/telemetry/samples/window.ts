@@ -82,19 +82,22 @@ function rowsOf(selection: readonly Selected[], range: Range, onlyTotals = false
   return [...rows].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row.result());
 }
 
-interface Range {
+/** Seconds since the epoch, from `from` to before `to`. */
+export interface Range {
   readonly from: number;
   readonly to: number;
   readonly resolution: Resolution;
 }
 
-function newestOf(store: SampleStore): number {
+/** The newest second that any proxy covers; -Infinity before the first report. */
+export function newestOf(store: SampleStore): number {
   let newest = Number.NEGATIVE_INFINITY;
   for (const { coverage } of store.sources()) newest = Math.max(newest, coverage.last);
   return newest;
 }
 
-function rangeOf(store: SampleStore, newest: number, { fromMs, toMs }: Pick<WindowQuery, "fromMs" | "toMs">): Range {
+/** The seconds of a window, and how finely they are still kept. */
+export function rangeOf(store: SampleStore, newest: number, { fromMs, toMs }: Pick<WindowQuery, "fromMs" | "toMs">): Range {
   const from = Math.round(fromMs / 1000);
   const to = Math.max(from, Math.round(toMs / 1000));
   if (newest - from < fineSeconds) return { from, to, resolution: "fine" };
@@ -102,7 +105,8 @@ function rangeOf(store: SampleStore, newest: number, { fromMs, toMs }: Pick<Wind
   return { from: start, to: Math.max(start, Math.ceil(to / coarseSlotSeconds) * coarseSlotSeconds), resolution: "coarse" };
 }
 
-function sumIn(column: Column, { from, to, resolution }: Range, { cuts }: CoverageWindow): number {
+/** What a column holds of a range, cut where a report covers more than it. */
+export function sumIn(column: Column, { from, to, resolution }: Range, { cuts }: CoverageWindow): number {
   // Spans that are cut lie in one coarse slot of many: too little to matter there.
   if (resolution === "coarse") return column.sum(from / coarseSlotSeconds, to / coarseSlotSeconds);
   return cuts.reduce(

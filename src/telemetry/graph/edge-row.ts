@@ -1,0 +1,233 @@
+// What the series of one edge add up to in one window: filled series by series, emptied for the next window. A part of traffic-edges.ts.
+
+import type { Distribution, Labels } from "../point.ts";
+import { mergedDistribution, quantileOf } from "../samples/window.ts";
+import { unknownValue } from "../standard-metrics.ts";
+import { outcomeOf } from "./outcome.ts";
+import { endNames, type TrafficEdge, type TrafficEnd } from "./traffic-edge.ts";
+
+/** Which sum of an edge a series belongs to. */
+export type Part = "requests" | "latency" | "received" | "sent" | "connections";
+
+/** How the proxy of a series says that connections travelled; undefined: no connection was made. */
+export type Travelled = { readonly source: string; readonly destination: string } | "plain" | undefined;
+
+/** The seconds of one proxy in a window. */
+export interface SourceSeconds {
+  readonly id: string;
+  /** 1 for each that is known. */
+  readonly seconds: Uint8Array;
+  readonly known: number;
+  readonly missing: number;
+  /** Seconds at the window's end that it is about to report. */
+  readonly late: number;
+}
+
+export interface EdgeNames {
+  /** "istio-system/ingress": workloads that are gateways. */
+  readonly gateways: ReadonlySet<string>;
+  /** Hosts of the mesh's own services: calls that reached none of their pods aren't calls to the world outside. */
+  readonly services: ReadonlySet<string>;
+}
+
+export class EdgeRow {
+  /** Window that its numbers are of; whoever fills it begins a new one with `begin`. */
+  window = -1;
+  readonly labels: Labels;
+  #requests = 0;
+  #failed = 0;
+  #answered = 0;
+  #connections = 0;
+  #received = 0;
+  #sent = 0;
+  #encrypted = 0;
+  #plain = 0;
+  #hasEncrypted = false;
+  #hasPlain = false;
+  #principals: { readonly source: string; readonly destination: string } | undefined;
+  #latency: Distribution | undefined;
+  #seconds: Uint8Array | undefined;
+  #isShared = true;
+  #known = 0;
+  #missing = 0;
+  #late = 0;
+  #proxies = 0;
+  #lastProxy = "";
+
+  constructor(labels: Labels) {
+    this.labels = labels;
+  }
+
+  begin(window: number): void {
+    this.window = window;
+    this.#requests = this.#failed = this.#answered = this.#connections = this.#received = this.#sent = 0;
+    this.#encrypted = this.#plain = this.#known = this.#missing = this.#late = this.#proxies = 0;
+    this.#hasEncrypted = this.#hasPlain = false;
+    this.#principals = this.#latency = this.#seconds = undefined;
+    this.#isShared = true;
+    this.#lastProxy = "";
+  }
+
+  /** Series of one proxy come one after another. */
+  addProxy({ id, seconds, known, missing, late }: SourceSeconds): void {
+    if (this.#proxies > 0 && this.#lastProxy === id) return;
+    this.#lastProxy = id;
+    this.#proxies += 1;
+    this.#missing += missing;
+    this.#late += late;
+    if (this.#seconds === undefined) {
+      this.#seconds = seconds;
+      this.#known = known;
+      return;
+    }
+    if (this.#known === seconds.length || known === 0) return;
+    const union = this.#isShared ? this.#seconds.slice() : this.#seconds;
+    this.#isShared = false;
+    for (const [index, second] of seconds.entries()) if (second === 1) union[index] = 1;
+    this.#seconds = union;
+    this.#known = union.reduce((sum, second) => sum + second, 0);
+  }
+
+  /** Requests or connections; where nothing was counted, the series itself still tells how they travelled. */
+  addCount(
+    part: "requests" | "connections",
+    value: number,
+    { labels, travelled }: { readonly labels: Labels; readonly travelled: Travelled },
+  ) {
+    if (part === "connections") this.#connections += value;
+    else {
+      const outcome = outcomeOf(labels);
+      this.#requests += value;
+      if (outcome === "failed") this.#failed += value;
+      if (outcome === "ok" || outcome === "refused") this.#answered += value;
+    }
+    if (travelled === undefined) return;
+    if (travelled === "plain") {
+      this.#hasPlain = true;
+      this.#plain += value;
+      return;
+    }
+    this.#hasEncrypted = true;
+    this.#encrypted += value;
+    const known = this.#principals;
+    if (known === undefined || travelled.source + travelled.destination < known.source + known.destination) this.#principals = travelled;
+  }
+
+  addBytes(part: "received" | "sent", value: number): void {
+    if (part === "received") this.#received += value;
+    else this.#sent += value;
+  }
+
+  addLatency(distribution: Distribution): void {
+    this.#latency = this.#latency === undefined ? distribution : (mergedDistribution(this.#latency, distribution) ?? this.#latency);
+  }
+
+  /** Requests with an answer that isn't the server's fault, or connections: how often a client and its server both saw it, retries or not. */
+  get answered(): number {
+    return this.#answered + this.#connections;
+  }
+
+  get isPlain(): boolean {
+    return this.#hasPlain;
+  }
+
+  /** @param without - requests and connections of it that are told of elsewhere. */
+  edge(names: EdgeNames, without = 0): TrafficEdge {
+    const { labels } = this;
+    const seconds = this.#known === 0 ? undefined : Math.max(1, this.#known - this.#late / Math.max(1, this.#proxies));
+    const per = (value: number) => (seconds === undefined ? undefined : value / seconds);
+    const requests = Math.max(0, this.#requests - (this.#requests > 0 ? without : 0));
+    const connections = Math.max(0, this.#connections - (this.#requests > 0 ? 0 : without));
+    const isLive = requests > 0 || connections > 0 || this.#received > 0 || this.#sent > 0;
+    const encryption = this.#encryption();
+    const principals = encryption === "mtls" ? this.#principals : undefined;
+    const failed = Math.min(this.#failed, requests);
+    return {
+      from: callerOf(labels, names, principals?.source),
+      to: serverOf(labels, names, principals?.destination),
+      version: labels["destination_version"] ?? unknownValue,
+      service: serviceIn(labels),
+      port: Number(labels["destination_port"] ?? 0),
+      protocol: labels["request_protocol"] ?? unknownValue,
+      encryption,
+      mirrored: labels["mirrored"] === "true",
+      reporter: labels["reporter"] === "destination" ? "destination" : "source",
+      requests,
+      requestsPerSecond: per(requests),
+      failed,
+      failedShare: requests === 0 ? undefined : failed / requests,
+      latency: this.#latency === undefined ? undefined : latencyOf(this.#latency),
+      connections,
+      bytesReceivedPerSecond: per(this.#received),
+      bytesSentPerSecond: per(this.#sent),
+      state: isLive ? "live" : seconds === undefined ? "gap" : "idle",
+      seconds: this.#known,
+      missing: this.#missing,
+    };
+  }
+
+  #encryption(): TrafficEdge["encryption"] {
+    if (!this.#hasEncrypted) return this.#hasPlain ? "none" : "unknown";
+    // Where both kinds are known and one of them carried nothing in the window, the other one says how it travels now.
+    if (!this.#hasPlain || (this.#plain === 0 && this.#encrypted > 0)) return "mtls";
+    return this.#encrypted === 0 && this.#plain > 0 ? "none" : "partly";
+  }
+}
+
+/** A server knows by its policy whether the connection was mutual TLS, a client by the name that the server showed. */
+export function travelledOf(labels: Labels): Travelled {
+  const { source_principal: source = unknownValue, destination_principal: destination = unknownValue } = labels;
+  const isServer = labels["reporter"] === "destination";
+  const isEncrypted = isServer ? labels["connection_security_policy"] === "mutual_tls" : destination !== unknownValue;
+  if (isEncrypted) return { source, destination };
+  return isBeforeConnection(labels) ? undefined : "plain";
+}
+
+/** No connection to a server was made: nothing says how it would have travelled. */
+function isBeforeConnection(labels: Labels): boolean {
+  const flags = (labels["response_flags"] ?? "").split(",");
+  return ["UF", "UH", "NR", "NC", "UO", "DC"].some((flag) => flags.includes(flag));
+}
+
+/** Istio writes these into the service's name and leaves its host unknown. */
+const hostless: Readonly<Record<string, string>> = {
+  PassthroughCluster: endNames.unknownHosts,
+  InboundPassthroughCluster: endNames.noDestination,
+  BlackHoleCluster: endNames.blockedHosts,
+};
+
+/** The host that was called, or the name that stands for hosts which nobody declared. */
+function serviceIn({ destination_service: host = unknownValue, destination_service_name: name = unknownValue }: Labels): string {
+  return Object.hasOwn(hostless, name) ? name : host;
+}
+
+function callerOf(labels: Labels, { gateways }: EdgeNames, identity: string | undefined): TrafficEnd {
+  const { source_workload_namespace: namespace = unknownValue, source_workload: workload = unknownValue } = labels;
+  if (workload !== unknownValue) return workloadEnd(`${namespace}/${workload}`, gateways, identity);
+  // A certificate of somebody whom no workload is known for: the identity is all there is.
+  const name = identity === undefined || identity === unknownValue ? endNames.noSidecar : identity;
+  return { name, kind: "unknown", ...shown(identity) };
+}
+
+function serverOf(labels: Labels, { gateways, services }: EdgeNames, identity: string | undefined): TrafficEnd {
+  const { destination_workload_namespace: namespace = unknownValue, destination_workload: workload = unknownValue } = labels;
+  if (workload !== unknownValue) return workloadEnd(`${namespace}/${workload}`, gateways, identity);
+  const host = serviceIn(labels);
+  const stand = Object.hasOwn(hostless, host) ? hostless[host] : undefined;
+  if (stand !== undefined) return { name: stand, kind: "unknown", ...shown(identity) };
+  if (host === unknownValue) return { name: endNames.noDestination, kind: "unknown", ...shown(identity) };
+  return { name: host, kind: services.has(host) ? "unknown" : "external", ...shown(identity) };
+}
+
+function workloadEnd(name: string, gateways: ReadonlySet<string>, identity: string | undefined): TrafficEnd {
+  return { name, kind: gateways.has(name) ? "gateway" : "workload", ...shown(identity) };
+}
+
+function shown(identity: string | undefined): { readonly identity?: string } {
+  return identity === undefined || identity === unknownValue ? {} : { identity };
+}
+
+function latencyOf(distribution: Distribution): TrafficEdge["latency"] {
+  const [p50, p95, p99] = [0.5, 0.95, 0.99].map((q) => quantileOf(distribution, q));
+  return p50 === undefined || p95 === undefined || p99 === undefined ? undefined : { p50, p95, p99 };
+}
