@@ -84,6 +84,7 @@ export class MeshEngine {
   #settled: SettledWeights;
   /** Why a proxy's configuration could not be made; it keeps the one before. */
   readonly #untranslated = new Map<string, string>();
+  #tapped: ReadonlyMap<string, number> = new Map();
   #findings: { readonly revision: number; readonly list: readonly Diagnostic[] } = { revision: -1, list: [] };
 
   constructor(options: MeshEngineOptions) {
@@ -131,6 +132,12 @@ export class MeshEngine {
 
   get mesh(): Mesh | undefined {
     return this.#mesh;
+  }
+
+  /** Which proxies tell of their requests, each how many of a hundred, until the next call; a restart forgets it. */
+  tap(percentByProxy: ReadonlyMap<string, number>): void {
+    this.#tapped = percentByProxy;
+    this.#changed("immediate");
   }
 
   /** What the analysis of all objects together found; computed when asked for. */
@@ -189,6 +196,7 @@ export class MeshEngine {
       settled: this.#settled,
       mtls: this.#security.phases,
       mtlsInFlight: this.#security.inFlight,
+      tapped: this.#tapped,
     });
     this.#mesh = mesh;
     // A revision counts as pushed with the last of its steps: only then it is in force.

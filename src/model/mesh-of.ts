@@ -48,8 +48,8 @@ export interface MeshInputs {
   readonly credentials?: UsableCredentials;
   /** Fetched key sets by their address, the same object until one changed; none when unset. */
   readonly jwks?: ReadonlyMap<string, string>;
-  /** Ids of proxies whose requests somebody watches; none when unset. */
-  readonly tapped?: ReadonlySet<string>;
+  /** Share of requests, 1 to 100 percent, that somebody watches, by proxy id; none when unset. */
+  readonly tapped?: ReadonlyMap<string, number>;
   /** Ids of proxies that count every try, for a release; none when unset. */
   readonly counting?: ReadonlySet<string>;
 }

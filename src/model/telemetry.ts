@@ -27,8 +27,8 @@ export interface ProxyTelemetry {
 export const defaultProxyTelemetry: ProxyTelemetry = { accessLog: true, sampling: 1 };
 
 export interface TelemetryInputs {
-  /** Ids of proxies whose requests somebody watches; none when unset. */
-  readonly tapped?: ReadonlySet<string>;
+  /** Share of requests, 1 to 100 percent, that somebody watches, by proxy id; none when unset. */
+  readonly tapped?: ReadonlyMap<string, number>;
   /** Ids of proxies that count every try; none when unset. */
   readonly counting?: ReadonlySet<string>;
 }
@@ -38,15 +38,17 @@ export type TelemetryRuntime = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
 const none: ReadonlyMap<string, number> = new Map();
 const nobody: ReadonlySet<string> = new Set();
+const untapped: ReadonlyMap<string, number> = new Map();
 
 /** Starts an index; keep one per model: unchanged proxies keep their map. */
 export function createTelemetryIndex(): (proxies: ReadonlyMap<string, MeshProxy>, inputs: TelemetryInputs) => TelemetryRuntime {
   const byProxy = stableMap<string, ReadonlyMap<string, number>>();
   const known = new Map<string, ReadonlyMap<string, number>>();
-  return (proxies, { tapped = nobody, counting = nobody }) => {
+  return (proxies, { tapped = untapped, counting = nobody }) => {
     const keysOf = (id: string): ReadonlyMap<string, number> => {
       const keys = new Map<string, number>();
-      if (tapped.has(id)) keys.set(telemetryRuntimeKeys.tap, 100);
+      const percent = tapped.get(id);
+      if (percent !== undefined) keys.set(telemetryRuntimeKeys.tap, percent);
       if (counting.has(id)) keys.set(telemetryRuntimeKeys.tries, 100);
       if (keys.size === 0) return none;
       const content = JSON.stringify([...keys]);

@@ -15,6 +15,7 @@ import { translatedCase } from "../../test/harness/translated-case.ts";
 import { decodeJson, encodeJson } from "../envoy/codec.ts";
 import type { ProxyConfig, ResourceSet } from "../envoy/config.ts";
 import { credentialSecretName, rootsSecretName, systemRootsSecretName, workloadSecretName } from "../envoy/names.ts";
+import { tapLogName } from "../telemetry/tap-record.ts";
 
 interface Translated {
   readonly name: string;
@@ -43,7 +44,7 @@ test.each(cases)("$title", async ({ translator: { schema, resources }, path }) =
     expect(encodeJson(schema, json)).toEqual(bytes);
     return json;
   });
-  await expect(`${JSON.stringify(shown, undefined, 2)}\n`).toMatchFileSnapshot(path.replace(/\.in\.yaml$/, ".out.json"));
+  await expect(`${JSON.stringify(shown, shortened, 2)}\n`).toMatchFileSnapshot(path.replace(/\.in\.yaml$/, ".out.json"));
 });
 
 test.each(cases)("$title names nothing that does not exist", ({ path }) => {
@@ -55,6 +56,13 @@ test.each(cases)("$title names nothing that does not exist", ({ path }) => {
     .filter(({ type, name }) => type !== "rtds" && !(type === "sds" ? isSecret(name) : exists[type].has(name)));
   expect(missing).toEqual([]);
 });
+
+/** The logger of `lateen tap` is the same everywhere, with thirty formats: the translated listeners show only that it is there. */
+function shortened(_: string, value: unknown): unknown {
+  const text = Array.isArray(value) ? "" : JSON.stringify(value);
+  const isTapLog = text?.startsWith('{"name":"envoy.access_loggers.open_telemetry"') === true && text.includes(`"logName":"${tapLogName}"`);
+  return isTapLog ? { name: "envoy.access_loggers.open_telemetry", log: tapLogName } : value;
+}
 
 /** Secrets are made from what the configuration names, after the translation. */
 function isSecret(name: string): boolean {

@@ -15,6 +15,7 @@ import { requestMirrorPolicies } from "./mirror.ts";
 import { redirectAction } from "./redirect.ts";
 import { retryPolicy } from "./retry.ts";
 import { pathRewrite } from "./rewrite.ts";
+import { ruleMetadata, ruleText } from "./rule-metadata.ts";
 import type { RouteSettings } from "./settings.ts";
 import { timeouts } from "./timeouts.ts";
 import { weightedCluster } from "./weighted-cluster.ts";
@@ -41,7 +42,7 @@ export function route(rule: RouteRule, match: HttpMatchRequest | undefined, cont
     statPrefix: match?.statPrefix || undefined,
     typedPerFilterConfig: perFilterConfig(http),
     decorator: { operation: operationName(rule, pathPattern(requestMatch), context.port) },
-    metadata: { filterMetadata: { istio: { config: configPath(rule) } } },
+    metadata: { filterMetadata: { istio: { config: configPath(rule) }, [ruleMetadata]: { rule: ruleText(rule, match) } } },
   });
 }
 
