@@ -1,0 +1,225 @@
+// TCP connections as proxies report them: cumulative bytes per connection → exact differences of Istio's four TCP series, opened and closed counted once
+// each, whatever is lost, repeated or out of order. State per connection; pure otherwise: times come with the reports.
+
+import { compositeTags } from "./composite-tags.ts";
+import { connectionAttributes, connectionLogTypes } from "./connection-log.ts";
+import type { CounterDelta } from "./exact-counters.ts";
+import type { OtlpLogRecord } from "./otlp-logs.ts";
+import { type Labels, seriesKey } from "./point.ts";
+import type { StandardMetricName } from "./standard-metrics.ts";
+
+export interface ConnectionRecord {
+  /** Unique among all connections that a proxy ever had: Envoy's number of it, and when it began. */
+  readonly id: string;
+  /** When it began, by the proxy's clock, in ms since the epoch. */
+  readonly startMs: number;
+  readonly isEnd: boolean;
+  /** From the client so far, and to it, in bytes. */
+  readonly received: number;
+  readonly sent: number;
+  /** Composite tags. */
+  readonly tags: Labels;
+}
+
+/** All of a record's tags together: certificates' names and hosts are far shorter. */
+const maxTagText = 8192;
+const logTypes: ReadonlySet<string> = new Set(Object.values(connectionLogTypes));
+const tagNames = Object.values(compositeTags);
+
+/** Reads what a proxy's TCP log says; undefined when it isn't that. */
+export function connectionRecordOf({ timeMs, attributes }: OtlpLogRecord): ConnectionRecord | undefined {
+  const textOf = (name: string): string => (Object.hasOwn(attributes, name) ? (attributes[name] ?? "") : "");
+  const type = textOf(connectionAttributes.logType);
+  const number = textOf(connectionAttributes.connection);
+  const received = countIn(textOf(connectionAttributes.received));
+  const sent = countIn(textOf(connectionAttributes.sent));
+  const tags = Object.fromEntries(tagNames.map((tag) => [tag, textOf(tag)]));
+  const tagText = Object.values(tags).reduce((sum, { length }) => sum + length, 0);
+  const isSound = logTypes.has(type) && /^\d{1,20}$/.test(number) && timeMs > 0 && tagText <= maxTagText;
+  if (!isSound || received === undefined || sent === undefined) return undefined;
+  return { id: `${number}@${timeMs}`, startMs: timeMs, isEnd: type === connectionLogTypes.end, received, sent, tags };
+}
+
+/** Envoy writes "-" where it has nothing to say. */
+function countIn(text: string): number | undefined {
+  if (text === "" || text === "-") return 0;
+  return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+export interface ConnectionsOptions {
+  /** When the watching began, by the collector's clock: what older connections carried before isn't known to lie in time. */
+  readonly sinceMs: number;
+  /** Of one proxy at a time; 10,000 unless given. */
+  readonly maxOpen?: number;
+  /** Proxies report a connection every second while it lives; one of which so long nothing came while its proxy was heard has ended unseen. 30 s unless given. */
+  readonly silentMs?: number;
+}
+
+export interface ConnectionReport {
+  readonly source: string;
+  readonly records: readonly ConnectionRecord[];
+  /** By the collector's clock. */
+  readonly receivedMs: number;
+  /** How far the proxy's clock is behind the collector's, as far as it is known. */
+  readonly clockOffsetMs?: number;
+}
+
+/** Differences by series, labelled with composite tags. */
+export interface ConnectionCounts {
+  /** Counted since the last report. */
+  readonly deltas: readonly CounterDelta[];
+  /** Of connections older than the watching: counted at some time before. */
+  readonly before: readonly CounterDelta[];
+  /** Connections beyond the limit; they count once there is room. */
+  readonly refused: number;
+}
+
+interface Connection {
+  readonly startMs: number;
+  received: number;
+  sent: number;
+  heardMs: number;
+  tags: Labels;
+  /** It is counted as closed. */
+  isClosed: boolean;
+  /** Its end was reported; otherwise it may still come back from being silent. */
+  hasEnded: boolean;
+}
+
+interface Source {
+  heardMs: number;
+  readonly open: Map<string, Connection>;
+  /** Late reports of them count nothing twice; the oldest go first. */
+  readonly ended: Map<string, Connection>;
+}
+
+const maxEnded = 5000;
+
+export class Connections {
+  readonly #sinceMs: number;
+  readonly #maxOpen: number;
+  readonly #silentMs: number;
+  readonly #sources = new Map<string, Source>();
+
+  constructor({ sinceMs, maxOpen = 10_000, silentMs = 30_000 }: ConnectionsOptions) {
+    this.#sinceMs = sinceMs;
+    this.#maxOpen = maxOpen;
+    this.#silentMs = silentMs;
+  }
+
+  observe({ source: id, records, receivedMs, clockOffsetMs = 0 }: ConnectionReport): ConnectionCounts {
+    const source = this.#sourceOf(id, receivedMs);
+    const deltas = new Counts();
+    const before = new Counts();
+    let refused = 0;
+    for (const record of records) {
+      const known = source.open.get(record.id) ?? source.ended.get(record.id);
+      if (known === undefined && source.open.size >= this.#maxOpen && !record.isEnd) {
+        refused += 1;
+        continue;
+      }
+      const isOlder = known === undefined && record.startMs + clockOffsetMs < this.#sinceMs;
+      count(source, { record, known, receivedMs, counts: isOlder ? before : deltas });
+    }
+    return { deltas: deltas.list(), before: before.list(), refused };
+  }
+
+  /** The proxy reported, whatever it said: its connections that stay silent are over. Returns what is counted for that. */
+  heard(id: string, nowMs: number): readonly CounterDelta[] {
+    const source = this.#sources.get(id);
+    if (source === undefined) return [];
+    source.heardMs = Math.max(source.heardMs, nowMs);
+    return this.#closeWhere(source, ({ heardMs }) => source.heardMs - heardMs > this.#silentMs);
+  }
+
+  /** The proxy is another process than before, since a moment by its own clock: its older connections went with the old one. */
+  restarted(id: string, processStartMs: number): readonly CounterDelta[] {
+    const source = this.#sources.get(id);
+    return source === undefined ? [] : this.#closeWhere(source, ({ startMs }) => startMs < processStartMs);
+  }
+
+  /** The proxy is gone for good. */
+  end(id: string): void {
+    this.#sources.delete(id);
+  }
+
+  /** Open connections, with the tags of their last report. */
+  *open(): Generator<{ readonly source: string; readonly tags: Labels }> {
+    for (const [source, { open }] of this.#sources) for (const { tags } of open.values()) yield { source, tags };
+  }
+
+  #closeWhere({ open, ended }: Source, isOver: (connection: Connection) => boolean): readonly CounterDelta[] {
+    const counts = new Counts();
+    for (const [key, connection] of open) {
+      if (!isOver(connection)) continue;
+      close(connection, counts);
+      open.delete(key);
+      remember(ended, key, connection);
+    }
+    return counts.list();
+  }
+
+  #sourceOf(id: string, nowMs: number): Source {
+    const known = this.#sources.get(id) ?? { heardMs: nowMs, open: new Map(), ended: new Map() };
+    known.heardMs = Math.max(known.heardMs, nowMs);
+    this.#sources.set(id, known);
+    return known;
+  }
+}
+
+interface Counting {
+  readonly record: ConnectionRecord;
+  readonly known: Connection | undefined;
+  readonly receivedMs: number;
+  readonly counts: Counts;
+}
+
+function count({ open, ended }: Source, { record, known, receivedMs, counts }: Counting): void {
+  const { id, startMs, received, sent, isEnd, tags } = record;
+  if (known === undefined) counts.add("istio_tcp_connections_opened_total", tags, 1);
+  const connection = known ?? { startMs, received: 0, sent: 0, heardMs: receivedMs, tags, isClosed: false, hasEnded: false };
+  // Of reports that come late the values are smaller: they say nothing new.
+  counts.add("istio_tcp_received_bytes_total", tags, Math.max(0, received - connection.received));
+  counts.add("istio_tcp_sent_bytes_total", tags, Math.max(0, sent - connection.sent));
+  connection.received = Math.max(connection.received, received);
+  connection.sent = Math.max(connection.sent, sent);
+  connection.heardMs = Math.max(connection.heardMs, receivedMs);
+  if (connection.hasEnded) return;
+  connection.tags = tags;
+  if (isEnd) {
+    connection.hasEnded = true;
+    close(connection, counts);
+    open.delete(id);
+    remember(ended, id, connection);
+    return;
+  }
+  // It may have been taken for closed: then it is open again, and isn't counted a second time.
+  ended.delete(id);
+  open.set(id, connection);
+}
+
+function close(connection: Connection, counts: Counts): void {
+  if (!connection.isClosed) counts.add("istio_tcp_connections_closed_total", connection.tags, 1);
+  connection.isClosed = true;
+}
+
+function remember(ended: Map<string, Connection>, id: string, connection: Connection): void {
+  ended.set(id, connection);
+  const [oldest] = ended.keys();
+  if (ended.size > maxEnded && oldest !== undefined) ended.delete(oldest);
+}
+
+/** Sums by series. */
+class Counts {
+  readonly #byKey = new Map<string, CounterDelta>();
+
+  add(name: StandardMetricName, labels: Labels, value: number): void {
+    if (value === 0) return;
+    const key = seriesKey({ name, labels });
+    this.#byKey.set(key, { kind: "counter", key, name, labels, value: value + (this.#byKey.get(key)?.value ?? 0) });
+  }
+
+  list(): readonly CounterDelta[] {
+    return [...this.#byKey.values()];
+  }
+}
