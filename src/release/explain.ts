@@ -32,8 +32,11 @@ export interface Replay {
   readonly sentence: string;
 }
 
+/** What a ReleaseRun keeps of a run besides its samples, and a replay needs. */
+export type RecordedRun = Pick<Run, "candidate" | "stable" | "steps" | "history" | "startedAt">;
+
 /** The same samples judged by other settings: "what would margin 2x have done?". Nothing moves, so shares stay as they were. */
-export function replay(run: Run, samples: readonly SampleSecond[], analysis: ReleaseSpec["analysis"]): Replay {
+export function replay(run: RecordedRun, samples: readonly SampleSecond[], analysis: ReleaseSpec["analysis"]): Replay {
   const sorted = samples.toSorted((a, b) => a.second - b.second);
   const asking = run.steps.filter((step) => "advance" in step && step.advance === "evidence").length;
   const start = sorted[0]?.second ?? 0;
@@ -43,7 +46,11 @@ export function replay(run: Run, samples: readonly SampleSecond[], analysis: Rel
     const now = stepAt(run, sample.second);
     if (now !== step) evidence = { ...evidence, judge: startNextStep(evidence.judge) };
     step = now;
-    evidence = observeSeconds({ ...run, step, exposure: exposureAt(run.steps, step), evidence }, [sample], sample.second * 1000);
+    evidence = observeSeconds(
+      { ...run, stage: "running", step, exposure: exposureAt(run.steps, step), evidence },
+      [sample],
+      sample.second * 1000,
+    );
     const judgement = judgementOf(evidence.judge, goOnAlpha(asking, analysis.wrongAdvance));
     const found = ending(evidence, judgement, sample.second - start);
     if (found !== undefined) return found;
@@ -54,7 +61,7 @@ export function replay(run: Run, samples: readonly SampleSecond[], analysis: Rel
 }
 
 /** The step in whose time a second lies; it begins when it was acknowledged, as far as it was. */
-function stepAt({ history }: Run, second: number): number {
+function stepAt({ history }: RecordedRun, second: number): number {
   return history.findLast(({ from }) => from <= second * 1000)?.index ?? -1;
 }
 

@@ -99,8 +99,11 @@ export function isComparable({ steps, step: index, exposure }: Pick<Run, "steps"
   return publicPercent(exposure) > 0 || exposure.mirrorPercent > 0 || exposure.byPods || exposure.variants.length > 0;
 }
 
+/** What of a run decides how seconds are judged. */
+export type JudgedRun = Pick<Run, "candidate" | "stable" | "steps" | "step" | "stage" | "exposure" | "evidence">;
+
 /** The evidence after the seconds that are newer than the last; `now` is when they were seen. */
-export function observeSeconds(run: Run, samples: readonly SampleSecond[], now: number): Evidence {
+export function observeSeconds(run: JudgedRun, samples: readonly SampleSecond[], now: number): Evidence {
   const fresh = samples.filter(({ second }) => second > run.evidence.lastSecond).toSorted((a, b) => a.second - b.second);
   const once = fresh.filter(({ second }, index) => second !== fresh[index - 1]?.second);
   return once.reduce((evidence, sample) => observeSecond(run, { evidence, sample, now }), run.evidence);
@@ -112,7 +115,7 @@ interface Seen {
   readonly now: number;
 }
 
-function observeSecond(run: Run, { evidence, sample, now }: Seen): Evidence {
+function observeSecond(run: JudgedRun, { evidence, sample, now }: Seen): Evidence {
   const arms = { candidate: armOf(sample, run.candidate), stable: armOf(sample, run.stable) };
   const comparable = isComparable(run);
   const { candidate, stable } = arms;
@@ -140,7 +143,7 @@ function observeSecond(run: Run, { evidence, sample, now }: Seen): Evidence {
 }
 
 /** Only while weights stand, every proxy has them, and each request draws its arm anew: a user's requests all go the same way. */
-function sharesAfter({ stage, exposure }: Run, shares: ShareState, counts: readonly [number, number]): ShareState {
+function sharesAfter({ stage, exposure }: JudgedRun, shares: ShareState, counts: readonly [number, number]): ShareState {
   const { weightPercent, usersPercent, matches, variants, flags, mirrorPercent } = exposure;
   const others = usersPercent + mirrorPercent + matches.length + variants.length + flags.length;
   if (stage !== "running" || others > 0 || weightPercent <= 0 || weightPercent >= 100) return shares;

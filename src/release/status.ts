@@ -169,6 +169,7 @@ export function releaseRunOf(run: Run, place: { readonly release: string; readon
       phase: phaseOf({ rejected: [], lastInput: 0, runs: 0, actions: 0, outbox: [], decidedAt: 0, run }),
       startedAt: new Date(run.startedAt).toISOString(),
       ...(run.endedAt === undefined ? {} : { endedAt: new Date(run.endedAt).toISOString() }),
+      plan: run.steps,
       steps: run.history,
       decisions: run.decisions,
       ...(run.outcome === undefined ? {} : { outcome: run.outcome }),
