@@ -2,15 +2,15 @@
 // whoever receives the bytes knows which proxy they are from and what time it is.
 
 import { type CompositeTag, type CompositeTags, compositeTags } from "./composite-tags.ts";
-import { type Delta, ExactCounters, type ExactCountersOptions, type Observation } from "./exact-counters.ts";
+import { type CounterDelta, type Delta, ExactCounters, type ExactCountersOptions, type Observation } from "./exact-counters.ts";
 import { expandTags, type OwnSide, type PeerOptions } from "./expand-tags.ts";
 import { parseOtlpMetrics } from "./otlp-metrics.ts";
-import type { Labels } from "./point.ts";
+import { type Labels, seriesKey } from "./point.ts";
 import type { Family } from "./prometheus/family.ts";
 import { familiesOf } from "./prometheus/merge.ts";
 import { SampleStore, type SampleStoreOptions } from "./samples/sample-store.ts";
 import { coarseSeconds } from "./samples/series.ts";
-import { standardMetricOf } from "./standard-metrics.ts";
+import { type StandardMetricName, standardMetricOf } from "./standard-metrics.ts";
 import { Totals } from "./totals.ts";
 
 export interface CollectorOptions extends ExactCountersOptions, SampleStoreOptions, PeerOptions {
@@ -23,15 +23,30 @@ export interface Received {
   readonly observations: readonly Observation[];
   /** Points that couldn't be used. */
   readonly skipped: number;
+  /** When the proxy's process began, by its own clock; undefined when it doesn't say. */
+  readonly processStartMs: number | undefined;
+  /** How far the proxy's clock is behind the collector's, and how long the report was on its way; undefined when it doesn't say what time it is. */
+  readonly clockOffsetMs: number | undefined;
+}
+
+/** What is counted elsewhere than in a proxy's counters (connections.ts), labelled with composite tags as those are. */
+export interface Counted {
+  readonly deltas: readonly CounterDelta[];
+  /** Counted at some time before the watching began. */
+  readonly before: readonly CounterDelta[];
 }
 
 /** Labels of tags already expanded; cleared beyond this many, since peers choose some of them. */
 const maxExpanded = 50_000;
+/** Of one proxy, between two of its reports; as many series as its counters may have. */
+const maxPending = 20_000;
 
 export class Collector {
   readonly store: SampleStore;
   readonly #counters: ExactCounters;
   readonly #totals = new Totals();
+  /** By source, then by series: counted, and not yet in the samples. */
+  readonly #pending = new Map<string, Map<string, CounterDelta>>();
   readonly #options: Pick<CollectorOptions, "peerOf" | "ownOf">;
   /** By the sender's own side, which the pods of a workload have in common, then by series. */
   readonly #expanded = new Map<string, Map<string, Labels>>();
@@ -50,15 +65,50 @@ export class Collector {
    */
   receive(source: string, bytes: Uint8Array, receivedMs: number): Received {
     const requests = parseOtlpMetrics(bytes);
-    const observations = requests.map(({ points, timeMs, startMs }) => {
+    const observations = requests.map(({ points: all, timeMs, startMs }) => {
       const process = startMs === undefined ? {} : { process: String(startMs), ageMs: timeMs - startMs };
+      // What isn't shown isn't remembered either: senders choose names.
+      const points = all.filter(({ kind, name }) => kind === "gauge" || standardMetricOf(name) !== undefined);
       const observed = this.#counters.observe({ source, ...process, timeMs, receivedMs, isComplete: true, points });
       const observation = { ...observed, deltas: this.#labelled(source, observed.deltas), before: this.#labelled(source, observed.before) };
-      this.store.record(observation);
       this.#totals.add(source, [...observation.before, ...observation.deltas], receivedMs);
+      this.#record(observation);
       return observation;
     });
-    return { observations, skipped: requests.reduce((sum, { skipped }) => sum + skipped, 0) };
+    const [first] = requests;
+    return {
+      observations,
+      skipped: requests.reduce((sum, { skipped }) => sum + skipped, 0),
+      processStartMs: first?.startMs,
+      clockOffsetMs: first === undefined || first.timeMs === 0 ? undefined : receivedMs - first.timeMs,
+    };
+  }
+
+  /** Adds what logs of a proxy say: to the totals at once, to the samples with its next report, which says for which seconds. */
+  count(source: string, { deltas, before }: Counted, nowMs: number): void {
+    const labelled = this.#labelled(source, deltas);
+    this.#totals.add(source, [...this.#labelled(source, before), ...labelled], nowMs);
+    const pending = this.#pending.get(source) ?? new Map<string, CounterDelta>();
+    for (const delta of labelled) {
+      if (delta.kind !== "counter") continue;
+      const known = pending.get(delta.key);
+      if (known === undefined && pending.size >= maxPending) continue;
+      pending.set(delta.key, { ...delta, value: delta.value + (known?.value ?? 0) });
+    }
+    if (pending.size > 0) this.#pending.set(source, pending);
+  }
+
+  /** Labels of tags that are no counter's: of connections that are open now. */
+  labelsOf(source: string, name: StandardMetricName, tags: Labels): Labels {
+    const [labelled] = this.#labelled(source, [{ kind: "counter", key: seriesKey({ name, labels: tags }), name, labels: tags, value: 0 }]);
+    return labelled?.labels ?? {};
+  }
+
+  #record(observation: Observation): void {
+    if (observation.kind === "repeated") return;
+    const pending = this.#pending.get(observation.source);
+    this.#pending.delete(observation.source);
+    this.store.record(pending === undefined ? observation : { ...observation, deltas: [...observation.deltas, ...pending.values()] });
   }
 
   /** Istio's series for Prometheus: of one proxy, or of all, each with labels of `labelsOf`. */
@@ -71,7 +121,18 @@ export class Collector {
   end(source: string): void {
     this.#counters.forget(source);
     this.#totals.forget(source);
+    this.#pending.delete(source);
     this.store.end(source);
+  }
+
+  /** Series of a kind that the proxy shows now; those that it hides for a while included. */
+  seriesOf(source: string, kind: "counter" | "histogram"): number {
+    return this.#counters.countOf(source, kind);
+  }
+
+  /** Values of series beyond the limits of the totals that weren't added. */
+  get refusedTotals(): number {
+    return this.#totals.refused;
   }
 
   /** Lets go of what is too old. Call it about once a minute. */

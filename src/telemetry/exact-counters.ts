@@ -145,6 +145,15 @@ export class ExactCounters {
     if (this.#ended.size > maxEnded && oldest !== undefined) this.#ended.delete(oldest);
   }
 
+  /** How many series of a kind a proxy has now. */
+  countOf(source: string, kind: "counter" | "histogram"): number {
+    let count = 0;
+    for (const { value } of this.#sources.get(source)?.series.values() ?? []) {
+      if ((typeof value === "number") === (kind === "counter")) count += 1;
+    }
+    return count;
+  }
+
   /** How many series are remembered. */
   get seriesCount(): number {
     return [...this.#sources.values()].reduce((sum, { series }) => sum + series.size, 0);
@@ -157,7 +166,8 @@ export class ExactCounters {
     if (process !== undefined && process === known.deadProcess) return "repeated";
     if (process !== undefined && known.process !== undefined && process !== known.process) return "restarted";
     if (timeMs < known.timeMs && known.timeMs - timeMs <= this.#reorderMs) return "repeated";
-    const isSame = timeMs === known.timeMs && points.every((point) => known.series.get(seriesKey(point))?.timeMs === timeMs);
+    const isSame =
+      timeMs === known.timeMs && points.every((point) => point.kind === "gauge" || known.series.get(seriesKey(point))?.timeMs === timeMs);
     return isSame && points.length > 0 ? "repeated" : "next";
   }
 

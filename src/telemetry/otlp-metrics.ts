@@ -89,7 +89,7 @@ function read(times: { readonly startTimeUnixNano: bigint; readonly timeUnixNano
 function numberPoint(name: string, kind: "counter" | "gauge", { attributes, value }: NumberDataPoint): Point | undefined {
   // Above 2^53 a count is no longer exact; no proxy lives that long.
   const number = value.case === undefined ? Number.NaN : Number(value.value);
-  const isSound = Number.isFinite(number) && (kind === "gauge" || number >= 0);
+  const isSound = Number.isFinite(number) && (kind === "gauge" || number >= 0) && isBounded(name, attributes);
   return isSound ? { kind, name, labels: labelsOf(attributes), value: number } : undefined;
 }
 
@@ -102,8 +102,18 @@ function histogramPoint(name: string, { attributes, explicitBounds, bucketCounts
     explicitBounds.length <= maxBounds &&
     counts.length === explicitBounds.length + 1 &&
     Number.isFinite(sum) &&
+    isBounded(name, attributes) &&
     isAscending(explicitBounds);
   return isSound ? { kind: "histogram", name, labels: labelsOf(attributes), bounds: explicitBounds, counts, sum } : undefined;
+}
+
+/** Envoy's tags are six; hosts and principals are a few hundred characters. Beyond that nobody is meant to remember it. */
+const maxLabels = 64;
+const maxText = 8192;
+
+function isBounded(name: string, attributes: readonly KeyValue[]): boolean {
+  if (attributes.length > maxLabels || name.length > maxText) return false;
+  return attributes.reduce((sum, { key, value }) => sum + key.length + textOf(value).length, 0) <= maxText;
 }
 
 function isAscending(bounds: readonly number[]): boolean {

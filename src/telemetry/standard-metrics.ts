@@ -84,9 +84,21 @@ export type StandardMetricName = (typeof standardMetrics)[number]["name"];
 /** TCP has neither a response's code nor a gRPC status. */
 const notOnTcp: ReadonlySet<StandardLabel> = new Set(["response_code", "grpc_response_status"]);
 
-const byName: ReadonlyMap<string, StandardMetric> = new Map(standardMetrics.map((metric) => [metric.name, metric]));
+/** Ours: every try of a request by itself, as callers count them while a release judges. */
+export const tryMetrics = [
+  { name: "lateen_tries_total", type: "counter", unit: "requests", traffic: "request", help: "Tries of requests, retries included." },
+  {
+    name: "lateen_try_duration_milliseconds",
+    type: "histogram",
+    unit: "milliseconds",
+    traffic: "request",
+    help: "Duration of tries in milliseconds.",
+  },
+] as const satisfies readonly StandardMetric[];
 
-/** The row of a series; undefined when it isn't one of Istio's. */
+const byName: ReadonlyMap<string, StandardMetric> = new Map([...standardMetrics, ...tryMetrics].map((metric) => [metric.name, metric]));
+
+/** The row of a series; undefined when it is neither Istio's nor one of `tryMetrics`. */
 export function standardMetricOf(name: string): StandardMetric | undefined {
   return byName.get(name);
 }

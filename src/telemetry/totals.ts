@@ -11,6 +11,18 @@ interface Total {
 
 export class Totals {
   readonly #sources = new Map<string, Map<string, Total>>();
+  readonly #maxPerSource: number;
+  #refused = 0;
+
+  /** @param maxPerSource - Series of one proxy, dropped ones within the last hours included. */
+  constructor(maxPerSource = 20_000) {
+    this.#maxPerSource = maxPerSource;
+  }
+
+  /** Times that a value of a series beyond the limit was refused. */
+  get refused(): number {
+    return this.#refused;
+  }
 
   /** Adds what a proxy counted; labels as the store has them. */
   add(source: string, deltas: readonly Delta[], nowMs: number): void {
@@ -19,6 +31,10 @@ export class Totals {
     this.#sources.set(source, totals);
     for (const delta of deltas) {
       const known = totals.get(delta.key)?.point;
+      if (known === undefined && totals.size >= this.#maxPerSource) {
+        this.#refused += 1;
+        continue;
+      }
       totals.set(delta.key, { point: sumOf(known, delta), lastMs: nowMs });
     }
   }
