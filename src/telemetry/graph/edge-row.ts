@@ -9,6 +9,9 @@ import { endNames, type TrafficEdge, type TrafficEnd } from "./traffic-edge.ts";
 /** Which sum of an edge a series belongs to. */
 export type Part = "requests" | "latency" | "received" | "sent" | "connections";
 
+/** Beside Istio's labels: the edge is the way from outside into a gateway. */
+export const outsideLabel = "outside";
+
 /** How the proxy of a series says that connections travelled; undefined: no connection was made. */
 export type Travelled = { readonly source: string; readonly destination: string } | "plain" | undefined;
 
@@ -202,6 +205,7 @@ function serviceIn({ destination_service: host = unknownValue, destination_servi
 }
 
 function callerOf(labels: Labels, { gateways }: EdgeNames, identity: string | undefined): TrafficEnd {
+  if (labels[outsideLabel] !== undefined) return { name: endNames.outside, kind: "external" };
   const { source_workload_namespace: namespace = unknownValue, source_workload: workload = unknownValue } = labels;
   if (workload !== unknownValue) return workloadEnd(`${namespace}/${workload}`, gateways, identity);
   // A certificate of somebody whom no workload is known for: the identity is all there is.

@@ -102,6 +102,7 @@ test("gateways, hosts outside, versions, and both plaintext and mutual TLS", () 
   const plain = { ...client, security: "", destination: "orders-v1;shop;orders;v1;Kubernetes" };
   const mixed = { ...plain, security: `;${web};${orders}` };
   expect(edges([counted(outside, 1), counted(gateway, 2), counted(plain, 3), counted(mixed, 4)])).toMatchObject([
+    { from: { name: "(outside)", kind: "external" }, to: { name: "shop/ingress", kind: "gateway" }, requests: 2, encryption: "unknown" },
     { from: { name: "shop/ingress", kind: "gateway" }, version: "v2" },
     { to: { name: "api.example.com", kind: "external" }, encryption: "none", version: "unknown", port: 443 },
     { version: "v1", encryption: "partly", requests: 7 },
@@ -161,6 +162,17 @@ describe("plaintext that a server got", () => {
       { from: { name: "shop/web" }, requests: 100 },
     ]);
   });
+});
+
+test("what workloads send to a gateway doesn't come from outside", () => {
+  const gateway = { ...client, source: joinParts(["ingress", "shop", "ingress", "latest", "Kubernetes"]) };
+  const through = { ...client, destination: joinParts(["ingress", "shop", "ingress", "latest", "Kubernetes"]) };
+  expect(edges([counted(gateway, 100)], [counted(through, 40)])).toMatchObject([
+    { from: { name: "(outside)" }, to: { name: "shop/ingress" }, requests: 60 },
+    { from: { name: "shop/ingress" }, to: { name: "shop/orders-v2" }, requests: 100 },
+    { from: { name: "shop/web" }, to: { name: "shop/ingress" }, requests: 40 },
+  ]);
+  expect(edges([counted(gateway, 40)], [counted(through, 40)])).toHaveLength(2);
 });
 
 describe("hosts that nobody declared", () => {

@@ -4,10 +4,10 @@
 import type { Labels } from "../point.ts";
 import type { Column } from "../samples/column.ts";
 import type { SampleStore, StoredSource } from "../samples/sample-store.ts";
-import type { Series } from "../samples/series.ts";
+import type { Series, SumOf } from "../samples/series.ts";
 import { newestOf, type Range, rangeOf, sumIn } from "../samples/window.ts";
 import { unknownValue } from "../standard-metrics.ts";
-import { type EdgeNames, EdgeRow, type Part, type SourceSeconds, type Travelled, travelledOf } from "./edge-row.ts";
+import { type EdgeNames, EdgeRow, outsideLabel, type Part, type SourceSeconds, type Travelled, travelledOf } from "./edge-row.ts";
 import { compareEdges, type TrafficEdge } from "./traffic-edge.ts";
 
 export interface TrafficEdgesOptions extends EdgeNames {
@@ -46,6 +46,8 @@ const lateSeconds = 2;
 interface Known {
   readonly row: EdgeRow;
   readonly travelled: Travelled;
+  /** What a gateway sends on came to it from outside. */
+  readonly outside: EdgeRow | undefined;
 }
 
 /** Every edge that was ever counted, sorted; the client's numbers where both ends counted. */
@@ -58,6 +60,7 @@ export class EdgeTable {
   readonly #store: SampleStore;
   readonly #rows = new Map<string, EdgeRow>();
   #known = new WeakMap<Series, Known>();
+  #gateways = "";
   #window = 0;
 
   constructor(store: SampleStore) {
@@ -67,47 +70,93 @@ export class EdgeTable {
   /** As trafficEdges. */
   edges(options: TrafficEdgesOptions): readonly TrafficEdge[] {
     this.#window += 1;
+    const gateways = JSON.stringify([...options.gateways].toSorted());
+    if (gateways !== this.#gateways) this.#known = new WeakMap();
+    this.#gateways = gateways;
     const newest = newestOf(this.#store);
     const range = rangeOf(this.#store, newest, options);
-    for (const source of this.#store.sources()) this.#addSource(source, range, newest);
+    for (const source of this.#store.sources()) this.#addSource(source, { range, newest, gateways: options.gateways });
     for (const [key, row] of this.#rows) if (row.window !== this.#window) this.#rows.delete(key);
     return preferred([...this.#rows.values()], options).toSorted(compareEdges);
   }
 
-  #addSource(source: StoredSource, range: Range, newest: number): void {
+  #addSource(source: StoredSource, { range, newest, gateways }: Asked): void {
     const window = source.coverage.window(range.from, range.to);
     const seconds = secondsOf(source, { range, newest, seconds: window.seconds });
     const sumOf = (column: Column) => sumIn(column, range, window);
     for (const [name, part] of parts) {
       for (const series of source.byName.get(name) ?? []) {
-        const { row, travelled } = this.#knownOf(series);
-        if (row.window !== this.#window) row.begin(this.#window);
-        row.addProxy(seconds);
-        const isSilent = series.lastSecond < range.from;
-        if (part === "latency") {
-          const distribution = isSilent ? undefined : series.distribution(range.resolution, sumOf);
-          if (distribution !== undefined) row.addLatency(distribution);
-          continue;
-        }
-        const value = isSilent ? 0 : series.total(range.resolution, sumOf);
-        if (part === "requests" || part === "connections") row.addCount(part, value, { labels: series.labels, travelled });
-        else row.addBytes(part, value);
+        const known = this.#knownOf(series, gateways);
+        const added = { series, part, resolution: range.resolution, sumOf: series.lastSecond < range.from ? undefined : sumOf, seconds };
+        this.#add(known.row, added, known.travelled);
+        // How it came from outside nobody's series tells.
+        if (known.outside !== undefined) this.#add(known.outside, added, undefined);
       }
     }
   }
 
-  #knownOf(series: Series): Known {
+  #add(row: EdgeRow, { series, part, resolution, sumOf, seconds }: Added, travelled: Travelled): void {
+    if (row.window !== this.#window) row.begin(this.#window);
+    row.addProxy(seconds);
+    if (part === "latency") {
+      const distribution = sumOf === undefined ? undefined : series.distribution(resolution, sumOf);
+      if (distribution !== undefined) row.addLatency(distribution);
+      return;
+    }
+    const value = sumOf === undefined ? 0 : series.total(resolution, sumOf);
+    if (part === "requests" || part === "connections") row.addCount(part, value, { labels: series.labels, travelled });
+    else row.addBytes(part, value);
+  }
+
+  #knownOf(series: Series, gateways: ReadonlySet<string>): Known {
     const known = this.#known.get(series);
     // A row that went while its series stayed silent would miss in the table.
-    if (known !== undefined && (known.row.window === this.#window || known.row.window === this.#window - 1)) return known;
+    if (known !== undefined && known.row.window >= this.#window - 1) return known;
     const { labels } = series;
-    const key = JSON.stringify(edgeLabels.map((label) => labelOf(labels, label)));
-    const row = this.#rows.get(key) ?? new EdgeRow(labels);
-    this.#rows.set(key, row);
-    const fresh = { row, travelled: travelledOf(labels) };
+    const caller = `${labelOf(labels, "source_workload_namespace")}/${labelOf(labels, "source_workload")}`;
+    const isFromGateway = labelOf(labels, "reporter") === "source" && gateways.has(caller);
+    const fresh = {
+      row: this.#rowOf(labels),
+      travelled: travelledOf(labels),
+      outside: isFromGateway ? this.#rowOf(outsideLabels(labels)) : undefined,
+    };
     this.#known.set(series, fresh);
     return fresh;
   }
+
+  #rowOf(labels: Labels): EdgeRow {
+    const key = JSON.stringify([...edgeLabels, outsideLabel].map((label) => labelOf(labels, label)));
+    const row = this.#rows.get(key) ?? new EdgeRow(labels);
+    this.#rows.set(key, row);
+    return row;
+  }
+}
+
+interface Asked {
+  readonly range: Range;
+  readonly newest: number;
+  readonly gateways: ReadonlySet<string>;
+}
+
+interface Added {
+  readonly series: Series;
+  readonly part: Part;
+  readonly resolution: Range["resolution"];
+  /** Undefined where the series has nothing in the window. */
+  readonly sumOf: SumOf | undefined;
+  readonly seconds: SourceSeconds;
+}
+
+/** The way into a gateway, from one of its ways out. */
+function outsideLabels(labels: Labels): Labels {
+  return {
+    reporter: "source",
+    [outsideLabel]: "true",
+    destination_workload: labelOf(labels, "source_workload"),
+    destination_workload_namespace: labelOf(labels, "source_workload_namespace"),
+    destination_version: labelOf(labels, "source_version"),
+    request_protocol: labelOf(labels, "request_protocol"),
+  };
 }
 
 function labelOf(labels: Labels, label: string): string {
@@ -146,30 +195,53 @@ function preferred(rows: readonly EdgeRow[], options: TrafficEdgesOptions): read
   const reported = (list: typeof edges) => new Set(list.filter(({ edge }) => edge.state !== "gap").map(({ edge }) => pairOf(edge)));
   const [fromClients, fromServers] = [reported(byClients), reported(byServers)];
   const isServersTurn = (pair: string) => fromServers.has(pair) && !fromClients.has(pair);
-  const clients = byClients.map(({ edge }) => edge).filter((edge) => !isServersTurn(pairOf(edge)));
+  const sentToGateways = sentTo(byClients, options.gateways);
+  const clients = byClients.flatMap(({ row, edge }) => {
+    if (isServersTurn(pairOf(edge))) return [];
+    return row.labels[outsideLabel] === undefined ? [edge] : remainder(row, sentToGateways.get(placeOf(edge)), { edge, options });
+  });
   const told = new Set(clients.map(pairOf));
   const sentPlain = plaintextOf(byClients);
   const servers = byServers.flatMap(({ row, edge }) => {
     if (told.has(pairOf(edge))) return [];
-    const sent = isUnnamedPlain(row, edge) ? sentPlain.get(placeOf(edge)) : undefined;
-    if (sent === undefined) return [edge];
-    // Both ends report once a second, not together: as much as comes in that time may be of the same requests.
-    const isMore = row.answered - sent.answered > (lateSeconds * sent.answered) / sent.seconds;
-    return isMore ? [row.edge(options, sent.answered)] : [];
+    return remainder(row, isUnnamedPlain(row, edge) ? sentPlain.get(placeOf(edge)) : undefined, { edge, options });
   });
   return [...clients, ...servers];
 }
 
-interface SentPlain {
+interface Told {
+  readonly row: EdgeRow;
+  readonly edge: TrafficEdge;
+}
+
+/** What clients say that they sent. */
+interface Sent {
   readonly answered: number;
   readonly seconds: number;
 }
 
+/** An edge of callers that nobody else tells of: without what known clients sent. */
+function remainder(row: EdgeRow, sent: Sent | undefined, { edge, options }: Omit<Told, "row"> & { readonly options: EdgeNames }) {
+  if (sent === undefined) return [edge];
+  // Both ends report once a second, not together: as much as comes in that time may be of the same requests.
+  const isMore = row.answered - sent.answered > (lateSeconds * sent.answered) / sent.seconds;
+  return isMore ? [row.edge(options, sent.answered)] : [];
+}
+
 /** What clients sent in plaintext, by destination and protocol. */
-function plaintextOf(clients: readonly { readonly row: EdgeRow; readonly edge: TrafficEdge }[]): ReadonlyMap<string, SentPlain> {
-  const sums = new Map<string, SentPlain>();
+function plaintextOf(clients: readonly Told[]): ReadonlyMap<string, Sent> {
+  return sumsOf(clients.filter(({ row }) => row.isPlain));
+}
+
+/** What workloads of the mesh sent to its gateways. */
+function sentTo(clients: readonly Told[], gateways: ReadonlySet<string>): ReadonlyMap<string, Sent> {
+  return sumsOf(clients.filter(({ row, edge }) => row.labels[outsideLabel] === undefined && gateways.has(edge.to.name)));
+}
+
+/** By destination and protocol. */
+function sumsOf(clients: readonly Told[]): ReadonlyMap<string, Sent> {
+  const sums = new Map<string, Sent>();
   for (const { row, edge } of clients) {
-    if (!row.isPlain) continue;
     const { answered = 0, seconds = 1 } = sums.get(placeOf(edge)) ?? {};
     sums.set(placeOf(edge), { answered: answered + row.answered, seconds: Math.max(seconds, edge.seconds) });
   }
