@@ -5,7 +5,7 @@ import type { ReleaseMetric, ReleaseSpec } from "../api/release/release.ts";
 import type { PlannedStep } from "../api/release/steps.ts";
 import type { Arm } from "../stats/block.ts";
 import { goOnAlpha } from "../stats/go-on.ts";
-import { logThreshold } from "../stats/harm.ts";
+import { defaultErrorMargin, logThreshold } from "../stats/harm.ts";
 import { observeInterval, startInterval } from "../stats/interval.ts";
 import {
   type Judgement,
@@ -16,6 +16,7 @@ import {
   observeJudge,
   startJudge,
 } from "../stats/judge.ts";
+import { defaultLatencyMargin } from "../stats/latency.ts";
 import { limitLogEvidence, observeLimit, startLimit } from "../stats/limit.ts";
 import { anyRate } from "../stats/mixture.ts";
 import { defaultShareSettings, observeShares, type ShareState, shareLogEvidence, startShareCheck } from "../stats/share-check.ts";
@@ -63,15 +64,16 @@ export function startEvidence(analysis: Analysis, now: number): Evidence {
 
 /** A judge with these settings and no evidence. */
 export function judgeOf(analysis: Analysis): JudgeState {
-  const named = analysis.metrics.map(metricSettings);
-  const metrics =
-    named.length > 0
-      ? named
-      : [
-          { name: "errors", weight: errorsWeight },
-          { name: "latency", edgesMs: latencyEdgesMs },
-        ];
-  return startJudge({ alpha: analysis.falseAlarm, metrics });
+  return startJudge({ alpha: analysis.falseAlarm, metrics: writtenMetrics(analysis).map(metricSettings) });
+}
+
+/** The metrics that judge a run, those that hold without being written included; margins are those of src/stats where none is written. */
+export function writtenMetrics(analysis: Analysis): readonly ReleaseMetric[] {
+  if (analysis.metrics.length > 0) return analysis.metrics;
+  return [
+    { name: "errors", weight: errorsWeight, counts: "failures", margin: defaultErrorMargin },
+    { name: "latency", weight: 1, counts: "failures", margin: defaultLatencyMargin },
+  ];
 }
 
 function metricSettings({ name, weight, margin }: ReleaseMetric): MetricSettings {

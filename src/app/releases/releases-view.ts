@@ -1,0 +1,164 @@
+// What the API tells of releases: the engine's newest state, the plan at the traffic measured now, recorded runs judged again.
+
+import { z } from "zod";
+import type { Release } from "../../api/release/release.ts";
+import { releaseSpecSchema } from "../../api/release/release.ts";
+import { plannedStepSchema, stepsOf } from "../../api/release/steps.ts";
+import type { PlanReply, ReleaseStepView, ReleasesView, ReleaseView, ReplayReply, ReplayRequest } from "../../http/release-contract.ts";
+import { BadInput, NotFound } from "../../lib/errors.ts";
+import { explain, type RecordedRun, replay } from "../../release/explain.ts";
+import { exposureAt, exposureWords } from "../../release/exposure.ts";
+import { writtenMetrics } from "../../release/judging.ts";
+import { type PlanTraffic, planOf } from "../../release/plan.ts";
+import type { Run } from "../../release/state.ts";
+import { etaSeconds, publicStatusOf } from "../../release/status.ts";
+import type { Store, Stored } from "../../store/store.ts";
+import { versionsOf } from "./observed-versions.ts";
+import type { ReleaseEngine } from "./release-engine.ts";
+import type { SampleFiles } from "./sample-files.ts";
+
+export interface ReleasesViewOptions {
+  readonly store: Store;
+  readonly engine: Pick<ReleaseEngine, "ask" | "stateOf">;
+  readonly files: Pick<SampleFiles, "read">;
+  readonly nowMs: () => number;
+  /** What the service's callers saw lately. */
+  readonly trafficOf: (release: Release) => PlanTraffic;
+}
+
+/** Builds the view over the running engine. */
+export function createReleasesView(options: ReleasesViewOptions): ReleasesView {
+  const { store, engine, files } = options;
+  const found = (namespace: string, name: string): Stored<"Release"> => {
+    const stored = store.get("Release", namespace, name);
+    if (stored === undefined) throw new NotFound(`there is no release ${namespace}/${name}`, { fix: "`lateen release list -A` shows all" });
+    return stored;
+  };
+  return {
+    releases: () => store.list("Release").map((stored) => viewOf(stored, options)),
+    release: (namespace, name) => viewOf(found(namespace, name), options),
+    plan: (namespace, name) => planReply(found(namespace, name), options),
+    ask: (namespace, name, input) => ({ seq: engine.ask(namespace, name, input).seq }),
+    replay: (namespace, name, request) => replayReply({ namespace, name, request }, store, files),
+  };
+}
+
+function viewOf(stored: Stored<"Release">, { engine, nowMs }: ReleasesViewOptions): ReleaseView {
+  const { spec, metadata, status } = stored.value;
+  const state = engine.stateOf(stored);
+  const { run } = state;
+  const now = nowMs();
+  const rate = run === undefined ? undefined : stepRate(run, now);
+  const eta = run === undefined || rate === undefined ? undefined : etaSeconds(run, spec, rate);
+  const inputs = status?.["inputs"];
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    service: spec.service,
+    status: publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }),
+    ...(eta === undefined ? {} : { etaSeconds: Math.ceil(eta) }),
+    ...(rate === undefined ? {} : { requestsPerSecond: rate }),
+    steps: stepsView(run, run?.steps ?? stepsOf(spec)),
+    ...(run === undefined ? {} : { startedAt: timeOf(run.startedAt) }),
+    ...(run?.endedAt === undefined ? {} : { endedAt: timeOf(run.endedAt) }),
+    ...(run?.outcome === undefined ? {} : { outcome: run.outcome }),
+    story: run === undefined ? [] : explain(run),
+    waitingInputs: Array.isArray(inputs) ? inputs.length : 0,
+  };
+}
+
+/** Requests per second since the step holds; undefined before there is a second of it. */
+function stepRate({ stage, stageSince, evidence }: Run, now: number): number | undefined {
+  const seconds = (now - stageSince) / 1000;
+  if (stage !== "running" || seconds < 1) return undefined;
+  return Math.round((10 * (evidence.stepCandidate + evidence.stepStable)) / seconds) / 10;
+}
+
+function stepsView(run: Run | undefined, steps: Run["steps"]): readonly ReleaseStepView[] {
+  const isPromoted = run !== undefined && run.step >= steps.length;
+  return steps.map((step, index) => {
+    const since = run?.history.findLast((entry) => entry.index === index)?.from;
+    const isOver = run?.stage === "done" || run?.stage === "returning" || run?.stage === "draining";
+    const isCurrent = run !== undefined && run.step === index && !isOver;
+    const wasEntered = since !== undefined;
+    return {
+      step: index + 1,
+      kind: step.kind,
+      exposure: exposureWords(exposureAt(steps, index)),
+      state: isCurrent ? "current" : wasEntered ? "done" : isPromoted || isOver ? "skipped" : "next",
+      ...(since === undefined ? {} : { since: timeOf(since) }),
+    };
+  });
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function planReply(stored: Stored<"Release">, { store, engine, trafficOf }: ReleasesViewOptions): PlanReply {
+  const { spec, metadata } = stored.value;
+  const { stable, run } = engine.stateOf(stored);
+  const versions = versionsOf(stored.value, store.snapshot());
+  const newest = versions.toSorted((a, b) => b.since - a.since || (a.name < b.name ? 1 : -1)).find(({ name }) => name !== stable);
+  const candidate = run !== undefined && run.stage !== "done" ? run.candidate : newest?.name;
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    service: spec.service,
+    ...(stable === undefined ? {} : { stable }),
+    ...(candidate === undefined ? {} : { candidate }),
+    plan: planOf(spec, trafficOf(stored.value)),
+  };
+}
+
+const recordedSchema = z.object({
+  plan: z.array(plannedStepSchema),
+  startedAt: z.string(),
+  steps: z.array(z.object({ index: z.number(), from: z.number(), acknowledgedAt: z.number().optional() })),
+});
+
+interface Asked {
+  readonly namespace: string;
+  readonly name: string;
+  readonly request: ReplayRequest;
+}
+
+function replayReply({ namespace, name, request }: Asked, store: Store, files: Pick<SampleFiles, "read">): ReplayReply {
+  const object = store.get("ReleaseRun", namespace, name)?.value;
+  if (object === undefined) throw new NotFound(`there is no run ${namespace}/${name}`, { fix: "`lateen release history` lists runs" });
+  const samples = files.read({ namespace, run: name });
+  if (samples.length === 0) throw new BadInput(`no samples of run ${namespace}/${name} were kept`);
+  const { plan, startedAt, steps } = recordedSchema.parse(object.status);
+  const { candidate, stable, settings } = object.spec;
+  const run: RecordedRun = {
+    candidate,
+    stable,
+    steps: plan,
+    startedAt: Date.parse(startedAt),
+    history: steps.map(({ index, from, acknowledgedAt }) => ({ index, from, ...(acknowledgedAt === undefined ? {} : { acknowledgedAt }) })),
+  };
+  const { analysis } = releaseSpecSchema.pick({ analysis: true }).parse({ analysis: settings["analysis"] });
+  return {
+    run: name,
+    seconds: samples.length,
+    asItWas: replay(run, samples, analysis),
+    replayed: replay(run, samples, changed(analysis, request)),
+  };
+}
+
+type Analysis = Release["spec"]["analysis"];
+
+/** The settings of then with other margins or another chance of a false alarm. */
+function changed(analysis: Analysis, { margin, falseAlarm }: ReplayRequest): Analysis {
+  const alarm = falseAlarm === undefined ? {} : { falseAlarm };
+  if (margin === undefined) return { ...analysis, ...alarm };
+  const { ratio, plus } = margin;
+  const metrics = writtenMetrics(analysis).map((metric) => ({
+    ...metric,
+    margin: {
+      ratio: ratio ?? metric.margin?.ratio ?? 1,
+      plus: plus ?? metric.margin?.plus ?? 0,
+    },
+  }));
+  return { ...analysis, metrics, ...alarm };
+}
