@@ -165,6 +165,10 @@ export const runFiles = {
   xdsSocket: (runDir: string, podUid: string) => join(runDir, "xds", `${podUid}.sock`),
   podDir: (runDir: string, podUid: string) => join(runDir, "pods", podUid),
   adminSocket: (runDir: string, podUid: string) => join(runDir, "pods", podUid, "admin.sock"),
+  /** Where the node answers the control plane: pods' pages of metrics. */
+  nodeSocket: (runDir: string) => join(runDir, "node.sock"),
+  /** Targets and, of `lateen dashboard prometheus`, its data. */
+  prometheusDir: (runDir: string) => join(runDir, "prometheus"),
   logsDir: (runDir: string) => join(runDir, "logs"),
   processLog: (runDir: string, role: string) => join(runDir, "logs", `${role}.log`),
   /** Beside the runtime directory, which containers cannot see. */

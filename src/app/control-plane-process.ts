@@ -29,7 +29,7 @@ export function controlPlaneCommand([node, ...args]: ReturnType<typeof selfComma
 }
 
 export class ControlPlaneProcess {
-  readonly #options: ControlPlaneOptions;
+  #options: ControlPlaneOptions;
   readonly #logger: Logger;
   #child: ChildProcess | undefined;
   #stopping = false;
@@ -43,6 +43,17 @@ export class ControlPlaneProcess {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  /** Port on loopback with the mesh's metrics; undefined when there is none. */
+  get metricsPort(): number | undefined {
+    return this.#options.metrics?.port;
+  }
+
+  /** The next process takes the same port: targets name it. */
+  #keepPort(port: number | undefined): void {
+    const { metrics: _, ...options } = this.#options;
+    this.#options = port === undefined ? options : { ...options, metrics: { port, whenTaken: "wait" } };
   }
 
   /** Starts it; resolves once its API answers. @throws MeshError with what it said when it ends before that. */
@@ -70,6 +81,7 @@ export class ControlPlaneProcess {
         if (!parsed.success) return;
         clearTimeout(timer);
         isReady ||= parsed.data.type === "ready";
+        if (parsed.data.type === "ready") this.#keepPort(parsed.data.metricsPort);
         if (parsed.data.type === "ready") resolve();
         else reject(new MeshError("unavailable", parsed.data.message, parsed.data.fix === undefined ? {} : { fix: parsed.data.fix }));
       });

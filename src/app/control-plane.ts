@@ -22,6 +22,7 @@ import { MeshEngine } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
 import { countersReader } from "./proxy-counters.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
+import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
 import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
 import { lateenVersion } from "./versions.ts";
 
@@ -36,7 +37,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
   process.once("disconnect", () => process.exit(0));
   try {
     const running = await startControlPlane(options);
-    tell({ type: "ready" });
+    tell({ type: "ready", ...(running.metricsPort === undefined ? {} : { metricsPort: running.metricsPort }) });
     await stopped;
     await running.close();
     process.disconnect?.();
@@ -49,6 +50,7 @@ export async function runControlPlane(options: ControlPlaneOptions): Promise<voi
 }
 
 interface RunningControlPlane {
+  readonly metricsPort: number | undefined;
   close(): Promise<void>;
 }
 
@@ -67,9 +69,12 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
   const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger });
-  const ads = new AdsServer({
+  const later = () => ({ engine, ads });
+  const prometheus = new MeshPrometheus({ runDir, store, certificates, authority, collector: telemetry.collector, logger, later });
+  const ads: AdsServer = new AdsServer({
     generate: (proxyId) => engine.desiredOf(proxyId),
     onExport: (proxyId, signal, bytes) => telemetry.take(proxyId, signal, bytes),
+    onEvent: prometheus.own.onXds,
     logger,
   });
   const engine: MeshEngine = new MeshEngine({
@@ -96,16 +101,20 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   });
   const readCounters = countersReader((podUid) => runFiles.adminSocket(runDir, podUid));
   const view = createMeshView({ mesh: options.mesh, store, ads, engine, startedAt: new Date().toISOString(), readCounters });
+  await prometheus.open(options.metrics);
   const api = await startApiServer({
     store,
-    parser: apiParser,
-    view,
+    parser: prometheus.own.countedParser(apiParser),
+    view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
+    metrics: prometheus.view,
     log: logger,
     socketPath: runFiles.apiSocket(runDir),
     version: lateenVersion(),
   });
   return {
+    metricsPort: prometheus.port,
     close: async () => {
+      await prometheus.close();
       controllers.close();
       engine.close();
       telemetry.close();

@@ -13,6 +13,8 @@ export const controlPlaneOptionsSchema = z.strictObject({
   /** Addresses of external hosts by name come from the API's pods; every other name is resolved by the host. */
   egress: z.boolean(),
   certificateLifetimeMs: z.number(),
+  /** The port for Prometheus on loopback; none when undefined. */
+  metrics: z.object({ port: z.number(), whenTaken: z.enum(["another", "fail", "wait"]) }).optional(),
   /** Plug-in CA files in place of an authority of its own. */
   caDirectory: z.string().optional(),
 });
@@ -39,7 +41,7 @@ export type NodeOptions = z.output<typeof nodeOptionsSchema>;
 
 /** Messages of a role to its supervisor. */
 export const roleMessageSchema = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("ready") }),
+  z.object({ type: z.literal("ready"), metricsPort: z.number().optional() }),
   z.object({ type: z.literal("fatal"), message: z.string(), fix: z.string().optional() }),
 ]);
 

@@ -40,6 +40,7 @@ export class WorkloadCertificates {
   readonly #surroundings: Surroundings;
   readonly #options: { readonly lifetimeMs?: number };
   readonly #held = new Map<string, Held>();
+  #issued = 0;
 
   constructor({ authority, surroundings = systemSurroundings, lifetimeMs }: WorkloadCertificatesOptions) {
     this.#authority = authority;
@@ -83,6 +84,11 @@ export class WorkloadCertificates {
     return this.#held.size;
   }
 
+  /** How many were made since the start. */
+  get issued(): number {
+    return this.#issued;
+  }
+
   /** Forgets all but these: their keys are for nobody any more. */
   retain(identities: readonly WorkloadIdentity[]): void {
     const keep = new Set(identities.map(keyOf));
@@ -91,6 +97,7 @@ export class WorkloadCertificates {
 
   #renew(identity: WorkloadIdentity): IssuedCertificate {
     const certificate = this.#authority.issue(identity, this.#options);
+    this.#issued += 1;
     const [high = 0, low = 0] = this.#surroundings.randomBytes(2);
     this.#held.set(keyOf(identity), { identity, certificate, random: (high * 256 + low) / 65_536, isExpired: false });
     return certificate;

@@ -11,6 +11,8 @@ import { addBatchRoute } from "./routes/batch.ts";
 import { addDiscoveryRoutes } from "./routes/discovery.ts";
 import { addKubeRoutes } from "./routes/kube.ts";
 import { addLateenRoutes } from "./routes/lateen.ts";
+import { addMetricsRoutes } from "./routes/metrics.ts";
+import { addReleaseRoutes } from "./routes/releases.ts";
 import { addTokenRequestRoute } from "./routes/token-request.ts";
 
 /** As Kubernetes' API server: 3 MiB. */
@@ -38,6 +40,8 @@ export function buildApp(options: AppOptions): FastifyInstance {
   addKubeRoutes(app, options);
   if (options.tokens !== undefined) addTokenRequestRoute(app, options, options.tokens);
   addLateenRoutes(app, options);
+  if (options.metrics !== undefined) addMetricsRoutes(app, options.metrics);
+  if (options.releases !== undefined) addReleaseRoutes(app, options.releases);
   addBatchRoute(app, options);
   return app;
 }

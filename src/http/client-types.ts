@@ -5,7 +5,9 @@ import type { KindName } from "../api/registry.ts";
 import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
+import type { ReleasesClient } from "./client-releases.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
+import type { ProxyMetrics } from "./metrics-contract.ts";
 import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
@@ -59,6 +61,7 @@ export interface DeleteRequest {
 
 /** Errors of all calls: NotFound, Conflict, Unavailable (socket gone), RefusedResource (422), MeshError otherwise. */
 export interface ApiClient {
+  readonly releases: ReleasesClient;
   get(ref: ObjectRef): Promise<RawResource>;
   list(kind: KindName, request?: ListRequest): Promise<RawList>;
   /** Lists, then follows; resumes and relists by itself until the signal aborts. */
@@ -85,6 +88,8 @@ export interface ApiClient {
   access(question: AccessQuestion): Promise<AccessReply>;
   /** @throws NotFound when there is no such pod. */
   describePod(namespace: string, name: string): Promise<PodDescription>;
+  /** Istio's series of a pod's proxy. @throws NotFound when the pod has none. */
+  proxyMetrics(namespace: string, name: string, signal?: AbortSignal): Promise<ProxyMetrics>;
   edges(windowMs: number): Promise<EdgeList>;
   authority(): Promise<AuthorityView>;
   /** Begins a root rotation. @throws Conflict while one is under way. */

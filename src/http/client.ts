@@ -7,9 +7,11 @@ import type { NameTable } from "../model/name-table.ts";
 import { isJsonObject, isRawResource } from "../store/json.ts";
 import type { RawResource } from "../store/store.ts";
 import { sendBatch } from "./client-batch.ts";
+import { createReleasesClient } from "./client-releases.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
+import type { ProxyMetrics } from "./metrics-contract.ts";
 import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
@@ -26,6 +28,7 @@ type OwnRequest = Partial<Pick<ApiRequest, "method" | "body" | "query" | "signal
 class HttpApiClient implements ApiClient {
   readonly #transport: Transport;
   readonly #closing = new AbortController();
+  readonly releases = createReleasesClient((route, options) => this.#own(route, options));
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -110,6 +113,10 @@ class HttpApiClient implements ApiClient {
 
   async describePod(namespace: string, name: string): Promise<PodDescription> {
     return this.#own(`pods/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
+  }
+
+  async proxyMetrics(namespace: string, name: string, signal?: AbortSignal): Promise<ProxyMetrics> {
+    return this.#own(`pods/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/metrics`, { signal });
   }
 
   async edges(windowMs: number): Promise<EdgeList> {

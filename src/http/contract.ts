@@ -107,6 +107,8 @@ export interface MeshStatus {
   readonly changes: readonly ConfigChange[];
   /** Diagnostics by severity. */
   readonly diagnostics: { readonly errors: number; readonly warnings: number };
+  /** Port on 127.0.0.1 with the metrics of the whole mesh; missing when there is none. */
+  readonly metricsPort?: number | undefined;
 }
 
 export interface ProxyCounts {

@@ -4,6 +4,8 @@ import type { Logger } from "../lib/log.ts";
 import type { Parser } from "../store/parser.ts";
 import type { Store } from "../store/store.ts";
 import type { MeshView } from "./contract.ts";
+import type { MetricsView } from "./metrics-contract.ts";
+import type { ReleasesView } from "./release-contract.ts";
 import type { TokenIssuing } from "./routes/token-request.ts";
 
 export interface ApiServerOptions {
@@ -17,6 +19,10 @@ export interface ApiServerOptions {
   readonly tcp?: { readonly port: number; readonly token: string };
   /** Makes service-account tokens for TokenRequests; without it there are none. */
   readonly tokens?: TokenIssuing;
+  /** Series of proxies, for the node; without it there are none. */
+  readonly metrics?: Pick<MetricsView, "proxy">;
+  /** The release engine; without it there are no routes of releases. */
+  readonly releases?: ReleasesView;
   /** Version told at /version, for example "0.1.0". */
   readonly version: string;
   /** Bytes a watcher may leave unread before it is cut off; default 1 MiB. */

@@ -13,6 +13,7 @@ import { type RevisionProgress, revisionProgressOf } from "./revision-progress.t
 import { type AdsCall, type Authenticate, isOwnRequest, Refusals, refuseStream, socketIdentity } from "./stream-identity.ts";
 import { startTlsListener, type TlsListener, type TlsListenerOptions } from "./tls-listener.ts";
 import { WriteGate } from "./write-gate.ts";
+import type { OnXdsEvent } from "./xds-event.ts";
 
 export interface AdsServerOptions {
   /** The newest configuration of a proxy; the same objects as before where nothing changed. Undefined while the proxy is unknown. */
@@ -21,6 +22,8 @@ export interface AdsServerOptions {
   readonly logger?: Logger;
   /** Takes what proxies report; known ones only. */
   readonly onExport?: TakeExport;
+  /** Told of what happens, to count it. */
+  readonly onEvent?: OnXdsEvent;
 }
 
 export class AdsServer {
@@ -171,6 +174,7 @@ export class AdsServer {
       logger: this.#logger,
       generate: () => this.#options.generate(proxyId),
       onChange: () => this.#changed(),
+      onEvent: this.#options.onEvent,
     });
     this.#sessions.set(proxyId, session);
     return session;

@@ -10,6 +10,7 @@ import { initialState, type ProxyState } from "./proxy-state.ts";
 import { isAcknowledged, isAcknowledgedOrRefused, type ProxyProgress, progressOf } from "./proxy-status.ts";
 import { plan } from "./push-plan.ts";
 import { resourceSetOf, resourceTypeOf, resourceTypes, typeUrls } from "./resource-types.ts";
+import type { OnXdsEvent } from "./xds-event.ts";
 
 /** What a proxy should have, and the store's revision it was made from. */
 export interface Desired {
@@ -47,6 +48,7 @@ export interface SessionOptions {
   readonly generate: () => Desired | undefined;
   /** Something of `status` may have changed. */
   readonly onChange: () => void;
+  readonly onEvent?: OnXdsEvent | undefined;
 }
 
 export interface SessionStatus {
@@ -84,6 +86,8 @@ export class ProxySession {
   /** What was acknowledged as a whole, and what nothing is waited for any more of: the very objects of setDesired. */
   #acknowledged: Desired | undefined;
   #settled: Desired | undefined;
+  /** When its configuration became another one that it has not acknowledged yet. */
+  #changedAt: number | undefined;
   #wasConnected = false;
   #rejections = 0;
   #early: DeltaRequest[] = [];
@@ -163,7 +167,10 @@ export class ProxySession {
     const isAnswer = outstanding !== undefined && request.nonce === String(outstanding.sequence);
     this.#state = received(this.#state, { ...rest, type }, this.#desired?.config ?? nothingDesired);
     // A refusal of what was never sent is no news, and would let a caller fill our log.
-    if (isAnswer && request.error !== undefined) this.#reportRefusal(request);
+    if (isAnswer && request.error !== undefined) {
+      this.#options.onEvent?.({ kind: "refused", type });
+      this.#reportRefusal(request);
+    }
     this.#advance();
   }
 
@@ -193,6 +200,7 @@ export class ProxySession {
       this.#carryOver(before, desired);
       return;
     }
+    this.#changedAt ??= this.#options.now();
     const early = this.#early;
     this.#early = [];
     const stream = this.#stream;
@@ -238,15 +246,22 @@ export class ProxySession {
     clearTimeout(this.#timer);
     const next = plan(this.#state, this.#desired.config, now());
     this.#state = next.state;
-    for (const { type, ...response } of next.responses) this.#write(this.#stream, { ...response, typeUrl: typeUrls[type] });
+    for (const { type, ...response } of next.responses) {
+      const sizeBytes = response.resources.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      this.#options.onEvent?.({ kind: "sent", type, sizeBytes });
+      this.#write(this.#stream, { ...response, typeUrl: typeUrls[type] });
+    }
     if (next.wakeAt !== undefined) this.#timer = setTimeout(() => this.#advance(), Math.max(0, next.wakeAt - now()));
     this.#recordProgress();
   }
 
   #write(stream: ResponseStream, response: DeltaResponse): void {
     this.#unwritten += 1;
+    const { now, onEvent } = this.#options;
+    const startedAt = now();
     stream.write(response, () => {
       if (this.#stream !== stream) return;
+      onEvent?.({ kind: "taken", ms: now() - startedAt });
       this.#unwritten -= 1;
       if (this.#unwritten === 0) this.#advance();
     });
@@ -259,6 +274,10 @@ export class ProxySession {
     if (!isWhole && (this.#settled === desired || !isAcknowledgedOrRefused(this.#state, desired.config))) return;
     this.#settled = desired;
     if (isWhole) this.#acknowledged = desired;
+    if (isWhole && this.#changedAt !== undefined) {
+      this.#options.onEvent?.({ kind: "converged", ms: this.#options.now() - this.#changedAt });
+      this.#changedAt = undefined;
+    }
     this.#options.onChange();
   }
 

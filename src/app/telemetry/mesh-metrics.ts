@@ -1,0 +1,86 @@
+// What Prometheus sees: the series of all proxies with their pods' names, the control plane's own, pods' pages by the node, and the targets.
+
+import type { Pod } from "../../api/kubernetes/pod.ts";
+import type { MetricsView } from "../../http/metrics-contract.ts";
+import { NotFound } from "../../lib/errors.ts";
+import type { Mesh } from "../../model/mesh.ts";
+import { proxyKindOf } from "../../model/proxies.ts";
+import type { Store } from "../../store/store.ts";
+import type { Collector } from "../../telemetry/collector.ts";
+import type { Labels } from "../../telemetry/point.ts";
+import { applicationTargetOf } from "../../telemetry/prometheus/application-target.ts";
+import { type DiscoveredPod, targetGroupsOf } from "../../telemetry/prometheus/discovery.ts";
+import type { Family } from "../../telemetry/prometheus/family.ts";
+import { mergeFamilies } from "../../telemetry/prometheus/merge.ts";
+import { externalNamespace } from "../external-hosts.ts";
+import { askNode } from "./ask-node.ts";
+
+/** The one node there is, as the downward API names it. */
+export const nodeName = "local";
+
+export interface MeshMetricsOptions {
+  readonly store: Store;
+  readonly mesh: () => Mesh | undefined;
+  readonly collector: Collector;
+  /** The control plane's own families. */
+  readonly own: () => Promise<readonly Family[]>;
+  /** Socket at which the node serves pods' pages. */
+  readonly nodeSocket: string;
+  /** Where the metrics port listens: host:port. */
+  readonly address: () => string;
+}
+
+/** Builds the view over the running parts. */
+export function meshMetrics(options: MeshMetricsOptions): MetricsView {
+  const { store, mesh, collector, own, nodeSocket, address } = options;
+  return {
+    mesh: async () => {
+      const proxies = collector.families({ labelsOf: (source) => podLabels(source, mesh()) });
+      const others = (await own()).map((family) => withLabels(family, controlPlaneLabels));
+      return mergeFamilies([proxies, others]).families;
+    },
+    proxy: (namespace, name) => {
+      const proxy = [...(mesh()?.proxies.values() ?? [])].find((one) => one.namespace === namespace && one.podName === name);
+      if (proxy === undefined) throw new NotFound(`the pod ${namespace}/${name} has no proxy`);
+      return { families: collector.families({ source: proxy.id }) };
+    },
+    podPage: (path, accept) => askNode(nodeSocket, path, accept),
+    targets: (kind) => targetGroupsOf(discoveredPods(store), { kind, address: address(), node: nodeName }),
+  };
+}
+
+/** As Istio's control plane would be found in a cluster. */
+const controlPlaneLabels: Labels = { app: "istiod", namespace: "istio-system", node: nodeName };
+
+/** The labels that a Prometheus adds which scrapes each pod. The proxy may have gone; its name has the pod's. */
+function podLabels(proxyId: string, mesh: Mesh | undefined): Labels {
+  const proxy = mesh?.proxies.get(proxyId);
+  const cut = proxyId.lastIndexOf(".");
+  return { pod: proxy?.podName ?? proxyId.slice(0, cut), namespace: proxy?.namespace ?? proxyId.slice(cut + 1), node: nodeName };
+}
+
+function withLabels(family: Family, labels: Labels): Family {
+  const more = Object.entries(labels);
+  return { ...family, samples: family.samples.map((sample) => ({ ...sample, labels: [...sample.labels, ...more] })) };
+}
+
+/** Pods that run, without the stand-ins for hosts outside. */
+export function discoveredPods(store: Store): readonly DiscoveredPod[] {
+  return store
+    .snapshot()
+    .list("Pod")
+    .filter(({ metadata, status }) => metadata.namespace !== externalNamespace && status?.phase === "Running")
+    .map(discoveredPod);
+}
+
+function discoveredPod(pod: Pod): DiscoveredPod {
+  const { namespace = "default", name, labels, annotations } = pod.metadata;
+  return {
+    namespace,
+    name,
+    ip: pod.status?.podIP ?? "",
+    labels: labels ?? {},
+    hasProxy: proxyKindOf(pod) !== undefined,
+    hasApplication: applicationTargetOf(annotations) !== undefined,
+  };
+}
