@@ -7,6 +7,7 @@ import { networkingCodes } from "./codes/networking.ts";
 import { operationCodes } from "./codes/operation.ts";
 import { relationCodes } from "./codes/relations.ts";
 import { securityCodes } from "./codes/security.ts";
+import { telemetryCodes } from "./codes/telemetry.ts";
 import { releaseCodes } from "./release/codes.ts";
 
 export type { CodeEntry } from "./code-entry.ts";
@@ -19,6 +20,7 @@ export const codes = {
   ...securityCodes,
   ...operationCodes,
   ...releaseCodes,
+  ...telemetryCodes,
 } as const satisfies Readonly<Record<string, CodeEntry>>;
 
 export type Code = keyof typeof codes;

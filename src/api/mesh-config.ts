@@ -7,7 +7,7 @@ import { guardJson, isJsonObject } from "./json.ts";
 import { isCipherSuite } from "./networking/cipher-suites.ts";
 import { duration } from "./scalars.ts";
 import { fieldNamesAt, schemaFields } from "./schema-walk.ts";
-import { unknownCommand } from "./substitution-format.ts";
+import { accessLogFormatProblem, defaultTracing, meshTelemetryFields } from "./telemetry/mesh-telemetry.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** Istio's (pkg/util/sets of security.ValidECDHCurves). Envoy 1.40 takes these, and refuses every listener and cluster for another one. */
@@ -19,16 +19,7 @@ const tlsParameters = z.object({
   ecdhCurves: z.array(z.enum(ecdhCurves)).optional(),
 });
 
-/** Of an access log: over one command that Envoy doesn't know every proxy would refuse every listener. */
-const logFormat = z.string().superRefine((format, context) => {
-  const unknown = unknownCommand(format);
-  if (unknown === undefined) return;
-  context.addIssue(
-    `${JSON.stringify(unknown)} is no command that Envoy knows: write "%%" for a percent sign, or for example "%REQ(:PATH)%"`,
-  );
-});
-
-const meshConfigSchema = z.object({
+const meshConfigObject = z.object({
   trustDomain: z
     .string()
     .regex(/^[a-z0-9._-]{1,255}$/, "a trust domain has lower case letters, digits, dots, dashes and underscores")
@@ -44,10 +35,19 @@ const meshConfigSchema = z.object({
   rootNamespace: z.string().optional(),
   connectTimeout: duration.optional(),
   protocolDetectionTimeout: duration.optional(),
-  accessLogFile: z.string().optional(),
-  accessLogFormat: logFormat.optional(),
+  ...meshTelemetryFields,
   defaultHttpRetryPolicy: z.object({ attempts: z.number().int().min(0).default(2), retryOn: z.string().optional() }).optional(),
-  defaultConfig: z.object({ gatewayTopology: z.object({ numTrustedProxies: z.number().int().min(0).default(0) }).optional() }).optional(),
+  defaultConfig: z
+    .object({
+      gatewayTopology: z.object({ numTrustedProxies: z.number().int().min(0).default(0) }).optional(),
+      tracing: defaultTracing.optional(),
+    })
+    .optional(),
+});
+
+const meshConfigSchema = meshConfigObject.superRefine(({ accessLogFormat = "", accessLogEncoding = "TEXT" }, context) => {
+  const message = accessLogFormatProblem(accessLogFormat, accessLogEncoding);
+  if (message !== undefined) context.addIssue({ code: "custom", message, path: ["accessLogFormat"] });
 });
 
 export type MeshConfig = z.output<typeof meshConfigSchema>;
@@ -98,6 +98,7 @@ export function meshConfigFields(): readonly string[] {
 
 /** Paths of fields that the schema doesn't have, at any depth. */
 function unknownFields(value: unknown, at: FieldPath): readonly FieldPath[] {
+  if (Array.isArray(value)) return value.flatMap((child, index) => unknownFields(child, [...at, index]));
   const known = new Set(fieldNamesAt(meshConfigSchema, at));
   if (known.size === 0 || !isJsonObject(value)) return [];
   return Object.entries(value).flatMap(([key, child]) => (known.has(key) ? unknownFields(child, [...at, key]) : [[...at, key]]));

@@ -190,12 +190,12 @@ const messages: readonly (readonly [title: string, text: string, expected: reado
   ],
   [
     "a kind of a later issue",
-    "{apiVersion: telemetry.istio.io/v1, kind: Telemetry, metadata: {name: a}}",
+    "{apiVersion: networking.istio.io/v1, kind: WorkloadGroup, metadata: {name: a}}",
     [
       "LTN0008",
       "kind",
-      "1:37",
-      "kind Telemetry (telemetry.istio.io/v1) isn't supported yet",
+      "1:38",
+      "kind WorkloadGroup (networking.istio.io/v1) isn't supported yet",
       "Remove it, or keep it in a file of its own for clusters.",
     ],
   ],

@@ -12,5 +12,5 @@ test("a field that doesn't act is marked, one that acts is not", () => {
   expect(page).toContain("| `spec.http[].timeout` | yes |");
   expect(page).toContain("| `spec.trafficPolicy.portLevelSettings[].loadBalancer.localityLbSetting.enabled` | **not yet** |");
   expect(page).toContain("| `spec.resolution` | yes, but `DYNAMIC_DNS` **not yet** |");
-  expect(page).toContain("`telemetry.istio.io/Telemetry`");
+  expect(page).toContain("`networking.istio.io/EnvoyFilter`");
 });

@@ -5,9 +5,10 @@ import { kubernetesKinds } from "./kubernetes/kinds.ts";
 import { networkingKinds } from "./networking/kinds.ts";
 import { releaseKinds } from "./release/kinds.ts";
 import { securityKinds } from "./security/kinds.ts";
+import { telemetryKinds } from "./telemetry/kinds.ts";
 
 /** The table: kind name to definition. A kind name is unique over all groups here. */
-export const kinds = { ...kubernetesKinds, ...networkingKinds, ...securityKinds, ...releaseKinds };
+export const kinds = { ...kubernetesKinds, ...networkingKinds, ...securityKinds, ...releaseKinds, ...telemetryKinds };
 
 export type KindName = keyof typeof kinds;
 
@@ -26,7 +27,6 @@ const notSupportedYet: ReadonlySet<string> = new Set([
   "networking.istio.io/WorkloadGroup",
   "networking.istio.io/EnvoyFilter",
   "networking.istio.io/ProxyConfig",
-  "telemetry.istio.io/Telemetry",
   "extensions.istio.io/WasmPlugin",
   "extensions.istio.io/TrafficExtension",
   "apps/StatefulSet",

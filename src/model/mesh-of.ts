@@ -93,10 +93,11 @@ export function createModel(): Model {
   const identitiesOf = createIdentities();
   return {
     meshOf(snapshot, inputs) {
-      const { pods, services, slices, entries, rules: newest, gateways, virtualServices, ...policies } = lists(snapshot);
+      const { pods, services, slices, entries, rules: newest, gateways, virtualServices, telemetries, ...policies } = lists(snapshot);
       const all = servicesOf(services, entries);
       const everyProxy = proxies(pods, services, all);
       const { rootNamespace } = inputs.settings;
+      const telemetry = telemetryOf(everyProxy, { ...inputs, telemetries });
       const security = securityOf({
         ...policies,
         proxies: everyProxy,
@@ -107,7 +108,7 @@ export function createModel(): Model {
       const rules = rulesOf(newest, { isWidening: security.isWidening, isInFlight: inputs.mtlsInFlight !== undefined });
       const directory = directoryOf(all, rules, inputs.settings);
       const behind = securedEndpoints(endpoints(all, slices, pods, entries, inputs.resolved), security.phases);
-      const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, inputs });
+      const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, tracing: telemetry.listeners, inputs });
       return {
         settings: inputs.settings,
         services: all,
@@ -118,7 +119,9 @@ export function createModel(): Model {
         security: security.proxies,
         mtls: { phases: security.phases, isMoving: security.isMoving || rules !== newest },
         jwks: inputs.jwks ?? noKeySets,
-        telemetry: telemetryOf(everyProxy, inputs),
+        telemetry: telemetry.runtime,
+        reporting: telemetry.proxies,
+        listenerTracing: telemetry.listeners,
         identities: identitiesOf(all, services, pods, inputs.settings),
       };
     },
@@ -149,6 +152,7 @@ function lists(snapshot: Snapshot) {
     authorizationPolicies: snapshot.list("AuthorizationPolicy"),
     peerAuthentications: snapshot.list("PeerAuthentication"),
     requestAuthentications: snapshot.list("RequestAuthentication"),
+    telemetries: snapshot.list("Telemetry"),
   };
 }
 
@@ -180,6 +184,7 @@ interface TrafficInputs {
   readonly virtualServices: readonly VirtualService[];
   readonly proxies: ReadonlyMap<string, MeshProxy>;
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
+  readonly tracing: Mesh["listenerTracing"];
   readonly inputs: MeshInputs;
 }
 
@@ -194,7 +199,7 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
   const splitMap = stableMap<string, Traffic["splits"] extends ReadonlyMap<string, infer Split> ? Split : never>();
   const runtimeMap = stableMap<string, number>();
   const scopeMap = stableMap<string, Scope>();
-  return ({ directory, rules, gateways, virtualServices, proxies, endpoints, inputs }) => {
+  return ({ directory, rules, gateways, virtualServices, proxies, endpoints, tracing, inputs }) => {
     const scopeInputs = scopeInputsOf({
       directory,
       gateways,
@@ -202,7 +207,7 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
       endpoints,
       credentials: inputs.credentials ?? noCredentials,
     });
-    const classes = classesOf({ proxies, deciding: decidingLabels(virtualServices, rules), gateways: scopeInputs.gateways });
+    const classes = classesOf({ proxies, deciding: decidingLabels(virtualServices, rules), gateways: scopeInputs.gateways, tracing });
     const sources = sourcesOf(...[...classes.values()].map(({ builder, example }) => builder.relate(scopeInputs, example)));
     const byKey = new Map(virtualServices.map((virtualService) => [virtualServiceKey(virtualService), virtualService]));
     const splits = splitMap(splitsOf({ sources, virtualServices: byKey, endpoints, overlay: inputs.overlay ?? noOverlay }));
@@ -262,26 +267,34 @@ function createClasses(): (inputs: {
   readonly proxies: ReadonlyMap<string, MeshProxy>;
   readonly deciding: readonly string[];
   readonly gateways: readonly Gateway[];
+  readonly tracing: Mesh["listenerTracing"];
 }) => ReadonlyMap<string, ProxyClass> {
   const builders = new Map<string, ScopeBuilder>();
   const decidingList = stableList<string>();
-  const grouped = memoLast((proxies: ReadonlyMap<string, MeshProxy>, deciding: readonly string[], gateways: readonly Gateway[]) => {
-    const groups = new Map<string, MeshProxy[]>();
-    for (const proxy of proxies.values()) {
-      const key = scopeKeyOf(proxy, deciding, gateways);
-      groups.set(key, [...(groups.get(key) ?? []), proxy]);
-    }
-    return groups;
-  });
-  return ({ proxies, deciding, gateways }) => {
+  const grouped = memoLast(
+    (
+      proxies: ReadonlyMap<string, MeshProxy>,
+      deciding: readonly string[],
+      gateways: readonly Gateway[],
+      tracing: Mesh["listenerTracing"],
+    ) => {
+      const groups = new Map<string, MeshProxy[]>();
+      for (const proxy of proxies.values()) {
+        const key = scopeKeyOf(proxy, { deciding, gateways, tracing: tracing.get(proxy.id) });
+        groups.set(key, [...(groups.get(key) ?? []), proxy]);
+      }
+      return groups;
+    },
+  );
+  return ({ proxies, deciding, gateways, tracing }) => {
     const names = decidingList(deciding);
-    const groups = grouped(proxies, names, gateways);
+    const groups = grouped(proxies, names, gateways, tracing);
     for (const key of builders.keys()) if (!groups.has(key)) builders.delete(key);
     return new Map(
       [...groups].flatMap(([key, members]) => {
         const [example] = members;
         if (example === undefined) return [];
-        const builder = builders.get(key) ?? createScopeBuilder(key, example, names);
+        const builder = builders.get(key) ?? createScopeBuilder(key, example, { deciding: names, tracing: tracing.get(example.id) });
         builders.set(key, builder);
         return [[key, { builder, example, members: members.map(({ id }) => id) }] as const];
       }),

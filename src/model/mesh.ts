@@ -11,6 +11,8 @@ import type { ListenersRelation } from "./listeners.ts";
 import type { MtlsPhase } from "./mtls-phases.ts";
 import type { WorkloadMtls, WorkloadPolicies } from "./policies.ts";
 import type { RouteClient, RouteTable } from "./routes.ts";
+import type { ProxyTelemetry } from "./telemetry-levels.ts";
+import { defaultTelemetrySettings, type ListenerTracing, type TelemetrySettings } from "./telemetry-settings.ts";
 import type { CurrentSplit, SettledWeights } from "./weights.ts";
 
 /** MeshConfig, the part we act on; Istio's names and defaults (pkg/config/mesh/mesh.go) unless a comment says otherwise. */
@@ -27,8 +29,13 @@ export interface MeshSettings {
   readonly protocolDetectionTimeout: DurationMs;
   /** File of the access log, "" for none. Istio: ""; we log to stdout, because `lateen logs` shows it. */
   readonly accessLogFile: string;
-  /** Text format; "" for Istio's default one. */
+  /** Text, or the text of an object for JSON; "" for Istio's default one. */
   readonly accessLogFormat: string;
+  readonly accessLogEncoding: "TEXT" | "JSON";
+  /** Providers, trace sampling and what holds without any Telemetry. */
+  readonly telemetry: TelemetrySettings;
+  /** Of the proxies that these settings are for; unset: as `telemetry` says (meshListenerTracing). */
+  readonly listenerTracing?: ListenerTracing;
   /** Proxies in front of the gateways whose X-Forwarded-For entries are trusted (gatewayTopology.numTrustedProxies). */
   readonly numTrustedProxies: number;
   /** Of all identities in the mesh. */
@@ -67,6 +74,8 @@ export const defaultMeshSettings: MeshSettings = {
   protocolDetectionTimeout: durationMs(1000),
   accessLogFile: "/dev/stdout",
   accessLogFormat: "",
+  accessLogEncoding: "TEXT",
+  telemetry: defaultTelemetrySettings,
   numTrustedProxies: 0,
   trustDomain: "cluster.local",
   trustDomainAliases: [],
@@ -201,6 +210,8 @@ export interface Scope {
   /** Sorted by name. */
   readonly tables: readonly RouteTable[];
   readonly listeners: ListenersRelation;
+  /** What its listeners say of tracing; undefined: what the settings say. */
+  readonly tracing: ListenerTracing | undefined;
   /** Every destination that routes of `tables` may name, for its cluster. */
   readonly targets: readonly ResolvedDestination[];
 }
@@ -235,6 +246,10 @@ export interface Mesh {
   readonly runtime: ReadonlyMap<string, number>;
   /** What each proxy reports, as runtime keys, by proxy id. */
   readonly telemetry: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** What each proxy reports, by proxy id, sorted. */
+  readonly reporting: ReadonlyMap<string, ProxyTelemetry>;
+  /** What listeners say of tracing, by proxy id; only where it isn't what the settings say. */
+  readonly listenerTracing: ReadonlyMap<string, ListenerTracing>;
   /** DNS names whose addresses are needed (ServiceEntry resolution DNS), sorted. */
   readonly names: readonly string[];
 }

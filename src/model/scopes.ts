@@ -15,6 +15,7 @@ import { RelationMemo, RouteHostMemo } from "./route-host.ts";
 import type { RouteClient, RouteHost, RouteTable } from "./routes.ts";
 import type { TableRelation } from "./sidecar-routes.ts";
 import { createSidecarTables } from "./sidecar-routes.ts";
+import type { ListenerTracing } from "./telemetry-settings.ts";
 import type { SplitSource, VirtualServiceIndex } from "./virtual-services.ts";
 import type { SettledWeights } from "./weights.ts";
 
@@ -32,16 +33,26 @@ export interface ScopeInputs {
 }
 
 /** Names a proxy's class: what it depends on of the proxy, and nothing else. */
-export function scopeKeyOf(proxy: MeshProxy, deciding: readonly string[], gateways: readonly Gateway[]): string {
+export function scopeKeyOf(proxy: MeshProxy, { deciding, gateways, tracing }: ScopeKeyInputs): string {
   const labels = decidingPairs(proxy, deciding);
-  if (proxy.kind === "sidecar") return JSON.stringify(["sidecar", proxy.namespace, labels]);
+  const own = tracing === undefined ? [] : [tracing];
+  if (proxy.kind === "sidecar") return JSON.stringify(["sidecar", proxy.namespace, labels, ...own]);
   const servers = gatewayServers(proxy, gateways).map(({ gatewayName, server, bindPort }) => [
     gatewayName,
     server.port.name,
     server.port.number,
     bindPort,
   ]);
-  return JSON.stringify(["gateway", proxy.namespace, labels, servers]);
+  return JSON.stringify(["gateway", proxy.namespace, labels, servers, ...own]);
+}
+
+/** What decides about a proxy's class besides itself. */
+export interface ScopeKeyInputs {
+  /** Names of labels. */
+  readonly deciding: readonly string[];
+  readonly gateways: readonly Gateway[];
+  /** What its listeners say of tracing, where it isn't what the settings say. */
+  readonly tracing: ListenerTracing | undefined;
 }
 
 function decidingPairs(proxy: MeshProxy, deciding: readonly string[]): readonly (readonly [string, string])[] {
@@ -57,7 +68,11 @@ export interface ScopeBuilder {
 }
 
 /** Starts a class; `proxy` is any of its members. */
-export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: readonly string[]): ScopeBuilder {
+export function createScopeBuilder(
+  key: string,
+  proxy: MeshProxy,
+  { deciding, tracing }: Pick<ScopeKeyInputs, "deciding" | "tracing">,
+): ScopeBuilder {
   const kind = proxy.kind;
   const client: RouteClient = { namespace: proxy.namespace, labels: Object.fromEntries(decidingPairs(proxy, deciding)) };
   const relations = new RelationMemo();
@@ -88,6 +103,7 @@ export function createScopeBuilder(key: string, proxy: MeshProxy, deciding: read
       listeners,
       targets,
       tables,
+      tracing,
     }),
   );
   let tables: readonly TableRelation[] = [];

@@ -2,6 +2,7 @@
 
 import type { MeshConfig } from "../api/mesh-config.ts";
 import { defaultMeshSettings, type MeshSettings, type PathNormalization, type TlsParameters } from "./mesh.ts";
+import { telemetrySettingsOf } from "./telemetry-settings.ts";
 
 /** The settings a MeshConfig asks for. */
 export function meshSettingsOf(config: MeshConfig): MeshSettings {
@@ -22,6 +23,8 @@ export function meshSettingsOf(config: MeshConfig): MeshSettings {
     protocolDetectionTimeout: config.protocolDetectionTimeout ?? standard.protocolDetectionTimeout,
     accessLogFile: config.accessLogFile ?? standard.accessLogFile,
     accessLogFormat: config.accessLogFormat ?? standard.accessLogFormat,
+    accessLogEncoding: config.accessLogEncoding ?? standard.accessLogEncoding,
+    telemetry: telemetrySettingsOf(config),
     numTrustedProxies: config.defaultConfig?.gatewayTopology?.numTrustedProxies ?? standard.numTrustedProxies,
     trustDomain: config.trustDomain ?? standard.trustDomain,
     trustDomainAliases: config.trustDomainAliases ?? standard.trustDomainAliases,

@@ -1,32 +1,52 @@
 // What each proxy reports: Telemetry resources and MeshConfig → settings per workload. What changes often travels by runtime keys (RTDS), so that no
 // listener is replaced when somebody samples more traces or switches an access log on.
 
-import { memoObject, stableMap } from "./memo.ts";
-import type { MeshProxy } from "./mesh.ts";
+import type { Telemetry } from "../api/telemetry/telemetry.ts";
+import { KeyedMemo, memoLast, memoObject, stableMap } from "./memo.ts";
+import type { MeshProxy, MeshSettings } from "./mesh.ts";
+import { createTelemetryLookup, type ProxyTelemetry, type SideTelemetry } from "./telemetry-levels.ts";
+import {
+  type AccessLogSink,
+  accessLogSinks,
+  defaultTelemetrySettings,
+  type ListenerTracing,
+  type SideTracing,
+} from "./telemetry-settings.ts";
+
+/** A side of a proxy: inbound is SERVER, outbound and all of a gateway is CLIENT. */
+export type Side = "inbound" | "outbound";
 
 /** Runtime keys of telemetry, in percent (0 to 100, Envoy's `runtime_filter` and `runtime_key` of a fraction) unless said otherwise. */
 export const telemetryRuntimeKeys = {
-  /** Access log on (100) or off (0); on where the key is missing. */
+  /** Access log on (100) or off (0), with ".<side>", and ".<side>.<provider>" for all but provider "envoy"; see accessLogKey. */
   accessLog: "lateen.access_log",
+  /** The same of MeshConfig.accessLogFile, where that isn't what provider "envoy" writes to; with ".<side>". */
+  accessLogFile: "lateen.access_log_file",
   /** Requests sent to somebody who watches them live; none where the key is missing. */
   tap: "lateen.tap",
   /** Every try counted by itself, while a release judges; none where the key is missing. */
   tries: "lateen.tries",
-  /** Envoy's own key for HttpConnectionManager.Tracing.random_sampling, in hundredths of a percent (0 to 10,000). */
+  /**
+   * Envoy's own key for HttpConnectionManager.Tracing.random_sampling, in hundredths of a percent (0 to 10,000). Where it is missing the
+   * listener's value holds: SideTracing.sampling, else defaultSampling.
+   */
   sampling: "tracing.random_sampling",
+  /** Envoy's own key for HttpConnectionManager.Tracing.overall_sampling, here in hundredths of a percent as well: 0 makes no spans. */
+  spans: "tracing.global_enabled",
 } as const;
 
-/** What one proxy reports. */
-export interface ProxyTelemetry {
-  readonly accessLog: boolean;
-  /** Share of traces begun here that are sampled, 0 to 100 percent. */
-  readonly sampling: number;
+/** Percent that listeners say by themselves (Istio's default), wherever SideTracing.sampling doesn't say another. */
+export const defaultSampling = defaultTelemetrySettings.sampling;
+
+/** The runtime key that switches one access log of one side. */
+export function accessLogKey({ provider }: AccessLogSink, side: Side): string {
+  if (provider === undefined) return `${telemetryRuntimeKeys.accessLogFile}.${side}`;
+  return provider === "envoy" ? `${telemetryRuntimeKeys.accessLog}.${side}` : `${telemetryRuntimeKeys.accessLog}.${side}.${provider}`;
 }
 
-/** Istio's defaults (MeshConfig.enableTracing with 1 % sampling), but for the access log, which is on: see MeshSettings.accessLogFile. */
-export const defaultProxyTelemetry: ProxyTelemetry = { accessLog: true, sampling: 1 };
-
 export interface TelemetryInputs {
+  readonly telemetries: readonly Telemetry[];
+  readonly settings: MeshSettings;
   /** Share of requests, 1 to 100 percent, that somebody watches, by proxy id; none when unset. */
   readonly tapped?: ReadonlyMap<string, number>;
   /** Ids of proxies that count every try; none when unset. */
@@ -36,29 +56,143 @@ export interface TelemetryInputs {
 /** Runtime keys by proxy id, sorted by proxy; only what differs from what the listeners say by themselves. */
 export type TelemetryRuntime = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-const none: ReadonlyMap<string, number> = new Map();
+/** What telemetry is, by proxy id; each map and value stays the same object while nothing in it changed. */
+export interface MeshTelemetrySettings {
+  /** What each proxy should report. */
+  readonly proxies: ReadonlyMap<string, ProxyTelemetry>;
+  readonly runtime: TelemetryRuntime;
+  /** What listeners must say, only of proxies where it isn't what the mesh's settings say. */
+  readonly listeners: ReadonlyMap<string, ListenerTracing>;
+}
+
 const nobody: ReadonlySet<string> = new Set();
 const untapped: ReadonlyMap<string, number> = new Map();
 
 /** Starts an index; keep one per model: unchanged proxies keep their map. */
-export function createTelemetryIndex(): (proxies: ReadonlyMap<string, MeshProxy>, inputs: TelemetryInputs) => TelemetryRuntime {
-  const byProxy = stableMap<string, ReadonlyMap<string, number>>();
-  const known = new Map<string, ReadonlyMap<string, number>>();
-  return (proxies, { tapped = untapped, counting = nobody }) => {
-    const keysOf = (id: string): ReadonlyMap<string, number> => {
-      const keys = new Map<string, number>();
-      const percent = tapped.get(id);
-      if (percent !== undefined) keys.set(telemetryRuntimeKeys.tap, percent);
-      if (counting.has(id)) keys.set(telemetryRuntimeKeys.tries, 100);
-      if (keys.size === 0) return none;
-      const content = JSON.stringify([...keys]);
-      const same = known.get(content) ?? keys;
-      known.set(content, same);
-      return same;
-    };
-    return byProxy(new Map([...proxies.keys()].map((id) => [id, keysOf(id)])));
+export function createTelemetryIndex(): (proxies: ReadonlyMap<string, MeshProxy>, inputs: TelemetryInputs) => MeshTelemetrySettings {
+  const runtimeOf = createRuntimeIndex();
+  const settingsOf = createProxySettings();
+  const together = memoLast((settings: ProxySettings, runtime: TelemetryRuntime): MeshTelemetrySettings => ({ ...settings, runtime }));
+  return (proxies, { telemetries, settings, tapped = untapped, counting = nobody }) => {
+    const found = settingsOf(proxies, telemetries, settings);
+    return together(found, runtimeOf({ proxies, found, settings, tapped, counting }));
   };
 }
+
+type ProxySettings = Omit<MeshTelemetrySettings, "runtime">;
+
+function createProxySettings() {
+  const proxyMap = stableMap<string, ProxyTelemetry>();
+  const listenerMap = stableMap<string, ListenerTracing>();
+  const shared = sharedByContent<ProxyTelemetry>();
+  const sharedTracing = sharedByContent<ListenerTracing>();
+  const lookupOf = memoLast(createTelemetryLookup);
+  const memo = new KeyedMemo<ProxyTelemetry>();
+  const joined = memoLast(
+    (byProxy: ReadonlyMap<string, ProxyTelemetry>, listeners: ReadonlyMap<string, ListenerTracing>): ProxySettings => ({
+      proxies: byProxy,
+      listeners,
+    }),
+  );
+  return memoLast((proxies: ReadonlyMap<string, MeshProxy>, telemetries: readonly Telemetry[], settings: MeshSettings): ProxySettings => {
+    memo.generation();
+    const lookup = lookupOf(telemetries, settings);
+    const byProxy = new Map<string, ProxyTelemetry>();
+    const listeners = new Map<string, ListenerTracing>();
+    const ofMesh = JSON.stringify(meshListenerTracing(settings));
+    for (const proxy of proxies.values()) {
+      const found = memo.get(proxy.id, [proxy, lookup], () => shared(lookup(proxy)));
+      byProxy.set(proxy.id, found);
+      const tracing = listenerTracingOf(found, proxy.kind);
+      if (JSON.stringify(tracing) !== ofMesh) listeners.set(proxy.id, sharedTracing(tracing));
+    }
+    return joined(proxyMap(byProxy), listenerMap(listeners));
+  });
+}
+
+/** What listeners say where no Telemetry says otherwise. */
+export const meshListenerTracing = memoObject(({ telemetry: { tags } }: MeshSettings): ListenerTracing => {
+  const side: SideTracing = { tags, sampling: undefined, isOff: false };
+  return { inbound: side, outbound: side };
+});
+
+/** Sides that differ can't share Envoy's one runtime key, so that their listeners say it. */
+function listenerTracingOf({ inbound, outbound }: ProxyTelemetry, kind: MeshProxy["kind"]): ListenerTracing {
+  const sidesOf = kind === "gateway" ? [outbound] : [inbound, outbound];
+  const sampled = new Set(sidesOf.map(({ tracing }) => tracing.sampling)).size > 1;
+  const reporting = new Set(sidesOf.map(({ tracing }) => tracing.isReporting)).size > 1;
+  const side = ({ tracing: { tags, sampling, isReporting } }: SideTelemetry): SideTracing => ({
+    tags,
+    sampling: sampled ? sampling : undefined,
+    isOff: reporting && !isReporting,
+  });
+  return { inbound: side(kind === "gateway" ? outbound : inbound), outbound: side(outbound) };
+}
+
+interface RuntimeInputs {
+  readonly proxies: ReadonlyMap<string, MeshProxy>;
+  readonly found: ProxySettings;
+  readonly settings: MeshSettings;
+  readonly tapped: ReadonlyMap<string, number>;
+  readonly counting: ReadonlySet<string>;
+}
+
+function createRuntimeIndex(): (inputs: RuntimeInputs) => TelemetryRuntime {
+  const byProxy = stableMap<string, ReadonlyMap<string, number>>();
+  const shared = sharedByContent<ReadonlyMap<string, number>>((keys) => JSON.stringify([...keys]));
+  const sinksOf = memoLast(accessLogSinks);
+  return ({ proxies, found, settings, tapped, counting }) => {
+    const sinks = sinksOf(settings);
+    const keysOf = ({ id, kind }: MeshProxy): ReadonlyMap<string, number> => {
+      const telemetry = found.proxies.get(id);
+      const keys = telemetry === undefined ? new Map<string, number>() : settingKeys(telemetry, { sinks, kind });
+      const watched = tapped.get(id);
+      if (watched !== undefined) keys.set(telemetryRuntimeKeys.tap, watched);
+      if (counting.has(id)) keys.set(telemetryRuntimeKeys.tries, 100);
+      return shared(keys);
+    };
+    return byProxy(new Map([...proxies].map(([id, proxy]) => [id, keysOf(proxy)])));
+  };
+}
+
+function settingKeys(
+  { inbound, outbound }: ProxyTelemetry,
+  { sinks, kind }: { readonly sinks: readonly AccessLogSink[]; readonly kind: MeshProxy["kind"] },
+): Map<string, number> {
+  const keys = new Map<string, number>();
+  const sides = kind === "gateway" ? [["outbound", outbound] as const] : [["inbound", inbound] as const, ["outbound", outbound] as const];
+  for (const [side, { accessLogs }] of sides) {
+    for (const sink of sinks) {
+      const isOn = accessLogs.includes(sink.provider);
+      if (isOn !== sink.isOnByDefault) keys.set(accessLogKey(sink, side), isOn ? 100 : 0);
+    }
+  }
+  const tracings = sides.map(([, { tracing }]) => tracing);
+  const [sampling, ...otherShares] = new Set(tracings.map((tracing) => tracing.sampling));
+  if (sampling !== undefined && otherShares.length === 0 && sampling !== defaultSampling) {
+    keys.set(telemetryRuntimeKeys.sampling, Math.round(sampling * 100));
+  }
+  if (tracings.every(({ isReporting }) => !isReporting)) keys.set(telemetryRuntimeKeys.spans, 0);
+  return keys;
+}
+
+/** Makes equal contents the same object; what is no longer asked for goes with its last reader. */
+function sharedByContent<T extends object>(contentOf: (value: T) => string = (value) => JSON.stringify(value)): (value: T) => T {
+  const known = new Map<string, WeakRef<T>>();
+  return (value) => {
+    const content = contentOf(value);
+    const before = known.get(content)?.deref();
+    if (before !== undefined) return before;
+    for (const [key, reference] of known) if (reference.deref() === undefined) known.delete(key);
+    known.set(content, new WeakRef(value));
+    return value;
+  };
+}
+
+/** The settings that listeners of such proxies are made with; the same object for the same two. */
+export const withListenerTracing = memoObject((settings: MeshSettings) =>
+  memoObject((listenerTracing: ListenerTracing): MeshSettings => ({ ...settings, listenerTracing })),
+);
 
 /** A layer with more keys; the same map for the same two. */
 export const withRuntimeKeys = memoObject((layer: ReadonlyMap<string, number>) =>

@@ -1,0 +1,151 @@
+// Which Telemetries hold for a workload, and what they come to: root namespace, then namespace, then workload, the closest one wins field by
+// field. Source: Istio pilot/pkg/model/telemetry.go.
+
+import { labelsMatch } from "../api/kubernetes/label-selector.ts";
+import type { Telemetry, TelemetryAccessLogging, TelemetryTracing } from "../api/telemetry/telemetry.ts";
+import type { MeshSettings } from "./mesh.ts";
+import type { PolicySubject } from "./policies.ts";
+import { type AccessLogSink, accessLogSinks, meshLogSink, type TraceTag, traceTagsOf } from "./telemetry-settings.ts";
+import { byAge } from "./visibility.ts";
+
+/** What one proxy reports. A gateway has only an outbound side. */
+export interface ProxyTelemetry {
+  readonly inbound: SideTelemetry;
+  readonly outbound: SideTelemetry;
+}
+
+/** One side of a proxy. */
+export interface SideTelemetry {
+  /** Which sinks its access log goes to, by their `provider`; none for no log. */
+  readonly accessLogs: readonly (string | undefined)[];
+  readonly tracing: ProxyTracing;
+}
+
+export interface ProxyTracing {
+  /** Whether spans are made. */
+  readonly isReporting: boolean;
+  /** Share of traces begun here that are sampled, 0 to 100 percent. */
+  readonly sampling: number;
+  /** A TraceProvider's name; undefined for none: the control plane keeps the spans, and forwards them nowhere. */
+  readonly provider: string | undefined;
+  readonly tags: readonly TraceTag[];
+}
+
+/** The Telemetries that hold for a workload, widest first: of each level the oldest. A selector in the root namespace reaches its own pods only. */
+export function telemetriesOf(
+  telemetries: readonly Telemetry[],
+  { namespace, labels }: PolicySubject,
+  rootNamespace: string,
+): readonly Telemetry[] {
+  const oldest = byAge(telemetries);
+  const wide = (of: string) => oldest.find((telemetry) => telemetry.metadata.namespace === of && !hasSelector(telemetry));
+  const workload = oldest.find(
+    (telemetry) =>
+      telemetry.metadata.namespace === namespace &&
+      hasSelector(telemetry) &&
+      labelsMatch(telemetry.spec.selector?.matchLabels ?? {}, labels),
+  );
+  const levels = [wide(rootNamespace), namespace === rootNamespace ? undefined : wide(namespace), workload];
+  return levels.filter((level) => level !== undefined);
+}
+
+/** Whether it is for workloads with certain labels, not for a whole namespace. */
+export function hasSelector({ spec }: Telemetry): boolean {
+  return Object.keys(spec.selector?.matchLabels ?? {}).length > 0;
+}
+
+/** Looks up what a workload reports. */
+export function createTelemetryLookup(
+  telemetries: readonly Telemetry[],
+  settings: MeshSettings,
+): (subject: PolicySubject) => ProxyTelemetry {
+  const oldest = byAge(telemetries);
+  const sinks = accessLogSinks(settings);
+  return (subject) => {
+    const levels = telemetriesOf(oldest, subject, settings.rootNamespace);
+    const side = (mode: "CLIENT" | "SERVER"): SideTelemetry => ({
+      accessLogs: accessLogsOf(
+        levels.map(({ spec }) => spec.accessLogging),
+        { mode, sinks, settings },
+      ),
+      tracing: tracingOf(
+        levels.flatMap(({ spec }) => spec.tracing),
+        { mode, settings },
+      ),
+    });
+    return { inbound: side("SERVER"), outbound: side("CLIENT") };
+  };
+}
+
+interface LogInputs {
+  readonly mode: "CLIENT" | "SERVER";
+  readonly sinks: readonly AccessLogSink[];
+  readonly settings: MeshSettings;
+}
+
+/**
+ * The closest level that names providers says which ones there are; below it all levels switch them on and off. Without any names the mesh's
+ * default providers are meant: those of defaultProviders, else the file that MeshConfig.accessLogFile names. (Istio logs nothing at all when
+ * no Telemetry names a provider and there are no default ones; here `disabled: true` for one side leaves the other side's log.)
+ */
+function accessLogsOf(
+  levels: readonly (readonly TelemetryAccessLogging[])[],
+  { mode, sinks, settings }: LogInputs,
+): SideTelemetry["accessLogs"] {
+  const sinkOf = (name: string) => sinks.find(({ provider }) => isSameName(provider, name));
+  const meshLog = meshLogSink(settings);
+  const byDefault = settings.telemetry.defaultProviders.accessLogging;
+  const standard = byDefault.length > 0 ? byDefault.flatMap((name) => sinkOf(name) ?? []) : meshLog === undefined ? [] : [meshLog];
+  const naming = levels.findLast((entries) => entries.some(({ providers }) => providers.length > 0));
+  const named = naming?.flatMap(({ providers }) => providers.flatMap(({ name }) => sinkOf(name) ?? []));
+  const inScope = new Set(named ?? standard);
+  const on = new Set(named === undefined ? standard : []);
+  let parents: readonly AccessLogSink[] = standard;
+  for (const { match, providers, disabled } of levels.flat()) {
+    parents = providers.length === 0 ? parents : providers.flatMap(({ name }) => sinkOf(name) ?? []);
+    if (!isForMode(match, mode)) continue;
+    for (const sink of parents.filter((parent) => inScope.has(parent))) {
+      if (disabled === true) on.delete(sink);
+      else on.add(sink);
+    }
+  }
+  return sinks.filter((sink) => on.has(sink)).map(({ provider }) => provider);
+}
+
+/** Istio compares providers' names regardless of case. */
+export function isSameName(a: string | undefined, b: string): boolean {
+  return a?.toLowerCase() === b.toLowerCase();
+}
+
+function isForMode(match: TelemetryAccessLogging["match"], mode: "CLIENT" | "SERVER"): boolean {
+  const wanted = match?.mode ?? "CLIENT_AND_SERVER";
+  return wanted === "CLIENT_AND_SERVER" || wanted === mode;
+}
+
+/**
+ * Every field from the closest level that sets it. Istio switches tracing off where no provider is named; here the control plane takes spans
+ * anyway, so that MeshConfig.enableTracing decides where neither a Telemetry nor defaultProviders say anything.
+ */
+function tracingOf(
+  entries: readonly TelemetryTracing[],
+  { mode, settings }: { readonly mode: "CLIENT" | "SERVER"; readonly settings: MeshSettings },
+): ProxyTracing {
+  const { telemetry } = settings;
+  const applying = entries.filter(({ match }) => isForMode(match, mode)).toReversed();
+  const first = <T>(valueOf: (entry: TelemetryTracing) => T | undefined): T | undefined => {
+    for (const entry of applying) {
+      const value = valueOf(entry);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  };
+  const name = first(({ providers }) => providers[0]?.name) ?? telemetry.defaultProviders.tracing[0];
+  const isConfigured = applying.length > 0 || telemetry.defaultProviders.tracing.length > 0;
+  const tags = first(({ customTags }) => customTags);
+  return {
+    isReporting: !(first(({ disableSpanReporting }) => disableSpanReporting) ?? !(isConfigured || telemetry.enableTracing)),
+    sampling: first(({ randomSamplingPercentage }) => randomSamplingPercentage) ?? telemetry.sampling,
+    provider: name === undefined ? undefined : telemetry.traceProviders.find((provider) => isSameName(provider.name, name))?.name,
+    tags: tags === undefined ? telemetry.tags : traceTagsOf(tags),
+  };
+}
