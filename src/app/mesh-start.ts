@@ -23,6 +23,8 @@ export interface StartRequest {
   /** Gateway port → host port, instead of lateen.yaml's. */
   readonly gatewayPorts?: Readonly<Record<string, number>> | undefined;
   readonly egress: boolean;
+  /** The port with metrics, instead of lateen.yaml's. */
+  readonly metricsPort?: number | "off" | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
   readonly onProgress: (line: string) => void;
@@ -53,6 +55,7 @@ export async function startMesh(request: StartRequest): Promise<StartedMesh> {
     envoyPath: envoyPathOf(env),
     path: env["PATH"] ?? "",
     egress: request.egress,
+    metricsPort: request.metricsPort,
     onWarning: request.onProgress,
   });
   try {

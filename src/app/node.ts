@@ -15,6 +15,7 @@ import { NodeAgent } from "../platform/local/node/agent.ts";
 import { GatewayForwarder } from "../platform/local/node/gateway-forwarder.ts";
 import { createImageTable } from "../platform/local/node/images.ts";
 import type { NodeApi } from "../platform/local/node/node-api.ts";
+import { PodMetrics } from "../platform/local/node/pod-metrics.ts";
 import type { SidecarPlan } from "../platform/local/node/pod-worker.ts";
 import type { Fabric, PodSandbox } from "../platform/local/sandbox.ts";
 import { bootstrapOf } from "../translate/bootstrap.ts";
@@ -37,17 +38,24 @@ export async function runNode(options: NodeOptions): Promise<void> {
   const forwarder = new GatewayForwarder(fabric);
   onHostPort(channel, (name, server) => forwarder.add(Number(name), server));
   const client = createApiClient({ socketPath: runFiles.apiSocket(options.runDir) });
+  const metrics = new PodMetrics({
+    proxySeries: async (namespace, name, signal) => (await client.proxyMetrics(namespace, name, signal)).families,
+    logger,
+  });
+  metrics.listen(runFiles.nodeSocket(options.runDir));
   const agent = new NodeAgent({
     api: nodeApiOf(client),
     fabric,
     images: createImageTable({ ...options, table: options.images }),
     hasSidecar: (pod) => proxyKindOf(pod) === "sidecar",
     bootstrap: (pod, sandbox) => planOf(options, pod, sandbox),
+    serveMetrics: (pod, sandbox, adminPath) => metrics.serve(pod, sandbox, adminPath),
     logsDir: runFiles.logsDir(options.runDir),
     logger,
   });
   announceReady(channel);
   await Promise.all([agent.start(abort.signal), followNames({ client, fabric, forwarder, logger, signal: abort.signal })]);
+  metrics.close();
   await agent.close();
   await fabric.close();
   client.close();

@@ -13,6 +13,7 @@ import { ControlPlaneProcess } from "./control-plane-process.ts";
 import { NodeHost } from "./node-host.ts";
 import type { ControlPlaneOptions } from "./roles.ts";
 import { type RunDirectory, takeRunDirectory } from "./run-dir.ts";
+import { defaultMetricsPort } from "./telemetry/metrics-port.ts";
 
 export interface SupervisorOptions {
   readonly config: MeshConfig;
@@ -22,6 +23,8 @@ export interface SupervisorOptions {
   readonly envoyPath: string;
   readonly path: string;
   readonly egress: boolean;
+  /** The port with metrics, where it isn't lateen.yaml's. */
+  readonly metricsPort?: number | "off" | undefined;
   /** Lines for the person who watches. */
   readonly onWarning: (line: string) => void;
 }
@@ -50,7 +53,10 @@ export class Supervisor {
     const runDirectory = takeRunDirectory(config, randomUUID());
     const logger = supervisorLogger(options);
     const common = { mesh: config.mesh, runDir: config.runDir, logLevel: config.logLevel, egress: options.egress };
-    const controlPlane = new ControlPlaneProcess({ ...common, role: "control-plane", ...authorityOf(config) }, logger);
+    const controlPlane = new ControlPlaneProcess(
+      { ...common, role: "control-plane", ...metricsOf(options), ...authorityOf(config) },
+      logger,
+    );
     const node = new NodeHost({
       options: {
         ...common,
@@ -78,6 +84,11 @@ export class Supervisor {
   /** Gateway port → port on 127.0.0.1. */
   get gatewayPorts(): ReadonlyMap<number, number> {
     return this.#node.boundPorts;
+  }
+
+  /** Port on 127.0.0.1 with the metrics of the whole mesh; undefined when there is none. */
+  get metricsPort(): number | undefined {
+    return this.#controlPlane.metricsPort;
   }
 
   get controlPlanePid(): number | undefined {
@@ -109,6 +120,12 @@ function supervisorLogger(options: SupervisorOptions): Logger {
     warn: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
     error: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
   };
+}
+
+function metricsOf({ metricsPort, lateenYaml }: SupervisorOptions): Pick<ControlPlaneOptions, "metrics"> {
+  const wanted = metricsPort ?? lateenYaml.metrics.port;
+  if (wanted === "off") return {};
+  return { metrics: wanted === undefined ? { port: defaultMetricsPort, whenTaken: "another" } : { port: wanted, whenTaken: "fail" } };
 }
 
 function authorityOf({

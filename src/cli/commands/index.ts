@@ -26,6 +26,10 @@ export const commands: readonly Command[] = [
       fileOption,
       { flags: "--config <path>", description: "lateen.yaml (default: beside the manifests or one folder above)" },
       { flags: "--no-egress", description: "cut the mesh off from the outside world" },
+      {
+        flags: "--metrics-port <port>",
+        description: "port for Prometheus on 127.0.0.1; 0 is any, off is none (default: 15014 if it is free)",
+      },
       { flags: "-d, --detach", description: "return once everything is ready; `lateen down` ends it" },
       { flags: "--timeout <duration>", description: "how long to wait for every workload to be ready", default: "60s" },
     ],

@@ -28,7 +28,9 @@ function printStatus(status: MeshStatus, terminal: Terminal): void {
   const { total, connected, synced } = status.proxies;
   const rows = status.pods.map((pod) => [pod.namespace, pod.name, readiness(pod, colours), pod.phase, pod.ip, String(pod.restarts)]);
   terminal.out(`mesh ${colours.bold(status.mesh)}, revision ${status.revision}`);
-  terminal.out(`proxies: ${connected} of ${total} connected, ${synced} of ${total} have acknowledged everything\n`);
+  terminal.out(`proxies: ${connected} of ${total} connected, ${synced} of ${total} have acknowledged everything`);
+  const { metricsPort } = status;
+  terminal.out(metricsPort === undefined ? "" : `metrics: http://127.0.0.1:${metricsPort}/metrics\n`);
   terminal.out(table(["NAMESPACE", "POD", "READY", "PHASE", "IP", "RESTARTS"], rows));
   for (const { namespace, name, reason } of status.pods) {
     if (reason !== undefined) terminal.out(`\n${colours.yellow("…")} ${namespace}/${name} is not ready: ${reason}`);

@@ -41,9 +41,16 @@ function requestOf({ options }: CommandInput, context: CommandContext) {
     files,
     lateenYaml: textOption(options, "config"),
     egress: options["egress"] !== false,
+    metricsPort: metricsPortOption(textOption(options, "metricsPort")),
     onProgress: (line: string) => terminal.err(terminal.colours.dim(line)),
     onDiagnostic: (diagnostic: Parameters<typeof printDiagnostic>[0]) => terminal.err(printDiagnostic(diagnostic)),
   };
+}
+
+function metricsPortOption(text: string | undefined): number | "off" | undefined {
+  if (text === undefined || text === "off") return text;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new UsageError("--metrics-port is not a port", { fix: "write for example --metrics-port 15014, 0 for any free one, or off" });
 }
 
 function report({ supervisor, waiting }: StartedMesh, elapsedMs: number, { terminal, config }: CommandContext): void {
@@ -52,6 +59,8 @@ function report({ supervisor, waiting }: StartedMesh, elapsedMs: number, { termi
   const state = waiting.length === 0 ? colours.green("everything is ready") : colours.yellow("up, but not everything is ready");
   terminal.err(`mesh ${colours.bold(config.mesh)}: ${state} after ${(elapsedMs / 1000).toFixed(1)} s`);
   for (const [port, hostPort] of supervisor.gatewayPorts) terminal.err(`gateway port ${port} is http://127.0.0.1:${hostPort}`);
+  const { metricsPort } = supervisor;
+  if (metricsPort !== undefined) terminal.err(`metrics for Prometheus are http://127.0.0.1:${metricsPort}/metrics`);
   terminal.err(`look: lateen status --mesh ${config.mesh}    end: Ctrl-C or lateen down --mesh ${config.mesh}`);
 }
 

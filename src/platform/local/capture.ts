@@ -1,7 +1,7 @@
 // Capture rules of a pod as nftables text: which of its TCP goes through the sidecar, and DNS to our server. Pure.
 // Two marks keep the proxy's own connections out: 0x539 its upstream sockets, 0x53a delivery to its own application.
 
-import { fabricAddress, podRange } from "./addresses.ts";
+import { podRange } from "./addresses.ts";
 import type { CaptureSpec } from "./sandbox.ts";
 
 /** SO_MARK of the proxy's connections (Istio uses the same number as its proxy's user id, 1337). */
@@ -11,12 +11,13 @@ export const deliveryMark = 0x53a;
 /** Ports as Istio's sidecar has them. */
 export const sidecarPorts = { outbound: 15001, inbound: 15006, dns: 15053 } as const;
 
-/** Ports of the sidecar itself that others may reach: HBONE, agent metrics, health, Envoy's Prometheus page (as istio-iptables excludes). */
+/**
+ * Ports of the sidecar itself that others may reach: HBONE, agent metrics, health, Envoy's Prometheus page (as istio-iptables excludes). Who may
+ * read metrics decides the node, which listens there (node/pod-metrics.ts).
+ */
 const reachableProxyPorts = [15006, 15008, 15020, 15021, 15090];
 /** Ports of the sidecar that nobody outside of the pod may reach. */
 const privateProxyPorts = [15000, 15001, 15004, 15053];
-/** Of those that are reachable, the ones with metrics: for the collector alone, which is the node at the fabric's own address. */
-const metricsPorts = [15020, 15090];
 
 const hex = (mark: number): string => `0x${mark.toString(16)}`;
 const setOf = (values: readonly (string | number)[]): string => `{ ${[...values].join(", ")} }`;
@@ -72,8 +73,6 @@ export function captureRules(podAddress: string, capture: CaptureSpec = {}): str
     // Not redirected above, because a reset for a redirected connection never reaches the client.
     chain("guard", "type filter hook input priority 0; policy accept;", [
       `iifname != "lo" tcp dport ${setOf(privateProxyPorts)} reject with tcp reset`,
-      // No pod can have the fabric's address: it takes raw sockets or a changed interface.
-      `iifname != "lo" ip saddr != ${fabricAddress} tcp dport ${setOf(metricsPorts)} reject with tcp reset`,
     ]),
     "}",
     "",

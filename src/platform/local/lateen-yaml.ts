@@ -38,6 +38,12 @@ const lateenYamlSchema = z.strictObject({
       ports: z.record(z.string().regex(/^\d+$/, "not a port number"), z.number().int().min(0).max(65_535)).default({ "80": 8080 }),
     })
     .default({ ports: { "80": 8080 } }),
+  metrics: z
+    .strictObject({
+      /** Port on the host's loopback with the metrics of the whole mesh; 0 = any free one, "off" = none. Unset: 15014, or any if that is taken. */
+      port: z.union([z.number().int().min(0).max(65_535), z.literal("off")]).optional(),
+    })
+    .default({}),
 });
 
 export type LateenYaml = z.output<typeof lateenYamlSchema>;
@@ -84,7 +90,7 @@ function schemaProblem(issue: z.core.$ZodIssue, at: (path: FieldPath) => SourceP
   const place = at([...path, ...unknown.slice(0, 1)]);
   if (unknown.length === 0) return problem({ path, message: cause, fix: "correct the value, or remove it to use the default" }, place);
   const message = `unknown field ${unknown.map((key) => `\`${key}\``).join(", ")}`;
-  return problem({ path, message, fix: "lateen.yaml has images, external and gateway; see the README" }, place);
+  return problem({ path, message, fix: "lateen.yaml has images, external, gateway and metrics; see the README" }, place);
 }
 
 function problem(finding: Omit<Finding, "code">, position: SourcePosition): Diagnostic {

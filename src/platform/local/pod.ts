@@ -1,6 +1,7 @@
 // One pod: its namespaces, files and DNS sockets, and the processes in it. Made by the fabric, closed once.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { MeshError } from "../../lib/errors.ts";
 import { fabricAddress } from "./addresses.ts";
@@ -10,6 +11,8 @@ import { searchDomains } from "./dns-answer.ts";
 import type { DnsServer, PodDns } from "./dns-server.ts";
 import { applyPodRules, configurePodNetwork, type PodLinks } from "./fabric-network.ts";
 import { closeNamespaces, createPodNamespaces, type PodNamespaces } from "./namespaces.ts";
+import { connectToApplication } from "./pod-connect.ts";
+import { listenInPod, type PodListener } from "./pod-listen.ts";
 import { runProbe } from "./probes.ts";
 import type {
   Container,
@@ -70,6 +73,7 @@ export class Pod implements PodSandbox {
   readonly #released: () => void;
   readonly #running = new Set<Running>();
   readonly #starting = new Set<Promise<unknown>>();
+  readonly #listeners: PodListener[] = [];
   #dns: PodDns | undefined;
   #closing: Promise<void> | undefined;
 
@@ -108,6 +112,15 @@ export class Pod implements PodSandbox {
     return this.#start(() => startSidecar(spec, { ...this.#containerPod(), envoyPath }));
   }
 
+  listen(port: number, onConnection: (socket: Socket) => void): void {
+    this.#listeners.push(listenInPod(this.net, port, onConnection));
+  }
+
+  dial(port: number, { timeoutMs }: { readonly timeoutMs: number }): Promise<Socket> {
+    if (this.#closing !== undefined) return Promise.reject(new MeshError("conflict", `pod ${this.uid} is closed`));
+    return connectToApplication({ net: this.net, address: this.ip, port, timeoutMs });
+  }
+
   probe(action: ProbeAction, options: ProbeOptions): Promise<ProbeResult> {
     if (this.#closing !== undefined) return Promise.resolve({ success: false, reason: "the pod is gone" });
     return runProbe({ net: this.net, ip: this.ip }, action, options);
@@ -142,6 +155,7 @@ export class Pod implements PodSandbox {
     for (const running of this.#running) running.kill();
     await Promise.all([...this.#running].map(({ exited }) => exited));
     this.#dns?.close();
+    for (const listener of this.#listeners) listener.close();
     closeNamespaces(this.#namespaces);
     rmSync(this.dir, { recursive: true, force: true });
     this.#released();

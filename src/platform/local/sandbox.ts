@@ -2,7 +2,7 @@
 // Types only; `startFabric` in fabric.ts makes the one Fabric of a node process, everything else hangs off it.
 // Nothing here knows the Kubernetes API: inputs are plain values, outputs are promises and callbacks.
 
-import type { Server } from "node:net";
+import type { Server, Socket } from "node:net";
 import type { Logger } from "../../lib/log.ts";
 import type { DnsHost } from "./dns-answer.ts";
 import type { Dial } from "./egress.ts";
@@ -85,6 +85,10 @@ export interface PodSandbox {
   startContainer(spec: ContainerSpec): Promise<Container>;
   /** Writes the bootstrap and starts Envoy; resolves once it exists, see `Sidecar.ready`. */
   startSidecar(spec: SidecarSpec): Promise<Sidecar>;
+  /** Listens on a port inside the pod until it is closed; its connections are handled here. @throws SyscallError when the port is taken. */
+  listen(port: number, onConnection: (socket: Socket) => void): void;
+  /** Connects to the application itself, never through the proxy. @throws SyscallError or Unavailable */
+  dial(port: number, options: { readonly timeoutMs: number }): Promise<Socket>;
   /** Runs one probe against the application itself, never through the proxy. */
   probe(action: ProbeAction, options: ProbeOptions): Promise<ProbeResult>;
   /** SIGKILL for everything in the pod, then its namespaces, address and directory go. Idempotent. Stop containers first for a graceful end. */

@@ -24,6 +24,8 @@ export interface PodWorkerOptions {
   readonly hasSidecar: (pod: Pod) => boolean;
   /** The pod's Envoy, sidecar or gateway: its bootstrap, or undefined for a pod without one. */
   readonly bootstrap: (pod: Pod, sandbox: PodSandbox) => SidecarPlan | undefined;
+  /** Shows the pod's metrics from before its containers start; `adminPath` is its Envoy's. Returns what ends it. */
+  readonly serveMetrics?: (pod: Pod, sandbox: PodSandbox, adminPath: string | undefined) => () => void;
   /** Folder of container logs. */
   readonly logsDir: string;
   readonly logger: Logger;
@@ -45,6 +47,7 @@ export class PodWorker {
   #pod: Pod;
   #sandbox: PodSandbox | undefined;
   #sidecar: SidecarWorker | undefined;
+  #unserve: (() => void) | undefined;
   #containers: ContainerWorker[] = [];
   #initContainers: ContainerWorker[] = [];
   #ended: PodState["ended"];
@@ -116,6 +119,7 @@ export class PodWorker {
     await this.#making;
     await stopAll();
     await this.#sidecar?.stop();
+    this.#unserve?.();
     await this.#sandbox?.close();
   }
 
@@ -140,6 +144,7 @@ export class PodWorker {
     });
     this.#sandbox = sandbox;
     const plan = bootstrap(this.#pod, sandbox);
+    this.#unserve = this.#options.serveMetrics?.(this.#pod, sandbox, plan?.adminPath);
     if (plan !== undefined) {
       const logFile = `${this.#options.logsDir}/${namespace ?? "default"}_${name}_istio-proxy.log`;
       this.#sidecar = new SidecarWorker({ sandbox, plan, logFile, logger, onChange: () => this.#status.changed() });
