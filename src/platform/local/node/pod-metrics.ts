@@ -87,7 +87,10 @@ export class PodMetrics {
 
   /** A stranger's bytes reach no parser. */
   #accept(socket: Socket, place: { readonly served: Served; readonly page: Page }): void {
-    if (!this.#mayScrape(socket.remoteAddress ?? "", place.served)) return refuse(socket);
+    if (!this.#mayScrape(socket.remoteAddress ?? "", place.served)) {
+      refuse(socket);
+      return;
+    }
     this.#places.set(socket, place);
     this.#inPods.emit("connection", socket);
   }
