@@ -24,6 +24,7 @@ import { countersReader } from "./proxy-counters.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
 import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
 import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
+import { Taps } from "./telemetry/tap/taps.ts";
 import { lateenVersion } from "./versions.ts";
 
 /** Runs the control plane until SIGTERM. Tells the supervisor when its API answers. */
@@ -68,7 +69,13 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       : openPlugInAuthority({ directory: options.caDirectory, trustDomain });
   const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
-  const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger });
+  const taps: Taps = new Taps({
+    mesh: () => engine.mesh,
+    tap: (percentByProxy) => engine.tap(percentByProxy),
+    isCurrent: (proxyId) => !ads.isConnected(proxyId) || ads.isCurrent(proxyId),
+    nowMs: () => performance.now(),
+  });
+  const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger, taps });
   const later = () => ({ engine, ads });
   const prometheus = new MeshPrometheus({ runDir, store, certificates, authority, collector: telemetry.collector, logger, later });
   const ads: AdsServer = new AdsServer({
@@ -107,6 +114,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     parser: prometheus.own.countedParser(apiParser),
     view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
     metrics: prometheus.view,
+    taps,
     log: logger,
     socketPath: runFiles.apiSocket(runDir),
     version: lateenVersion(),
@@ -116,6 +124,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     close: async () => {
       await prometheus.close();
       controllers.close();
+      taps.close();
       engine.close();
       telemetry.close();
       await api.close();

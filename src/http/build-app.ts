@@ -13,6 +13,7 @@ import { addKubeRoutes } from "./routes/kube.ts";
 import { addLateenRoutes } from "./routes/lateen.ts";
 import { addMetricsRoutes } from "./routes/metrics.ts";
 import { addReleaseRoutes } from "./routes/releases.ts";
+import { addTapRoute } from "./routes/tap.ts";
 import { addTokenRequestRoute } from "./routes/token-request.ts";
 
 /** As Kubernetes' API server: 3 MiB. */
@@ -43,6 +44,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   if (options.metrics !== undefined) addMetricsRoutes(app, options.metrics);
   if (options.releases !== undefined) addReleaseRoutes(app, options.releases);
   addBatchRoute(app, options);
+  addTapRoute(app, options);
   return app;
 }
 

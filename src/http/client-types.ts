@@ -9,6 +9,7 @@ import type { ReleasesClient } from "./client-releases.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
 import type { ProxyMetrics } from "./metrics-contract.ts";
 import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
+import type { TapLine, TapQuery } from "./tap-contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
 export interface RawList {
@@ -99,6 +100,8 @@ export interface ApiClient {
   waitAcknowledged(revision: number, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<AcknowledgedReply>;
   /** The name table now and after each change; goes on by itself when the control plane was away, until the signal aborts. */
   watchNames(request: { readonly signal: AbortSignal }): AsyncGenerator<NameTable, void, undefined>;
+  /** Requests as they happen, until the signal aborts. @throws Unavailable when the control plane goes, NotFound for an unknown party. */
+  tap(query: TapQuery, request: { readonly signal: AbortSignal }): AsyncGenerator<TapLine, void, undefined>;
   /** Ends keep-alive connections; running watches end too. */
   close(): void;
 }

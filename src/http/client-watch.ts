@@ -1,9 +1,9 @@
 // A watch that heals: lists, follows, resumes after a broken connection, lists again when the server no longer knows its place.
 
-import type { IncomingMessage } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { MeshError } from "../lib/errors.ts";
 import { isJsonObject, isRawResource } from "../store/json.ts";
+import { linesOf } from "./client-lines.ts";
 import type { ClientWatchEvent, ListRequest, RawList } from "./client-types.ts";
 import type { WatchLine } from "./contract.ts";
 import type { Transport } from "./transport.ts";
@@ -17,8 +17,6 @@ export interface WatchSource {
 
 /** Waits between attempts while the server is away, in milliseconds; the last one repeats. */
 const retryMs = [20, 50, 100, 200, 400, 800];
-/** Longest line accepted; a longer one means that the other side is no API server. */
-const maxLineLength = 16 * 1024 * 1024;
 
 /** Events until the signal aborts; never throws because the server is away. */
 export async function* watchObjects(transport: Transport, source: WatchSource): AsyncGenerator<ClientWatchEvent, void, undefined> {
@@ -62,30 +60,13 @@ async function* followOnce(transport: Transport, source: WatchSource, place: Pla
     response.destroy();
     throw new MeshError("unavailable", `the watch was answered with ${response.statusCode ?? 0}`);
   }
-  for await (const line of linesOf(response)) {
-    const event = eventOf(line, place);
+  for await (const line of linesOf(response, "the watch")) {
+    const event = eventOf(parseLine(line), place);
     if (event === "expired") {
       place.resourceVersion = undefined;
       return;
     }
     if (event !== undefined) yield event;
-  }
-}
-
-async function* linesOf(response: IncomingMessage): AsyncGenerator<WatchLine> {
-  response.setEncoding("utf8");
-  let rest = "";
-  try {
-    for await (const chunk of response) {
-      const lines = `${rest}${String(chunk)}`.split("\n");
-      rest = lines.pop() ?? "";
-      if (rest.length > maxLineLength) throw new Error("a line of the watch is too long");
-      for (const line of lines) yield parseLine(line);
-    }
-  } catch (error) {
-    throw new MeshError("unavailable", "the watch was interrupted", { cause: error });
-  } finally {
-    response.destroy();
   }
 }
 

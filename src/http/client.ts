@@ -8,11 +8,13 @@ import { isJsonObject, isRawResource } from "../store/json.ts";
 import type { RawResource } from "../store/store.ts";
 import { sendBatch } from "./client-batch.ts";
 import { createReleasesClient } from "./client-releases.ts";
+import { tapLines } from "./client-tap.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
 import type { ProxyMetrics } from "./metrics-contract.ts";
 import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
+import type { TapLine, TapQuery } from "./tap-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
 const namesPollMs = 30_000;
@@ -159,6 +161,10 @@ class HttpApiClient implements ApiClient {
         if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, namesRetryMs));
       }
     }
+  }
+
+  tap(query: TapQuery, { signal }: { readonly signal: AbortSignal }): AsyncGenerator<TapLine, void, undefined> {
+    return tapLines(this.#transport, query, AbortSignal.any([signal, this.#closing.signal]));
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import type { MeshView } from "./contract.ts";
 import type { MetricsView } from "./metrics-contract.ts";
 import type { ReleasesView } from "./release-contract.ts";
 import type { TokenIssuing } from "./routes/token-request.ts";
+import type { TapSource } from "./tap-contract.ts";
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -23,6 +24,8 @@ export interface ApiServerOptions {
   readonly metrics?: Pick<MetricsView, "proxy">;
   /** The release engine; without it there are no routes of releases. */
   readonly releases?: ReleasesView;
+  /** Requests as they happen; without it there is no tap. */
+  readonly taps?: TapSource;
   /** Version told at /version, for example "0.1.0". */
   readonly version: string;
   /** Bytes a watcher may leave unread before it is cut off; default 1 MiB. */

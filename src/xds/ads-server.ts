@@ -139,6 +139,11 @@ export class AdsServer {
     return this.revisionProgress(revision);
   }
 
+  /** Whether a proxy has acknowledged its newest configuration, but for what it refused. */
+  isCurrent(proxyId: string): boolean {
+    return this.#sessions.get(proxyId)?.isCurrent ?? false;
+  }
+
   /**
    * Proxies that have not acknowledged their newest configuration, sorted; what they refused does not count. One without a stream counts when
    * it had one, or `expects` says that it is running: it may act upon an older one.

@@ -1,23 +1,76 @@
 // Everything that proxies report, sorted to where it is kept: metrics to the collector, logs to whoever counts or watches connections, spans to the traces.
 // In: OTLP bytes with the sender's identity. Out: what the API, the graph and the releases read.
 
+import type { Diagnostic } from "../../api/diagnostic.ts";
+import { MeshError, Unavailable } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Mesh } from "../../model/mesh.ts";
 import { Collector } from "../../telemetry/collector.ts";
+import { connectionLogName } from "../../telemetry/connection-log.ts";
+import { Connections, connectionRecordOf } from "../../telemetry/connections.ts";
+import { type OtlpLogRecord, parseOtlpLogs } from "../../telemetry/otlp-logs.ts";
+import type { Labels } from "../../telemetry/point.ts";
+import type { Family } from "../../telemetry/prometheus/family.ts";
 import type { ExportSignal } from "../../xds/proxy-exports.ts";
+import { ReportLimits } from "./report-limits.ts";
+import { type SignalCounts, telemetryFamilies } from "./telemetry-families.ts";
+import { telemetryFindings } from "./telemetry-findings.ts";
+import { WorkloadDirectory } from "./workload-directory.ts";
 
 export interface MeshTelemetryOptions {
   /** The newest mesh: who a proxy is, and who its peers are. */
   readonly mesh: () => Mesh | undefined;
   readonly logger: Logger;
+  /** `max_counters` and `max_histograms` of the proxies' stats scope, which drops what is beyond without a word; not watched when unset. */
+  readonly statsLimits?: StatsLimits;
+  /** `stats_eviction_interval` of the proxies; unset when they drop nothing. */
+  readonly evictionMs?: number;
 }
+
+export interface StatsLimits {
+  readonly counters: number;
+  readonly histograms: number;
+}
+
+/** Takes the records of one log of one proxy. */
+export type TakeLog = (proxyId: string, records: readonly OtlpLogRecord[], nowMs: number) => void;
+/** Takes a proxy's spans, an ExportTraceServiceRequest. @throws BadInput when the bytes are none. */
+export type TakeTraces = (proxyId: string, bytes: Uint8Array, nowMs: number) => void;
+
+/** Looks for proxies that are gone. */
+const sweepMs = 2000;
+const expireMs = 60_000;
 
 export class MeshTelemetry {
   readonly collector: Collector;
+  readonly directory: WorkloadDirectory;
+  readonly connections: Connections;
   readonly #startMs = Date.now() - performance.now();
+  readonly #options: MeshTelemetryOptions;
+  readonly #limits = new ReportLimits();
+  readonly #logs = new Map<string, TakeLog>();
+  readonly #clockOffsets = new Map<string, number>();
+  readonly #counts: Record<ExportSignal, SignalCounts> = { metrics: counts(), logs: counts(), traces: counts() };
+  /** Proxies whose reports were refused, with the last reason. */
+  readonly #refused = new Map<string, { readonly atMs: number; readonly reason: string }>();
+  readonly #timers: readonly NodeJS.Timeout[];
+  #takeTraces: TakeTraces | undefined;
+  #refusedConnections = 0;
 
-  constructor(_options: MeshTelemetryOptions) {
-    this.collector = new Collector({ sinceMs: this.nowMs(), peerOf: () => undefined });
+  constructor(options: MeshTelemetryOptions) {
+    this.#options = options;
+    this.directory = new WorkloadDirectory({ mesh: options.mesh });
+    const sinceMs = this.nowMs();
+    this.collector = new Collector({
+      sinceMs,
+      peerOf: (sans) => this.directory.peerOf(sans),
+      ownOf: (source) => this.directory.ownOf(source),
+      ...(options.evictionMs === undefined ? {} : { evictionMs: options.evictionMs }),
+    });
+    this.connections = new Connections({ sinceMs });
+    this.onLog(connectionLogName, (proxyId, records, nowMs) => this.#takeConnections(proxyId, records, nowMs));
+    this.#timers = [setInterval(() => this.#sweep(), sweepMs), setInterval(() => this.collector.expire(this.nowMs()), expireMs)];
+    for (const timer of this.#timers) timer.unref();
   }
 
   /** Milliseconds since the Unix epoch that never jump: the start's time and a monotonic clock. */
@@ -25,10 +78,118 @@ export class MeshTelemetry {
     return this.#startMs + performance.now();
   }
 
-  /** Takes a proxy's report. @throws BadInput when the bytes are no OTLP. */
-  take(proxyId: string, signal: ExportSignal, bytes: Uint8Array): void {
-    if (signal === "metrics") this.collector.receive(proxyId, bytes, this.nowMs());
+  /** Gives the records of a log, by the name its loggers bear, to whoever reads it. */
+  onLog(name: string, take: TakeLog): void {
+    this.#logs.set(name, take);
   }
 
-  close(): void {}
+  /** Gives spans to whoever keeps them. */
+  onTraces(take: TakeTraces): void {
+    this.#takeTraces = take;
+  }
+
+  /** Takes a proxy's report. @throws MeshError bad_request when the bytes are no OTLP, Unavailable when it sends too much. */
+  take(proxyId: string, signal: ExportSignal, bytes: Uint8Array): void {
+    const nowMs = this.nowMs();
+    const counted = this.#counts[signal];
+    counted.reports += 1;
+    counted.bytes += bytes.length;
+    if (!this.#limits.admits(proxyId, bytes.length, nowMs)) {
+      this.#refuse(proxyId, signal, "it sends more than a proxy may");
+      throw new Unavailable("more than a proxy may send");
+    }
+    try {
+      this.directory.refresh(nowMs).forEach((id) => void this.#end(id));
+      this.#read(proxyId, { signal, bytes, nowMs });
+    } catch (error) {
+      const { code, message } = MeshError.from(error);
+      this.#refuse(proxyId, signal, message);
+      if (code === "invalid") throw new MeshError("bad_request", message, { cause: error });
+      this.#options.logger.error("a proxy's report could not be read", { proxy: proxyId, signal, error: message });
+      throw error;
+    }
+  }
+
+  /** What the limits have cost: a proxy's at its stats scope, the collector's own, refused reports. */
+  findings(): readonly Diagnostic[] {
+    return telemetryFindings({
+      collector: this.collector,
+      directory: this.directory,
+      statsLimits: this.#options.statsLimits,
+      refused: this.#refused,
+      refusedConnections: this.#refusedConnections,
+      nowMs: this.nowMs(),
+    });
+  }
+
+  /** The collector's own metrics, for Prometheus. */
+  families(): readonly Family[] {
+    const atLimit = this.findings().filter(({ code }) => code === "LTN0904").length;
+    return telemetryFamilies({
+      report: this.collector.store.report(),
+      refusedTotals: this.collector.refusedTotals,
+      signals: this.#counts,
+      openConnections: [...this.connections.open()].length,
+      refusedConnections: this.#refusedConnections,
+      proxiesAtLimit: atLimit,
+    });
+  }
+
+  /** Open TCP connections, each with Istio's labels. */
+  *openConnections(): Generator<{ readonly source: string; readonly labels: Labels }> {
+    for (const { source, tags } of this.connections.open()) {
+      yield { source, labels: this.collector.labelsOf(source, "istio_tcp_connections_opened_total", tags) };
+    }
+  }
+
+  close(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+
+  #read(
+    proxyId: string,
+    { signal, bytes, nowMs }: { readonly signal: ExportSignal; readonly bytes: Uint8Array; readonly nowMs: number },
+  ): void {
+    if (signal === "metrics") this.#takeMetrics(proxyId, bytes, nowMs);
+    else if (signal === "traces") this.#takeTraces?.(proxyId, bytes, nowMs);
+    else for (const { logName, records } of parseOtlpLogs(bytes)) this.#logs.get(logName)?.(proxyId, records, nowMs);
+  }
+
+  #takeMetrics(proxyId: string, bytes: Uint8Array, nowMs: number): void {
+    const { observations, processStartMs, clockOffsetMs } = this.collector.receive(proxyId, bytes, nowMs);
+    if (clockOffsetMs !== undefined) this.#clockOffsets.set(proxyId, clockOffsetMs);
+    const isAnother = observations.some(({ kind }) => kind === "restarted") && processStartMs !== undefined;
+    const over = [...(isAnother ? this.connections.restarted(proxyId, processStartMs) : []), ...this.connections.heard(proxyId, nowMs)];
+    if (over.length > 0) this.collector.count(proxyId, { deltas: over, before: [] }, nowMs);
+  }
+
+  #takeConnections(proxyId: string, all: readonly OtlpLogRecord[], nowMs: number): void {
+    const records = all.map(connectionRecordOf).filter((record) => record !== undefined);
+    const clockOffsetMs = this.#clockOffsets.get(proxyId) ?? 0;
+    const { refused, ...counted } = this.connections.observe({ source: proxyId, records, receivedMs: nowMs, clockOffsetMs });
+    this.#refusedConnections += refused;
+    this.collector.count(proxyId, counted, nowMs);
+  }
+
+  #refuse(proxyId: string, signal: ExportSignal, reason: string): void {
+    this.#counts[signal].refused += 1;
+    this.#refused.set(proxyId, { atMs: this.nowMs(), reason });
+  }
+
+  #sweep(): void {
+    for (const id of this.directory.refresh(this.nowMs())) this.#end(id);
+  }
+
+  /** The pod is gone, and its grace is over. */
+  #end(proxyId: string): void {
+    this.collector.end(proxyId);
+    this.connections.end(proxyId);
+    this.#limits.end(proxyId);
+    this.#clockOffsets.delete(proxyId);
+    this.#refused.delete(proxyId);
+  }
+}
+
+function counts(): SignalCounts {
+  return { reports: 0, bytes: 0, refused: 0 };
 }
