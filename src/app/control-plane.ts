@@ -24,7 +24,7 @@ import { countersReader } from "./proxy-counters.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
 import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
 import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
-import { Taps } from "./telemetry/tap/taps.ts";
+import { openTaps } from "./telemetry/tap/open-taps.ts";
 import { lateenVersion } from "./versions.ts";
 
 /** Runs the control plane until SIGTERM. Tells the supervisor when its API answers. */
@@ -69,14 +69,9 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       : openPlugInAuthority({ directory: options.caDirectory, trustDomain });
   const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
-  const taps: Taps = new Taps({
-    mesh: () => engine.mesh,
-    tap: (percentByProxy) => engine.tap(percentByProxy),
-    isCurrent: (proxyId) => !ads.isConnected(proxyId) || ads.isCurrent(proxyId),
-    nowMs: () => performance.now(),
-  });
-  const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger, taps });
+  const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger });
   const later = () => ({ engine, ads });
+  const taps = openTaps(telemetry, later);
   const prometheus = new MeshPrometheus({ runDir, store, certificates, authority, collector: telemetry.collector, logger, later });
   const ads: AdsServer = new AdsServer({
     generate: (proxyId) => engine.desiredOf(proxyId),

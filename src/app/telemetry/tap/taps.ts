@@ -4,7 +4,7 @@
 import type { TapEvent, TapLine, TapQuery, TapSource } from "../../../http/tap-contract.ts";
 import { MeshError, NotFound } from "../../../lib/errors.ts";
 import type { Mesh } from "../../../model/mesh.ts";
-import type { OtlpLogs } from "../../../telemetry/otlp-logs.ts";
+import type { OtlpLogRecord } from "../../../telemetry/otlp-logs.ts";
 import { tapRecordOf } from "../../../telemetry/tap-record.ts";
 import { endOfProxy } from "./ends.ts";
 import { type ToldEvent, tapEventOf } from "./event.ts";
@@ -71,12 +71,11 @@ export class Taps implements TapSource {
   }
 
   /** Takes a report of logger `tapLogName`. */
-  take(proxyId: string, { records, skipped }: OtlpLogs): void {
+  take(proxyId: string, records: readonly OtlpLogRecord[]): void {
     const mesh = this.#options.mesh();
     const sender = mesh?.proxies.get(proxyId);
     if (this.#watchers.size === 0 || mesh === undefined || sender === undefined) return;
-    this.#told += records.length + skipped;
-    this.#skipped += skipped;
+    this.#told += records.length;
     const max = 2 * (this.#options.maxRate ?? maxTapRate);
     const room = Math.max(0, Math.min(records.length, records.length + max - this.#told));
     this.#skipped += records.length - room;
