@@ -12,6 +12,7 @@ export interface PeerName {
   readonly version: string;
   /** Canonical name; the certificate doesn't hold it. */
   readonly canonicalName?: string;
+  readonly cluster?: string;
 }
 
 /** The sender's own side of a connection: proxies of a class share their listeners, so it isn't in what they send. */
@@ -121,7 +122,7 @@ function peerParts(dnsSans: string | undefined, peerOf: ExpandOptions["peerOf"],
     namespace: known(peer.namespace),
     canonicalName: known(peer.canonicalName),
     revision: known(peer.version),
-    cluster: unknownValue,
+    cluster: known(peer.cluster),
     app: known(peer.canonicalName),
     version: known(versionOf(peer.version)),
   };

@@ -16,6 +16,26 @@ export const operationCodes = {
     "A proxy refused the configuration made of this object and keeps its last good one.",
     "Correct the object; the proxy's own words say what is wrong.",
   ),
+  LTN0904: warning(
+    "proxy at its limit of series",
+    "A proxy counts as many series as it may. What it meets for the first time now (a new caller, version or response code) isn't counted.",
+    "Find what makes so many: callers, hosts, response codes or flags; idle series make room by themselves.",
+  ),
+  LTN0905: warning(
+    "series not kept",
+    "There are more series than the control plane keeps, so that samples of the newest are missing. Totals for Prometheus have them.",
+    "Run fewer workloads in one mesh, or find the pod that makes so many series.",
+  ),
+  LTN0906: warning(
+    "history shortened",
+    "The samples needed more memory than they may have, so that the oldest were given up for all series alike.",
+    "Nothing is wrong with what is shown; ask for shorter windows, or let a Prometheus keep the history.",
+  ),
+  LTN0907: warning(
+    "report refused",
+    "A proxy sent a report that can't be read, or more than a proxy may send; what it said isn't counted.",
+    "Look at the pod: proxies send nothing of the kind by themselves.",
+  ),
   LTN1001: error(
     "credential missing",
     "A Gateway or DestinationRule names a Secret that isn't there, or lacks what is needed of it, in the namespace of the proxy.",

@@ -1,0 +1,77 @@
+// The collector's own state as metrics: what it was sent, keeps and refused. Pure.
+
+import type { Family, FamilyType, TextSample } from "../../telemetry/prometheus/family.ts";
+import type { StoreReport } from "../../telemetry/samples/sample-store.ts";
+
+export interface SignalCounts {
+  reports: number;
+  bytes: number;
+  refused: number;
+}
+
+export interface TelemetryState {
+  readonly report: StoreReport;
+  readonly refusedTotals: number;
+  readonly signals: Readonly<Record<string, SignalCounts>>;
+  readonly openConnections: number;
+  readonly refusedConnections: number;
+  readonly proxiesAtLimit: number;
+}
+
+/** Sorted by name. */
+export function telemetryFamilies(state: TelemetryState): readonly Family[] {
+  const { report, signals } = state;
+  const refused = report.refusals.reduce((sum, { count }) => sum + count, 0) + state.refusedTotals;
+  const bySignal = (of: (counts: SignalCounts) => number) =>
+    Object.entries(signals).map(([signal, counts]) => ({ labels: [["signal", signal]] as const, value: of(counts) }));
+  return [
+    family("lateen_telemetry_connections", "gauge", "TCP connections that are open now, at each end that reports them.", [
+      { value: state.openConnections },
+    ]),
+    family("lateen_telemetry_connections_refused_total", "counter", "Reports of TCP connections beyond the limit of their proxy.", [
+      { value: state.refusedConnections },
+    ]),
+    family(
+      "lateen_telemetry_proxies_at_limit",
+      "gauge",
+      "Proxies that may have dropped series, since they are at the limit of their stats scope.",
+      [{ value: state.proxiesAtLimit }],
+    ),
+    family(
+      "lateen_telemetry_report_bytes_total",
+      "counter",
+      "Bytes of proxies' reports.",
+      bySignal(({ bytes }) => bytes),
+    ),
+    family(
+      "lateen_telemetry_reports_refused_total",
+      "counter",
+      "Proxies' reports that couldn't be read, or were too many.",
+      bySignal((counts) => counts.refused),
+    ),
+    family(
+      "lateen_telemetry_reports_total",
+      "counter",
+      "Proxies' reports.",
+      bySignal(({ reports }) => reports),
+    ),
+    family("lateen_telemetry_sample_bytes", "gauge", "Memory of the samples.", [{ value: report.bytes }]),
+    family("lateen_telemetry_series", "gauge", "Series in the samples.", [{ value: report.series }]),
+    family("lateen_telemetry_series_expired_total", "counter", "Series that went because nothing was counted for hours.", [
+      { value: report.expired },
+    ]),
+    family("lateen_telemetry_sources", "gauge", "Proxies in the samples, gone ones included.", [{ value: report.sources }]),
+    family("lateen_telemetry_values_refused_total", "counter", "Values of series beyond the limits, which weren't kept.", [
+      { value: refused },
+    ]),
+  ];
+}
+
+interface Value {
+  readonly labels?: TextSample["labels"];
+  readonly value: number;
+}
+
+function family(name: string, type: FamilyType, help: string, values: readonly Value[]): Family {
+  return { name, type, help, samples: values.map(({ labels = [], value }) => ({ name, labels, value })) };
+}
