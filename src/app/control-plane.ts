@@ -2,7 +2,7 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { openAuthority } from "../ca/authority.ts";
+import { type Authority, type OwnAuthority, openAuthority } from "../ca/authority.ts";
 import { openPlugInAuthority } from "../ca/plug-in-authority.ts";
 import { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { startApiServer } from "../http/server.ts";
@@ -62,11 +62,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
   const keptPath = join(runDir, "kept.json");
   const credentialsPath = join(runDir, "credentials.json");
-  const { trustDomain } = defaultMeshSettings;
-  const authority =
-    options.caDirectory === undefined
-      ? openAuthority({ directory: runFiles.authority(runDir), trustDomain })
-      : openPlugInAuthority({ directory: options.caDirectory, trustDomain });
+  const authority = authorityOf(options);
   const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
   const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger });
@@ -127,6 +123,12 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       store.close();
     },
   };
+}
+
+function authorityOf({ caDirectory, runDir }: ControlPlaneOptions): OwnAuthority | Authority {
+  const { trustDomain } = defaultMeshSettings;
+  if (caDirectory === undefined) return openAuthority({ directory: runFiles.authority(runDir), trustDomain });
+  return openPlugInAuthority({ directory: caDirectory, trustDomain });
 }
 
 /** A full disk stops no push: only the next process would miss what could not be written. */
