@@ -1,6 +1,6 @@
 // What REGISTRY_ONLY refused, read from the proxies' access logs, and the ServiceEntries that would open it. Pure; for `lateen egress blocked`.
 
-import { blackHoleClusterName, blockAllVirtualHostName } from "../../envoy/names.ts";
+import { blackHoleClusterName, blockAllVirtualHostName, passthroughClusterName } from "../../envoy/names.ts";
 import { compare } from "../../model/visibility.ts";
 
 /** One refused request or connection. */
@@ -13,23 +13,48 @@ export interface Refused {
   readonly port: number;
 }
 
-/** The end of Istio's default format: authority, upstream host, cluster, three addresses, server name, route, and perhaps our audit mark. */
-const tail = /"([^"]*)" "[^"]*" ([^\s"]+) \S+ (\S+) (\S+) (\S+) (\S+)(?: (?:-|true))?$/;
+/** The end of Istio's default format: authority, upstream host, cluster, three addresses, server name, route, and perhaps our marks. */
+const tail = /"([^"]*)" "[^"]*" ([^\s"]+) \S+ (\S+) (\S+) (\S+) (\S+)(?: (?:-|true)(?: \S)?)?$/;
 
 /** Reads a line of the access log; "other" is a line of the format that nothing was refused by, undefined no such line. */
 export function refusedIn(line: string): Refused | "other" | undefined {
+  const target = unnamedIn(line);
+  return target === undefined || target === "other" ? target : target.refused ? withoutVerdict(target) : "other";
+}
+
+function withoutVerdict({ protocol, host, address, port }: Refused): Refused {
+  return { protocol, host, address, port };
+}
+
+/** A call to a host that no Service or ServiceEntry names: refused, or passed on as it was (ALLOW_ANY). */
+export interface Unnamed extends Refused {
+  readonly refused: boolean;
+}
+
+/** The same of all calls to hosts that nobody named. */
+export function unnamedIn(line: string): Unnamed | "other" | undefined {
   const [, authority = "", cluster, destination = "", , serverName = "", route] = tail.exec(line.trimEnd()) ?? [];
   if (cluster === undefined || !line.startsWith("[")) return undefined;
   const colon = destination.lastIndexOf(":");
   const address = destination.slice(0, colon).replace(/^\[|\]$/g, "");
   const port = Number(destination.slice(colon + 1));
   if (colon < 1 || !Number.isInteger(port)) return "other";
-  if (route === blockAllVirtualHostName) return { protocol: "HTTP", host: hostOf(authority), address, port };
+  const isHttp = authority !== "-" && !line.includes('"- - -"');
+  if (route === blockAllVirtualHostName) return { protocol: "HTTP", host: hostOf(authority), address, port, refused: true };
+  if (cluster === passthroughClusterName && isHttp) return { protocol: "HTTP", host: hostOf(authority), address, port, refused: false };
+  if (cluster === passthroughClusterName) return streamTo({ serverName, address, port }, false);
   // Connections that a policy refused lead nowhere too, but say why.
   if (cluster !== blackHoleClusterName || !/^\[[^\]]*\] "- - -" \d+ \S+ - - /.test(line)) return "other";
+  return streamTo({ serverName, address, port }, true);
+}
+
+function streamTo(
+  { serverName, address, port }: Pick<Refused, "address" | "port"> & { readonly serverName: string },
+  refused: boolean,
+): Unnamed {
   return serverName === "-"
-    ? { protocol: "TCP", host: address, address, port }
-    : { protocol: "TLS", host: serverName.toLowerCase(), address, port };
+    ? { protocol: "TCP", host: address, address, port, refused }
+    : { protocol: "TLS", host: serverName.toLowerCase(), address, port, refused };
 }
 
 function hostOf(authority: string): string {

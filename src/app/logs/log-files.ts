@@ -42,6 +42,25 @@ function linesOf(path: string): readonly string[] {
   }
 }
 
+/** The end of what a container wrote, at most `bytes` of it and from a whole line on. */
+export function readLogEnd(path: string, bytes: number): readonly LogEntry[] {
+  try {
+    const fd = openSync(path, "r");
+    try {
+      const { size } = fstatSync(fd);
+      const from = Math.max(0, size - bytes);
+      const buffer = Buffer.alloc(size - from);
+      const length = readSync(fd, buffer, 0, buffer.length, from);
+      const lines = buffer.subarray(0, length).toString("utf8").split("\n");
+      return new LineJoiner().push(from === 0 ? lines : lines.slice(1));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return [];
+  }
+}
+
 const chunkBytes = 256 * 1024;
 
 /** Reads a log as it grows, through rotations and restarts, which rename the file and begin another one. */
