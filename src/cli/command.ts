@@ -11,6 +11,10 @@ export const exitCode = {
   usage: 64,
   badInput: 65,
   unreachable: 69,
+  /** A release went back. */
+  rolledBack: 70,
+  /** A release is paused or undecided. */
+  inconclusive: 75,
   findings: 79,
   timedOut: 124,
   interrupted: 130,

@@ -1,6 +1,7 @@
 // The table of commands, in the order of `lateen --help`.
 
 import type { Command } from "../command.ts";
+import { releaseCommands } from "./release.ts";
 
 const fileOption = { flags: "-f, --filename <path...>", description: "manifest file or folder; - is stdin; may be repeated" };
 const namespaceOption = { flags: "-n, --namespace <name>", description: "namespace (default: default)" };
@@ -196,6 +197,7 @@ export const commands: readonly Command[] = [
     examples: ["lateen ca rotate-root", "lateen ca rotate-root --abort"],
     load: async () => (await import("./ca.ts")).runRotateRoot,
   },
+  ...releaseCommands,
   {
     name: "check",
     summary: "see what this machine lacks for running a mesh",

@@ -1,0 +1,87 @@
+// How a release looks in a terminal: one line that says where it is, its steps as a tree, the verdict. Views of the API -> lines; pure.
+
+import type { PlanReply, ReleaseStepView, ReleaseView } from "../http/release-contract.ts";
+import type { Phase } from "../release/status.ts";
+import type { Colours } from "./output.ts";
+
+const marks: Readonly<Record<ReleaseStepView["state"], string>> = { done: "✓", current: "●", next: "○", skipped: "–" };
+
+/** The tree of one release. */
+export function releaseLines(view: ReleaseView, colours: Colours, nowMs: number): readonly string[] {
+  const { namespace, name, status, steps } = view;
+  const versions = status.candidate === undefined ? (status.stable ?? "no version yet") : `${status.stable ?? "?"} → ${status.candidate}`;
+  const { acknowledged, total } = status.proxies;
+  const proxies = total === 0 ? "" : `   ${acknowledged}/${total} proxies`;
+  const head = `${colours.bold(`${namespace}/${name}`)}  ${versions}  ${phaseText(status.phase, colours)}${proxies}`;
+  const tree = steps.map((step, index) => {
+    const branch = index === steps.length - 1 ? "└─" : "├─";
+    return `${colours.dim(branch)} ${stepText(step, view, { colours, nowMs })}`;
+  });
+  const failed = status.candidate === undefined ? [] : [`${status.failedRequests} requests to ${status.candidate} failed`];
+  return [head, ...tree, ...(status.verdict === "" ? [] : [status.verdict]), ...failed];
+}
+
+interface Shown {
+  readonly colours: Colours;
+  readonly nowMs: number;
+}
+
+function stepText({ step, exposure, kind, state, since }: ReleaseStepView, view: ReleaseView, { colours, nowMs }: Shown): string {
+  const what = kind === "pause" ? "pause" : exposure;
+  const text = `${marks[state]} ${step}  ${what}`;
+  if (state === "done") return colours.green(text);
+  if (state !== "current") return colours.dim(text);
+  const { sharePercent } = view.status;
+  const facts = [
+    since === undefined ? "" : `${Math.max(0, Math.round((nowMs - Date.parse(since)) / 1000))} s`,
+    sharePercent === undefined ? "" : `measured ${sharePercent} %`,
+    view.requestsPerSecond === undefined ? "" : `${view.requestsPerSecond} requests/s`,
+    view.etaSeconds === undefined ? "" : `about ${view.etaSeconds} s more`,
+    kind === "pause" ? `waits for a person: lateen release resume ${view.name} -n ${view.namespace}` : "",
+  ];
+  return `${colours.cyan(text)}   ${facts.filter((fact) => fact !== "").join(", ")}`;
+}
+
+/** The phase with a mark, so that it can be told without colour. */
+export function phaseText(phase: Phase, colours: Colours): string {
+  if (phase === "Succeeded") return colours.green(`✓ ${phase}`);
+  if (phase === "RolledBack" || phase === "Failed") return colours.red(`✗ ${phase}`);
+  if (phase === "Paused" || phase === "Held" || phase === "Waiting") return colours.yellow(`… ${phase}`);
+  return phase === "Idle" ? colours.dim(phase) : colours.cyan(`● ${phase}`);
+}
+
+/** The plan: a line per step, and what should be known before starting. */
+export function planLines({ namespace, name, service, stable, candidate, plan }: PlanReply, colours: Colours): readonly string[] {
+  const { traffic, steps, seconds, candidateRequests, findsFivePercent, warnings } = plan;
+  const versions = `${stable ?? "no stable version yet"}${candidate === undefined ? ", no newer version yet" : ` → ${candidate}`}`;
+  const head = `${colours.bold(`${namespace}/${name}`)}  service ${service}, ${versions}`;
+  const now = `measured now: ${number(traffic.requestsPerSecond)} requests/s, ${percent(traffic.errorRate)} of them fail`;
+  const rows = steps.map(({ step, exposure, kind, requestsPerMinute, leastSeconds, evidenceSeconds, foundInAMinute }) => {
+    const facts = [
+      requestsPerMinute > 0 ? `${number(requestsPerMinute)} requests/min` : "",
+      leastSeconds === undefined ? "waits for a person" : leastSeconds > 0 ? `at least ${number(leastSeconds)} s` : "",
+      evidenceSeconds === undefined ? "" : `evidence after ${number(evidenceSeconds.median)} s (95 %: ${number(evidenceSeconds.p95)} s)`,
+      foundInAMinute === undefined ? "" : `finds ${percent(foundInAMinute)} errors within a minute`,
+    ];
+    return `  ${step}  ${kind === "pause" ? "pause" : exposure}: ${facts.filter((fact) => fact !== "").join(", ")}`;
+  });
+  const whole =
+    seconds === undefined
+      ? "how long the whole takes can't be told"
+      : `about ${number(seconds)} s until promotion, ${number(candidateRequests ?? 0)} requests to the new version before it`;
+  const bad =
+    findsFivePercent === undefined
+      ? []
+      : [
+          `a version that fails 5 % of its requests goes back after about ${number(findsFivePercent.seconds)} s and ${number(findsFivePercent.candidateErrors)} failed requests`,
+        ];
+  return [head, now, ...rows, whole, ...bad, ...warnings.map((warning) => `${colours.yellow("!")} ${warning}`)];
+}
+
+function number(value: number): string {
+  return value >= 10 ? String(Math.round(value)).replace(/\B(?=(\d{3})+(?!\d))/g, ",") : String(Number(value.toPrecision(2)));
+}
+
+function percent(rate: number): string {
+  return `${Number((100 * rate).toPrecision(2))} %`;
+}
