@@ -5,10 +5,11 @@ import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_p
 import type { DownstreamConnectionsConfigJson } from "#envoy/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js";
 import { runtimeLayerName } from "../envoy/config.ts";
 import { xdsClusterName } from "../envoy/names.ts";
+import { reportFlushMs, statsEvictionMs } from "../telemetry/proxy-reports.ts";
 import { adsConfigSource } from "./config-source.ts";
 import { type ControlPlaneAddress, controlPlaneCluster } from "./control-plane-cluster.ts";
 import { bindConfig, proxyMark } from "./socket-mark.ts";
-import { includedStats } from "./stats.ts";
+import { includedStats, reportSink } from "./stats.ts";
 
 export type BootstrapOptions = ControlPlaneAddress & ProxyOptions;
 
@@ -74,14 +75,21 @@ export function bootstrapOf(options: BootstrapOptions): BootstrapJson {
     },
     statsConfig: { statsMatcher: { inclusionList: includedStats } },
     // Releases are judged by the second.
-    statsFlushInterval: "1s",
+    statsFlushInterval: `${reportFlushMs / 1000}s`,
+    statsEvictionInterval: `${statsEvictionMs / 1000}s`,
+    statsSinks: [reportSink],
   };
 }
 
-/** Envoy's own default of 100 refuses ordinary path regexes; both values are Istio's (tools/packaging/common/envoy_bootstrap.json). */
+/**
+ * Spans leave a worker after a second, or when there are many: Envoy's defaults are five spans or five seconds.
+ * Envoy's own default of 100 refuses ordinary path regexes; both values for that are Istio's (tools/packaging/common/envoy_bootstrap.json).
+ */
 const staticLayer = {
   "re2.max_program_size.error_level": "32768",
   "re2.max_program_size.warn_level": "8192",
+  "tracing.opentelemetry.flush_interval_ms": "1000",
+  "tracing.opentelemetry.min_flush_spans": "256",
 } as const;
 
 const connectionLimit: DownstreamConnectionsConfigJson = { maxActiveDownstreamConnections: "2147483647" };

@@ -9,6 +9,7 @@ import { defined } from "../../envoy/defined.ts";
 import type { MeshSettings, PathNormalization } from "../../model/mesh.ts";
 import { adsConfigSource } from "../config-source.ts";
 import { accessLog } from "./access-log.ts";
+import { b3ToTraceparent } from "./b3.ts";
 import type { FilterPlace } from "./http-filters.ts";
 import { httpFilters } from "./http-filters.ts";
 import { jwtLocalReply } from "./jwt-filter.ts";
@@ -24,6 +25,8 @@ export interface HttpPlace extends FilterPlace {
   readonly settings: MeshSettings;
   /** Inbound only: whether the client has shown a certificate. */
   readonly isMutual?: boolean;
+  /** Inbound only: whose requests these are (`serviceText`). */
+  readonly service?: string;
 }
 
 /** The filter, ready for a filter chain. */
@@ -43,8 +46,13 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
     rds: typeof routes === "string" ? { routeConfigName: routes, configSource: adsConfigSource } : undefined,
     routeConfig: typeof routes === "string" ? undefined : routes,
     httpFilters: httpFilters(place),
-    accessLog: [...accessLog(settings), ...requestStatsLogs(place), ...requestTapLog(place)],
+    accessLog: [
+      ...accessLog(settings, place.direction === "inbound" ? "inbound" : "outbound"),
+      ...requestStatsLogs(place),
+      ...requestTapLog(place),
+    ],
     tracing: tracing(place),
+    earlyHeaderMutationExtensions: [b3ToTraceparent()],
     localReplyConfig: place.direction === "outbound" ? undefined : jwtLocalReply,
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",

@@ -1,9 +1,60 @@
-// Traces: which requests are sampled and where their spans go → HttpConnectionManager.Tracing.
+// Traces: which requests are sampled and where their spans go → HttpConnectionManager.Tracing. Nothing in it names a pod, because proxies share
+// listeners: who sent a span says the connection that brings it. Source of the values: Istio pilot/pkg/networking/core/tracing.go.
 
+import { OpenTelemetryConfigSchema } from "#envoy/envoy/config/trace/v3/opentelemetry_pb.js";
 import type { HttpConnectionManager_TracingJson } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import type { CustomTag_EnvironmentJson, CustomTag_HeaderJson, CustomTagJson } from "#envoy/envoy/type/tracing/v3/custom_tag_pb.js";
+import { any } from "../../envoy/any.ts";
+import { defined } from "../../envoy/defined.ts";
+import { xdsClusterName } from "../../envoy/names.ts";
+import { defaultSampling, meshListenerTracing } from "../../model/telemetry.ts";
+import type { TraceTag } from "../../model/telemetry-settings.ts";
+import { mirrorHeader } from "../../telemetry/proxy-reports.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
 
-/** The tracing of one place; undefined for none. */
-export function tracing(_place: HttpPlace): HttpConnectionManager_TracingJson | undefined {
-  return undefined;
+/**
+ * The tracing of one place; undefined where no spans are made.
+ *
+ * The share of sampled traces is a runtime key (`tracing.random_sampling`), so that changing it replaces no listener; what stands here is the
+ * default. A trace that came sampled stays so.
+ */
+export function tracing({ direction, settings }: HttpPlace): HttpConnectionManager_TracingJson | undefined {
+  const sides = settings.listenerTracing ?? meshListenerTracing(settings);
+  const { tags, sampling = defaultSampling, isOff } = direction === "inbound" ? sides.inbound : sides.outbound;
+  if (isOff) return undefined;
+  return defined<HttpConnectionManager_TracingJson>({
+    clientSampling: { value: 100 },
+    randomSampling: { value: sampling },
+    overallSampling: { value: 100 },
+    customTags: [...(direction === "gateway" ? [] : [mirroredTag]), routeTag, ...tags.map(customTag)],
+    // Istio: gateways tell their tries apart, sidecars have one span a side.
+    spawnUpstreamSpan: direction === "gateway" ? true : undefined,
+    provider: {
+      name: "envoy.tracers.opentelemetry",
+      typedConfig: any(OpenTelemetryConfigSchema, {
+        grpcService: { envoyGrpc: { clusterName: xdsClusterName }, timeout: "1s" },
+        // The collector knows better; without it Envoy writes "unknown_service:envoy".
+        serviceName: "proxy",
+        // 200 bytes per report that say nothing new.
+        setTelemetrySdkResourceAttributes: false,
+        setInstrumentationScope: false,
+      }),
+    },
+  });
+}
+
+/** A copy that a mirror made; the header is set by the mirror's policy and taken from strangers at gateways. */
+const mirroredTag: CustomTagJson = { tag: "lateen.mirrored", requestHeader: { name: mirrorHeader } };
+
+/** The rule that decided where the request goes. */
+const routeTag: CustomTagJson = { tag: "lateen.route", value: "%ROUTE_NAME%" };
+
+function customTag({ name, source: { literal, environment, header, formatter } }: TraceTag): CustomTagJson {
+  return defined<CustomTagJson>({
+    tag: name,
+    literal,
+    environment: environment === undefined ? undefined : defined<CustomTag_EnvironmentJson>(environment),
+    requestHeader: header === undefined ? undefined : defined<CustomTag_HeaderJson>(header),
+    value: formatter?.value,
+  });
 }

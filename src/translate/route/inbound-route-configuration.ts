@@ -5,9 +5,10 @@ import type { AnyJson } from "@bufbuild/protobuf/wkt";
 import type { VirtualHostJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
 import { defined } from "../../envoy/defined.ts";
 import { defaultRouteName, inboundClusterName, inboundVirtualHostName } from "../../envoy/names.ts";
+import { b3Parent, b3Sampled } from "../filter/b3.ts";
 
 /** Everything of an inbound route configuration but its name and its virtual host. */
-export const inboundRouteConfigurationHead = { validateClusters: false } as const;
+export const inboundRouteConfigurationHead = { validateClusters: false, requestHeadersToAdd: [...b3Parent] } as const;
 
 /**
  * Everything to the application, without timeout (the client's proxy has one). A connection the application just closed is tried again
@@ -17,6 +18,8 @@ export function inboundVirtualHost(port: number, perFilter: Readonly<Record<stri
   return defined<VirtualHostJson>({
     name: inboundVirtualHostName(port),
     domains: ["*"],
+    // Before the configuration's own headers, which read it.
+    requestHeadersToAdd: [b3Sampled],
     typedPerFilterConfig: Object.keys(perFilter).length === 0 ? undefined : { ...perFilter },
     routes: [
       {
