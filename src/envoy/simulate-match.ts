@@ -1,6 +1,11 @@
 // Whether a request fulfils an Envoy RouteMatch: Envoy's matching rules in TypeScript, for simulate.ts. Compared with a real Envoy.
 
-import type { HeaderMatcherJson, QueryParameterMatcherJson, RouteMatchJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
+import type {
+  CookieMatcherJson,
+  HeaderMatcherJson,
+  QueryParameterMatcherJson,
+  RouteMatchJson,
+} from "#envoy/envoy/config/route/v3/route_components_pb.js";
 import type { MetadataMatcherJson } from "#envoy/envoy/type/matcher/v3/metadata_pb.js";
 import type { StringMatcherJson } from "#envoy/envoy/type/matcher/v3/string_pb.js";
 import type { ValueMatcherJson } from "#envoy/envoy/type/matcher/v3/value_pb.js";
@@ -27,6 +32,7 @@ export function matches(match: RouteMatchJson, request: SimulatedRequest): boole
   return (
     matchesPath(match, pathOf(request.path)) &&
     (match.headers ?? []).every((matcher) => matchesHeader(matcher, request)) &&
+    (match.cookies ?? []).every((matcher) => matchesCookie(matcher, request)) &&
     (match.queryParameters ?? []).every((matcher) => matchesParameter(matcher, request.path)) &&
     (match.dynamicMetadata ?? []).every((matcher) => matchesClaim(matcher, request.claims)) &&
     (match.grpc === undefined || (headerOf("content-type", request) ?? "").startsWith("application/grpc"))
@@ -56,6 +62,14 @@ function matchesHeader(matcher: HeaderMatcherJson, request: SimulatedRequest): b
   if (matcher.stringMatch === undefined) return (value !== undefined) === ((matcher.presentMatch ?? true) !== inverted);
   const text = value ?? (matcher.treatMissingHeaderAsEmpty === true ? "" : undefined);
   return text !== undefined && matchesString(matcher.stringMatch, text) !== inverted;
+}
+
+/** The first cookie of that name counts; a missing one matches nothing, unless inverted. */
+function matchesCookie(matcher: CookieMatcherJson, request: SimulatedRequest): boolean {
+  const pairs = (headerOf("cookie", request) ?? "").split(";").map((pair) => pair.trim().split(/=(.*)/s));
+  const value = pairs.find(([name]) => name === matcher.name)?.[1];
+  const holds = value !== undefined && matchesString(matcher.stringMatch ?? {}, value);
+  return holds !== (matcher.invertMatch === true);
 }
 
 function headerOf(name: string, request: SimulatedRequest): string | undefined {

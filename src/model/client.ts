@@ -6,6 +6,8 @@ import { outboundClusterName } from "../envoy/names.ts";
 import type { PolicyLookup } from "./destinations.ts";
 import { effectivePolicy, subsetOf } from "./destinations.ts";
 import type { DestinationPolicy, MeshService, MeshSettings, ServicePort } from "./mesh.ts";
+import type { ReleaseStructure } from "./releases/release-route.ts";
+import type { ReleaseSubsets } from "./releases/release-subsets.ts";
 import type { RouteClient, RouteTarget } from "./routes.ts";
 import type { NamespaceView } from "./visibility.ts";
 
@@ -15,6 +17,10 @@ export interface Directory {
   readonly services: ReadonlyMap<string, MeshService>;
   readonly view: (namespace: string) => NamespaceView;
   readonly policies: PolicyLookup;
+  /** Releases by service id; empty in a mesh without. */
+  readonly releases: ReadonlyMap<string, ReleaseStructure>;
+  /** The subsets that a release divides its service by, as a client sees them. */
+  readonly releaseSubsets: (client: RouteClient, service: MeshService, release: ReleaseStructure) => ReleaseSubsets;
   /** Whether any service has this host name. */
   readonly exists: (host: string) => boolean;
 }

@@ -12,6 +12,8 @@ import { misdirectedAt } from "./gateway-tls.ts";
 import { memoObject } from "./memo.ts";
 import type { MeshProxy } from "./mesh.ts";
 import { declaredProtocol, isHttp } from "./protocol.ts";
+import type { ComposeContext } from "./releases/compose.ts";
+import { previewHost } from "./releases/default-rules.ts";
 import type { HostRelation, HostRule, RelationMemo } from "./route-host.ts";
 import { hostRelation } from "./route-host.ts";
 import type { RouteClient } from "./routes.ts";
@@ -148,12 +150,39 @@ function hostRelations(
       const redirect = isRedirected(host, servers) ? { httpsRedirect: true } : {};
       const rules = bound.flatMap((one) => hostRules(one, inputs));
       return inputs.memo.stable(hostRelation({ name, port, hosts: [host], ...redirect }, rules), relationKey(table, name));
-    });
+    })
+    .concat(previewRelations(table, bindPort, byHost, inputs));
+}
+
+/** Preview hosts of the services that some route of the table leads to, by these routes: what isn't shown to strangers isn't previewed to them. */
+function previewRelations(
+  table: string,
+  bindPort: number,
+  byHost: ReadonlyMap<string, readonly Bound[]>,
+  inputs: GatewayRoutesInputs,
+): readonly HostRelation[] {
+  const { directory } = inputs;
+  const bound = [...new Map([...byHost.values()].flat().map((one) => [one.virtualService, one])).values()];
+  return [...directory.releases.values()].flatMap((release) => {
+    const names = previewHost(release);
+    if (names === undefined || release.preview === undefined || byHost.has(names.host) || directory.exists(names.host)) return [];
+    const only = { release, arm: release.preview.arm };
+    const rules = bound.flatMap((one) => hostRules(one, inputs, only));
+    const port = bound[0]?.server.server.port.number ?? bindPort;
+    if (rules.length === 0) return [];
+    const name = virtualHostName(names.host, bindPort);
+    const hosts = names.service === undefined ? [names.host] : [names.host, names.service.name];
+    return [inputs.memo.stable(hostRelation({ name, port, hosts }, rules), relationKey(table, name))];
+  });
 }
 
 /** A match with `port` compares with the server's number, and so do destinations without a port. */
-function hostRules({ server, virtualService }: Bound, { directory, client }: GatewayRoutesInputs): readonly HostRule[] {
-  return resolvedRules(virtualService, { directory, client, listenerPort: server.server.port.number }).map((rule) => ({
+function hostRules(
+  { server, virtualService }: Bound,
+  { directory, client }: GatewayRoutesInputs,
+  only?: ComposeContext["only"],
+): readonly HostRule[] {
+  return resolvedRules(virtualService, { directory, client, listenerPort: server.server.port.number, only }).map((rule) => ({
     rule,
     gateway: server.gatewayName,
   }));

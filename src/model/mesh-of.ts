@@ -7,6 +7,7 @@ import type { ServiceEntry } from "../api/networking/service-entry.ts";
 import type { VirtualService } from "../api/networking/virtual-service.ts";
 import type { Snapshot } from "../api/snapshot.ts";
 import type { Directory } from "./client.ts";
+import type { PolicyLookup } from "./destinations.ts";
 import { policyLookup } from "./destinations.ts";
 import type { ResolvedNames } from "./endpoints.ts";
 import { createEndpointIndex, namesToResolve } from "./endpoints.ts";
@@ -17,6 +18,9 @@ import { memoLast, stableList, stableMap } from "./memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshService, MeshSettings, Scope } from "./mesh.ts";
 import { isHttp } from "./protocol.ts";
 import { createProxyIndex } from "./proxies.ts";
+import type { ReleaseIndex, ReleaseRoute, ReleaseStructure } from "./releases/release-route.ts";
+import { createReleaseIndex } from "./releases/release-route.ts";
+import { releaseSubsets } from "./releases/release-subsets.ts";
 import type { ScopeBuilder, ScopeInputs } from "./scopes.ts";
 import { createScopeBuilder, scopeKeyOf } from "./scopes.ts";
 import type { MtlsPhases } from "./security.ts";
@@ -24,6 +28,7 @@ import { createEndpointSecurity, createIdentityIndex, createSecurityIndex } from
 import { meshServices } from "./services.ts";
 import { createSplitIndex } from "./splits.ts";
 import { createTelemetryIndex } from "./telemetry.ts";
+import { hostKey } from "./virtual-addresses.ts";
 import type { SplitSource } from "./virtual-services.ts";
 import { decidingLabels, virtualServiceIndex, virtualServiceKey } from "./virtual-services.ts";
 import { byAge, namespaceView } from "./visibility.ts";
@@ -40,6 +45,8 @@ export interface MeshInputs {
   readonly settled: SettledWeights;
   /** Weights of the release engine by runtime key prefix, integers with sum 10,000. */
   readonly overlay?: ReadonlyMap<string, readonly number[]>;
+  /** What running releases ask of the routes, and those that only hold the stable version; none when unset. */
+  readonly releases?: readonly ReleaseRoute[];
   /** What every proxy has acknowledged of mutual TLS: the last mesh's `phases`, once they were; empty at first. */
   readonly mtls?: MtlsPhases;
   /** The last mesh's `phases` while not everybody has acknowledged them. */
@@ -59,6 +66,7 @@ export interface Model {
   meshOf(snapshot: Snapshot, inputs: MeshInputs): Mesh;
 }
 
+const noReleaseRoutes: readonly ReleaseRoute[] = [];
 const noOverlay: ReadonlyMap<string, readonly number[]> = new Map();
 const noPhases: MtlsPhases = new Map();
 const noKeySets: Mesh["jwks"] = new Map();
@@ -66,23 +74,8 @@ const noKeySets: Mesh["jwks"] = new Map();
 /** Starts a model; keep one per control plane, because it remembers. */
 export function createModel(): Model {
   const servicesOf = memoLast(meshServices);
-  const endpointsOf = createEndpointIndex();
-  const endpointMap = stableMap<string, readonly Endpoint[]>();
-  const endpoints = memoLast(
-    (
-      services: ReadonlyMap<string, MeshService>,
-      slices: ReturnType<typeof lists>["slices"],
-      pods: ReturnType<typeof lists>["pods"],
-      entries: readonly ServiceEntry[],
-      resolved: ResolvedNames,
-    ) => endpointMap(endpointsOf({ services, slices, pods, entries, resolved })),
-  );
-  const proxiesOf = createProxyIndex();
-  const proxyMap = stableMap<string, MeshProxy>();
-  const proxies = memoLast(
-    (pods: ReturnType<typeof lists>["pods"], services: ReturnType<typeof lists>["services"], all: ReadonlyMap<string, MeshService>) =>
-      proxyMap(proxiesOf({ pods, services, meshServices: all })),
-  );
+  const endpoints = createEndpoints();
+  const proxies = createProxies();
   const directoryOf = memoLast(newDirectory);
   const namesOf = memoLast(namesIn);
   const trafficOf = createTraffic();
@@ -91,6 +84,7 @@ export function createModel(): Model {
   const securedEndpoints = createEndpointSecurity();
   const telemetryOf = createTelemetryIndex();
   const identitiesOf = createIdentities();
+  const releasesOf = createReleaseIndex();
   return {
     meshOf(snapshot, inputs) {
       const { pods, services, slices, entries, rules: newest, gateways, virtualServices, telemetries, ...policies } = lists(snapshot);
@@ -106,9 +100,21 @@ export function createModel(): Model {
         inFlight: inputs.mtlsInFlight,
       });
       const rules = rulesOf(newest, { isWidening: security.isWidening, isInFlight: inputs.mtlsInFlight !== undefined });
-      const directory = directoryOf(all, rules, inputs.settings);
+      const releases = releasesOf(inputs.releases ?? noReleaseRoutes);
+      const directory = directoryOf(all, rules, inputs.settings, releases.structures);
       const behind = securedEndpoints(endpoints(all, slices, pods, entries, inputs.resolved), security.phases);
-      const traffic = trafficOf({ directory, rules, gateways, virtualServices, proxies: everyProxy, endpoints: behind, tracing: telemetry.listeners, inputs });
+      const tracing = telemetry.listeners;
+      const traffic = trafficOf({
+        directory,
+        rules,
+        gateways,
+        virtualServices,
+        proxies: everyProxy,
+        endpoints: behind,
+        tracing,
+        releases,
+        inputs,
+      });
       return {
         settings: inputs.settings,
         services: all,
@@ -123,9 +129,33 @@ export function createModel(): Model {
         reporting: telemetry.proxies,
         listenerTracing: telemetry.listeners,
         identities: identitiesOf(all, services, pods, inputs.settings),
+        releases,
       };
     },
   };
+}
+
+function createEndpoints() {
+  const endpointsOf = createEndpointIndex();
+  const endpointMap = stableMap<string, readonly Endpoint[]>();
+  return memoLast(
+    (
+      services: ReadonlyMap<string, MeshService>,
+      slices: ReturnType<typeof lists>["slices"],
+      pods: ReturnType<typeof lists>["pods"],
+      entries: readonly ServiceEntry[],
+      resolved: ResolvedNames,
+    ) => endpointMap(endpointsOf({ services, slices, pods, entries, resolved })),
+  );
+}
+
+function createProxies() {
+  const proxiesOf = createProxyIndex();
+  const proxyMap = stableMap<string, MeshProxy>();
+  return memoLast(
+    (pods: ReturnType<typeof lists>["pods"], services: ReturnType<typeof lists>["services"], all: ReadonlyMap<string, MeshService>) =>
+      proxyMap(proxiesOf({ pods, services, meshServices: all })),
+  );
 }
 
 function createIdentities() {
@@ -156,20 +186,37 @@ function lists(snapshot: Snapshot) {
   };
 }
 
-function newDirectory(services: ReadonlyMap<string, MeshService>, rules: readonly DestinationRule[], settings: MeshSettings): Directory {
+function newDirectory(
+  services: ReadonlyMap<string, MeshService>,
+  rules: readonly DestinationRule[],
+  settings: MeshSettings,
+  releases: ReadonlyMap<string, ReleaseStructure>,
+): Directory {
   const hosts = new Set([...services.values()].map(({ hostname }) => hostname));
   const exists = (host: string) => hosts.has(host);
   const views = new Map<string, ReturnType<typeof namespaceView>>();
+  const written = policyLookup({ rules: byAge(rules), exists, rootNamespace: settings.rootNamespace });
   return {
     settings,
     services,
     exists,
-    policies: policyLookup({ rules: byAge(rules), exists, rootNamespace: settings.rootNamespace }),
+    policies: releases.size === 0 ? written : dividedPolicies(written, releases),
+    releases,
+    releaseSubsets: (client, service, release) => releaseSubsets(written(client, service), release),
     view: (namespace) => {
       const view = views.get(namespace) ?? namespaceView(services, namespace);
       views.set(namespace, view);
       return view;
     },
+  };
+}
+
+/** What DestinationRules say, with the subsets that releases divide their services by. */
+function dividedPolicies(written: PolicyLookup, releases: ReadonlyMap<string, ReleaseStructure>): PolicyLookup {
+  return (client, service) => {
+    const policy = written(client, service);
+    const release = releases.get(hostKey(service.namespace, service.hostname));
+    return release === undefined ? policy : releaseSubsets(policy, release).policy;
   };
 }
 
@@ -185,6 +232,7 @@ interface TrafficInputs {
   readonly proxies: ReadonlyMap<string, MeshProxy>;
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
   readonly tracing: Mesh["listenerTracing"];
+  readonly releases: ReleaseIndex;
   readonly inputs: MeshInputs;
 }
 
@@ -199,7 +247,7 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
   const splitMap = stableMap<string, Traffic["splits"] extends ReadonlyMap<string, infer Split> ? Split : never>();
   const runtimeMap = stableMap<string, number>();
   const scopeMap = stableMap<string, Scope>();
-  return ({ directory, rules, gateways, virtualServices, proxies, endpoints, tracing, inputs }) => {
+  return ({ directory, rules, gateways, virtualServices, proxies, endpoints, tracing, releases, inputs }) => {
     const scopeInputs = scopeInputsOf({
       directory,
       gateways,
@@ -207,10 +255,12 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
       endpoints,
       credentials: inputs.credentials ?? noCredentials,
     });
-    const classes = classesOf({ proxies, deciding: decidingLabels(virtualServices, rules), gateways: scopeInputs.gateways, tracing });
+    const deciding = decidingLabels(virtualServices, rules, releases.structures);
+    const classes = classesOf({ proxies, deciding, gateways: scopeInputs.gateways, tracing });
     const sources = sourcesOf(...[...classes.values()].map(({ builder, example }) => builder.relate(scopeInputs, example)));
     const byKey = new Map(virtualServices.map((virtualService) => [virtualServiceKey(virtualService), virtualService]));
-    const splits = splitMap(splitsOf({ sources, virtualServices: byKey, endpoints, overlay: inputs.overlay ?? noOverlay }));
+    const overlay = inputs.overlay ?? noOverlay;
+    const splits = splitMap(splitsOf({ sources, virtualServices: byKey, endpoints, overlay, shares: releases.shares }));
     const settled = settle(inputs.settled, splits, { structural: false });
     const scopes = new Map<string, Scope>();
     for (const { builder, members } of classes.values()) {

@@ -10,6 +10,7 @@ import type { Directory, ResolvedDestination } from "./client.ts";
 import type { ListenersRelation } from "./listeners.ts";
 import type { MtlsPhase } from "./mtls-phases.ts";
 import type { WorkloadMtls, WorkloadPolicies } from "./policies.ts";
+import type { ReleaseIndex } from "./releases/release-route.ts";
 import type { RouteClient, RouteTable } from "./routes.ts";
 import type { ProxyTelemetry } from "./telemetry-levels.ts";
 import { defaultTelemetrySettings, type ListenerTracing, type TelemetrySettings } from "./telemetry-settings.ts";
@@ -250,6 +251,8 @@ export interface Mesh {
   readonly reporting: ReadonlyMap<string, ProxyTelemetry>;
   /** What listeners say of tracing, by proxy id; only where it isn't what the settings say. */
   readonly listenerTracing: ReadonlyMap<string, ListenerTracing>;
+  /** What releases make of the routes. */
+  readonly releases: ReleaseIndex;
   /** DNS names whose addresses are needed (ServiceEntry resolution DNS), sorted. */
   readonly names: readonly string[];
 }

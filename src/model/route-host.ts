@@ -15,20 +15,24 @@ export interface HostRule {
 
 /** A RouteHost whose splits have no weights yet. */
 export interface HostRelation {
-  readonly host: Omit<RouteHost, "rules">;
+  readonly host: Omit<RouteHost, "rules" | "defaultRules">;
   readonly rules: readonly HostRule[];
+  /** Of a service that has a release. */
+  readonly defaults: readonly HostRule[];
   readonly splits: readonly SplitSource[];
   readonly signature: readonly unknown[];
 }
 
 /** Builds a relation. */
-export function hostRelation(host: Omit<RouteHost, "rules">, rules: readonly HostRule[]): HostRelation {
+export function hostRelation(host: HostRelation["host"], rules: readonly HostRule[], defaults: readonly HostRule[] = []): HostRelation {
+  const all = [...rules, ...defaults];
   const signature = [
     ...Object.values(host).map((value) => JSON.stringify(value)),
-    ...rules.map(({ gateway }) => gateway),
-    ...signatureOf(rules.map(({ rule }) => rule)),
+    rules.length,
+    ...all.map(({ gateway }) => gateway),
+    ...signatureOf(all.map(({ rule }) => rule)),
   ];
-  return { host, rules, splits: rules.flatMap(({ rule }) => rule.split ?? []), signature };
+  return { host, rules, defaults, splits: all.flatMap(({ rule }) => rule.split ?? []), signature };
 }
 
 /** Remembers relations by their host's name (or another key): the same object as long as nothing but weights changed in it. */
@@ -58,14 +62,19 @@ export class RouteHostMemo {
     const settled = relation.splits.map(({ prefix }) => weights.get(prefix));
     const known = this.#hosts.get(relation);
     if (known !== undefined && sameItems(known.settled, settled)) return known.host;
-    const host: RouteHost = { ...relation.host, rules: relation.rules.map((rule) => routeRule(rule, weights)) };
+    const defaults = relation.defaults.map((rule) => routeRule(rule, weights));
+    const host: RouteHost = {
+      ...relation.host,
+      rules: relation.rules.map((rule) => routeRule(rule, weights)),
+      ...(defaults.length === 0 ? {} : { defaultRules: defaults }),
+    };
     this.#hosts.set(relation, { settled, host });
     return host;
   }
 }
 
 function routeRule({ rule, gateway }: HostRule, weights: SettledWeights): RouteRule {
-  const { virtualService, route, targets, mirrors, split } = rule;
+  const { virtualService, route, targets, mirrors, split, release } = rule;
   const settled = split === undefined ? undefined : weights.get(split.prefix);
   return {
     virtualService,
@@ -74,5 +83,6 @@ function routeRule({ rule, gateway }: HostRule, weights: SettledWeights): RouteR
     targets,
     mirrors,
     ...(split === undefined || settled === undefined ? {} : { split: { runtimeKeyPrefix: split.prefix, settledWeights: settled.weights } }),
+    ...(release === undefined ? {} : { release }),
   };
 }

@@ -3,6 +3,8 @@
 
 import type { ConsistentHash } from "../api/networking/destination-rule.ts";
 import type { HttpRoute, VirtualService } from "../api/networking/virtual-service.ts";
+import type { Audience } from "../api/release/audience.ts";
+import type { CohortHash } from "./releases/cohort.ts";
 
 /** What becomes one Envoy RouteConfiguration. */
 export interface RouteTable {
@@ -36,6 +38,8 @@ export interface RouteHost {
   readonly rules: readonly RouteRule[];
   /** Where requests go when `rules` is empty: the service itself. Without rules and without it every request gets 404. */
   readonly defaultTarget?: RouteTarget;
+  /** The same under a release: they take the place of `defaultTarget`. */
+  readonly defaultRules?: readonly RouteRule[];
   /** Gateways only: every request is redirected to https (Server.tls.httpsRedirect). */
   readonly httpsRedirect?: boolean;
 }
@@ -53,7 +57,26 @@ export interface RouteRule {
   readonly mirrors: readonly RouteTarget[];
   /** Present when there are two targets or more. */
   readonly split?: RouteSplit;
+  /** What a release made of a route; missing on all others. */
+  readonly release?: RuleOfRelease;
 }
+
+/** What a rule that a release made has besides the route it is made of. */
+export interface RuleOfRelease {
+  /** The route it is made of, as the user wrote it. */
+  readonly written: HttpRoute;
+  /** Conditions that must hold besides those of any match block. */
+  readonly conditions: readonly RouteCondition[];
+  /** How the user picks the split's member; missing: chance does. */
+  readonly cohort?: CohortHash;
+  /** The route of a service that no VirtualService claims; the VirtualService is made. */
+  readonly isDefault: boolean;
+  /** "Release shop/web", and others that had a part in it. */
+  readonly sources: readonly string[];
+}
+
+/** The part of an Audience that a request itself fulfils. */
+export type RouteCondition = Partial<Omit<Audience, "sourceLabels" | "sourceNamespace">>;
 
 /** A destination that was looked up. */
 export interface RouteTarget {

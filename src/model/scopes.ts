@@ -129,7 +129,9 @@ export function createScopeBuilder(
   };
 }
 
-const hostTargets = memoObject(({ rules }: HostRelation) => rules.flatMap(({ rule }) => [...rule.targets, ...rule.mirrors]));
+const hostTargets = memoObject(({ rules, defaults }: HostRelation) =>
+  [...rules, ...defaults].flatMap(({ rule }) => [...rule.targets, ...rule.mirrors]),
+);
 
 /** Fills in the weights; tables and their host lists stay the same objects while nothing in them changed. */
 function routeTables(): (tables: readonly TableRelation[], settled: SettledWeights) => readonly RouteTable[] {

@@ -9,10 +9,11 @@ import { effectivePolicy } from "./destinations.ts";
 import { memoLast, sameItems } from "./memo.ts";
 import type { MeshService, ServicePort } from "./mesh.ts";
 import { isHttp } from "./protocol.ts";
-import type { HostRelation } from "./route-host.ts";
+import { defaultRules, previewHost, previewRules } from "./releases/default-rules.ts";
+import type { HostRelation, HostRule } from "./route-host.ts";
 import { hostRelation, RelationMemo } from "./route-host.ts";
 import type { RouteClient, RouteTable } from "./routes.ts";
-import type { VirtualServiceIndex } from "./virtual-services.ts";
+import type { ResolvedRule, VirtualServiceIndex } from "./virtual-services.ts";
 import { resolvedRules } from "./virtual-services.ts";
 import { compare } from "./visibility.ts";
 
@@ -57,6 +58,7 @@ export function createSidecarTables(client: RouteClient): (directory: Directory,
       else hosts.push(relation);
     }
     byTable.get(sidecarRouteName(defaultHttpPort))?.push(...unclaimedHosts(context));
+    for (const { table, relation } of previewHosts(context)) byTable.get(table)?.push(relation);
     memo.keepOnly(new Set([...byTable.values()].flatMap((hosts) => hosts.map(({ host }) => host.name))));
     for (const name of tables.keys()) if (!byTable.has(name)) tables.delete(name);
     const unknownHosts = directory.settings.outboundTrafficPolicy === "ALLOW_ANY" ? "passthrough" : "blackhole";
@@ -120,11 +122,40 @@ function slotRelation(slot: Slot, { directory, client, index, memo }: Context): 
         ...(consistentHash === undefined ? {} : { consistentHash }),
       },
     },
-    rules.map((rule) => ({ rule, gateway: meshGateway })),
+    rules.map(atMesh),
+    defaultRules(service, port, { directory, client }).map(atMesh),
   );
   slot.virtualService = virtualService;
   slot.relation = memo.stable(relation);
   return slot.relation;
+}
+
+const atMesh = (rule: ResolvedRule): HostRule => ({ rule, gateway: meshGateway });
+
+/** Hosts under which releases show one version before anybody else gets it. */
+function previewHosts({
+  directory,
+  client,
+  memo,
+  index,
+  short,
+}: Context): readonly { readonly table: string; readonly relation: HostRelation }[] {
+  const services = directory.view(client.namespace).services;
+  const previewed = [...directory.releases.values()].filter(({ preview }) => preview !== undefined);
+  return previewed.flatMap((release) => {
+    const service = directory.services.get(release.serviceId);
+    const names = previewHost(release);
+    if (service === undefined || services.get(service.hostname) !== service || names === undefined) return [];
+    // A host that somebody has is theirs.
+    if (services.has(names.host) || index.meshHosts.has(names.host) || short.has(names.host)) return [];
+    return service.ports.flatMap((port) => {
+      const rules = isHttp(port.protocol) ? previewRules(service, port, { directory, client }) : [];
+      if (rules.length === 0) return [];
+      const host = { name: virtualHostName(names.host, port.number), port: port.number, hosts: [names.host] };
+      const known = names.service === undefined ? host : { ...host, service: names.service };
+      return [{ table: sidecarRouteName(port.number), relation: memo.stable(hostRelation(known, rules.map(atMesh))) }];
+    });
+  });
 }
 
 /** Hosts that only a VirtualService names. */
@@ -136,12 +167,7 @@ function unclaimedHosts({ directory, client, index, memo, short }: Context): rea
     if (virtualService === undefined || virtualService.spec.http.length === 0) return [];
     const rules = resolvedRules(virtualService, { directory, client, listenerPort: defaultHttpPort });
     return [
-      memo.stable(
-        hostRelation(
-          { name: virtualHostName(host, defaultHttpPort), port: defaultHttpPort, hosts: [host] },
-          rules.map((rule) => ({ rule, gateway: meshGateway })),
-        ),
-      ),
+      memo.stable(hostRelation({ name: virtualHostName(host, defaultHttpPort), port: defaultHttpPort, hosts: [host] }, rules.map(atMesh))),
     ];
   });
 }

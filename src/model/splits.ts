@@ -5,9 +5,10 @@ import type { VirtualService } from "../api/networking/virtual-service.ts";
 import type { ResolvedDestination } from "./client.ts";
 import { KeyedMemo } from "./memo.ts";
 import type { Endpoint } from "./mesh.ts";
+import { dividedWeights } from "./releases/shares.ts";
 import type { SplitSource } from "./virtual-services.ts";
 import type { CurrentSplit } from "./weights.ts";
-import { effectiveWeights, sameWeights } from "./weights.ts";
+import { effectiveWeights, sameWeights, weightTotal } from "./weights.ts";
 
 export interface SplitInputs {
   readonly sources: ReadonlyMap<string, SplitSource>;
@@ -16,6 +17,8 @@ export interface SplitInputs {
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
   /** Weights of the release engine by runtime key prefix; they take the place of the written ones. */
   readonly overlay: ReadonlyMap<string, readonly number[]>;
+  /** Of releases by name; see releases/shares.ts. */
+  readonly shares: ReadonlyMap<string, readonly number[]>;
 }
 
 /** Endpoints of one destination; empty when its service or subset does not exist. */
@@ -46,7 +49,7 @@ function isUsable(destination: ResolvedDestination, endpoints: ReadonlyMap<strin
 export function createSplitIndex(): (inputs: SplitInputs) => ReadonlyMap<string, CurrentSplit> {
   const memo = new KeyedMemo<CurrentSplit>();
   const kept = new Map<string, CurrentSplit>();
-  return ({ sources, virtualServices, endpoints, overlay }) => {
+  return ({ sources, virtualServices, endpoints, overlay, shares }) => {
     memo.generation();
     const result = new Map<string, CurrentSplit>();
     for (const [prefix, source] of sources) {
@@ -54,18 +57,26 @@ export function createSplitIndex(): (inputs: SplitInputs) => ReadonlyMap<string,
       const route = virtualService?.spec.http[source.routeIndex]?.route ?? [];
       const overlaid = overlay.get(prefix);
       const behind = source.members.map(({ service }) => (service === undefined ? undefined : endpoints.get(service.id)));
-      const split = memo.get(prefix, [source, virtualService, overlaid, ...behind], () => {
-        const members = source.members.map((member, index) => ({
-          weight: overlaid?.[index] ?? route[index]?.weight ?? 0,
-          usable: isUsable(member, endpoints),
-        }));
-        return { weights: effectiveWeights(members), members: source.members.map(({ cluster }) => cluster), structure: source.structure };
+      const dividing = (source.groups ?? []).map(({ release }) => (release === undefined ? undefined : shares.get(release)));
+      const split = memo.get(prefix, [source, virtualService, overlaid, ...dividing, ...behind], () => {
+        const usable = source.members.map((member) => isUsable(member, endpoints));
+        const written = source.members.map((_, index) => overlaid?.[index] ?? route[index]?.weight ?? 0);
+        const weights =
+          source.groups === undefined || overlaid !== undefined
+            ? effectiveWeights(usable.map((each, index) => ({ weight: written[index] ?? 0, usable: each })))
+            : dividedWeights({ groups: source.groups, weights: writtenWeights(route), shares, usable });
+        return { weights, members: source.members.map(({ cluster }) => cluster), structure: source.structure };
       });
       result.set(prefix, keptSplit(kept, prefix, split));
     }
     for (const prefix of kept.keys()) if (!sources.has(prefix)) kept.delete(prefix);
     return result;
   };
+}
+
+/** Of a route that no VirtualService has (a service's own), or that has one destination: all of it. */
+function writtenWeights(route: readonly { readonly weight?: number | undefined }[]): readonly number[] {
+  return route.length < 2 ? [weightTotal] : route.map(({ weight }) => weight ?? 0);
 }
 
 function keptSplit(kept: Map<string, CurrentSplit>, prefix: string, split: CurrentSplit): CurrentSplit {

@@ -9,7 +9,11 @@ import { contentHash } from "../lib/hash.ts";
 import type { DestinationContext, ResolvedDestination } from "./client.ts";
 import { resolveDestination } from "./client.ts";
 import { memoObject } from "./memo.ts";
-import type { RouteClient } from "./routes.ts";
+import type { ComposeContext } from "./releases/compose.ts";
+import { composedRules } from "./releases/compose.ts";
+import type { ReleaseStructure } from "./releases/release-route.ts";
+import type { ShareGroup } from "./releases/shares.ts";
+import type { RouteClient, RuleOfRelease } from "./routes.ts";
 import { coveringPatterns, isExportedTo } from "./visibility.ts";
 import { splitKeyPrefix } from "./weights.ts";
 
@@ -21,6 +25,8 @@ export interface SplitSource {
   readonly routeIndex: number;
   readonly structure: string;
   readonly members: readonly ResolvedDestination[];
+  /** Under releases: how the members divide the written weights. */
+  readonly groups?: readonly ShareGroup[];
 }
 
 export interface ResolvedRule {
@@ -29,6 +35,9 @@ export interface ResolvedRule {
   readonly targets: readonly ResolvedDestination[];
   readonly mirrors: readonly ResolvedDestination[];
   readonly split?: SplitSource;
+  readonly release?: RuleOfRelease;
+  /** Of a rule that a release made: changes with everything of it that reaches a proxy. */
+  readonly releaseText?: string;
 }
 
 /** "<namespace>/<name>" of a VirtualService. */
@@ -83,9 +92,12 @@ const bindsToMesh = memoObject(
 );
 
 /** All http routes of a VirtualService with their destinations looked up. */
-export function resolvedRules(virtualService: VirtualService, place: Omit<DestinationContext, "virtualService">): readonly ResolvedRule[] {
+export function resolvedRules(
+  virtualService: VirtualService,
+  place: Omit<DestinationContext, "virtualService"> & Pick<ComposeContext, "isDefault" | "only">,
+): readonly ResolvedRule[] {
   const context: DestinationContext = { ...place, virtualService };
-  return virtualService.spec.http.map((route, routeIndex) => {
+  const written = virtualService.spec.http.map((route, routeIndex): ResolvedRule => {
     const targets = route.route.map(({ destination }) => resolveDestination(destination, context));
     const mirrors = [...(route.mirror === undefined ? [] : [route.mirror]), ...route.mirrors.map(({ destination }) => destination)];
     const split = splitOf(virtualService, routeIndex, targets);
@@ -97,6 +109,7 @@ export function resolvedRules(virtualService: VirtualService, place: Omit<Destin
       ...(split === undefined ? {} : { split }),
     };
   });
+  return composedRules(written, { ...place, splitOf: (routeIndex, targets) => splitOf(virtualService, routeIndex, targets) });
 }
 
 function splitOf(virtualService: VirtualService, routeIndex: number, targets: readonly ResolvedDestination[]): SplitSource | undefined {
@@ -133,8 +146,9 @@ function routeIdentity({ spec }: VirtualService, routeIndex: number): string {
 
 /** What a client's rules depend on, as text and identities: two equal ones give routes with equal bytes. */
 export function signatureOf(rules: readonly ResolvedRule[]): readonly unknown[] {
-  return rules.flatMap(({ virtualService, route, targets, mirrors, split }) => [
+  return rules.flatMap(({ virtualService, route, targets, mirrors, split, releaseText }) => [
     structureOf(virtualService),
+    releaseText,
     split?.prefix,
     ...(split === undefined ? route.route.map(({ weight }) => weight) : []),
     ...[...targets, ...mirrors].flatMap(({ cluster, consistentHash, service, labels }) => [cluster, consistentHash, service?.id, labels]),
@@ -162,14 +176,16 @@ export function l4MatchHolds(
   );
 }
 
-/** Every label name that decides what a client sees: in sourceLabels and in DestinationRules' selectors. */
+/** Every label name that decides what a client sees: in sourceLabels of routes and releases and in DestinationRules' selectors. */
 export function decidingLabels(
   virtualServices: readonly VirtualService[],
   rules: readonly {
     readonly spec: { readonly workloadSelector?: { readonly matchLabels: Readonly<Record<string, string>> } | undefined };
   }[],
+  releases: ReadonlyMap<string, ReleaseStructure>,
 ): readonly string[] {
   const names = [
+    ...[...releases.values()].flatMap(({ matches }) => matches.flatMap(({ audience }) => Object.keys(audience.sourceLabels))),
     ...virtualServices.flatMap(sourceLabelNames),
     ...rules.flatMap(({ spec }) => (spec.workloadSelector === undefined ? [] : Object.keys(spec.workloadSelector.matchLabels))),
   ];

@@ -14,7 +14,7 @@ import type { ListenerRelation } from "../model/listeners.ts";
 import { KeyedMemo, memoLast, memoObject, stableMap } from "../model/memo.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshSettings, Scope } from "../model/mesh.ts";
 import { subsetEndpoints } from "../model/splits.ts";
-import { withRuntimeKeys } from "../model/telemetry.ts";
+import { listenerSettings, withRuntimeKeys } from "../model/telemetry.ts";
 import { createPlaintextPorts } from "./cluster/plaintext-ports.ts";
 import type { ClusterPlan, ClusterPlanner, EndpointSource } from "./cluster/plan.ts";
 import { createClusterPlanner } from "./cluster/plan.ts";
@@ -142,7 +142,7 @@ function createClassTranslator(
     return config(
       clustersOf(plan),
       endpointsOf(plan, mesh.endpoints),
-      listenersOf(scope.listeners, scope.kind, mesh.settings),
+      listenersOf(scope.listeners, scope.kind, listenerSettings(mesh.settings, scope.tracing)),
       routesOf(encoder, scope.tables, scope.client),
       runtimeOf(scope.tables, mesh.runtime),
       graceOf(scope.tables),
@@ -221,7 +221,11 @@ function listenerResource(
 
 const prefixesOf = memoObject(
   (tables: Scope["tables"]): ReadonlySet<string> =>
-    new Set(tables.flatMap(({ hosts }) => hosts.flatMap(({ rules }) => rules.flatMap(({ split }) => split?.runtimeKeyPrefix ?? [])))),
+    new Set(
+      tables.flatMap(({ hosts }) =>
+        hosts.flatMap(({ rules, defaultRules = [] }) => [...rules, ...defaultRules].flatMap(({ split }) => split?.runtimeKeyPrefix ?? [])),
+      ),
+    ),
 );
 
 /** Only the keys of splits that these routes have; a key is "<prefix>.<cluster>" and prefixes have one dot. */

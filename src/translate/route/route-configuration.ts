@@ -109,5 +109,8 @@ function sortedHosts({ hosts }: RouteTable): readonly RouteHost[] {
 const sortedByName = memoObject((hosts: readonly RouteHost[]) => [...hosts].sort((a, b) => (a.name < b.name ? -1 : 1)));
 
 function sourcesOf(host: RouteHost): string[] {
-  return host.rules.map(({ virtualService }) => resourceName(virtualService));
+  return [...host.rules, ...(host.defaultRules ?? [])].flatMap(({ virtualService, release }) => [
+    ...(release?.isDefault === true ? [] : [resourceName(virtualService)]),
+    ...(release?.sources ?? []),
+  ]);
 }

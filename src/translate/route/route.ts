@@ -1,10 +1,12 @@
 // One http route of a VirtualService with one of its match blocks → Envoy's Route; and the route of a service without VirtualService.
 
 import type { RouteActionJson, RouteJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
-import type { HttpMatchRequest, HttpRoute } from "../../api/networking/virtual-service.ts";
+import type { Headers, HttpMatchRequest, HttpRoute } from "../../api/networking/virtual-service.ts";
 import { defined } from "../../envoy/defined.ts";
 import { defaultRouteName, parseOutboundClusterName } from "../../envoy/names.ts";
+import type { CohortHash } from "../../model/releases/cohort.ts";
 import type { RouteRule, RouteTarget } from "../../model/routes.ts";
+import { cohortPolicy } from "./cohort-policy.ts";
 import { corsFilterName, corsPolicy } from "./cors.ts";
 import { directResponse } from "./direct-response.ts";
 import { faultFilterName, httpFault } from "./fault.ts";
@@ -32,18 +34,28 @@ export function route(rule: RouteRule, match: HttpMatchRequest | undefined, cont
   const http = rule.route;
   const action = actionOf(rule, context);
   if (action === undefined) return undefined;
-  const requestMatch = routeMatch(match);
+  const requestMatch = routeMatch(match, rule.release?.conditions);
+  const isDefault = rule.release?.isDefault === true;
   return defined<RouteJson>({
-    name: routeName(http, match),
+    name: isDefault ? defaultRouteName : routeName(http, match),
     match: requestMatch,
     ...action,
     // Here the destination's operations come last and win; with several destinations Envoy lets the route's win (both as Istio).
-    ...headerFields(http.headers, http.route.length === 1 ? http.route[0]?.headers : undefined),
+    ...headerFields(http.headers, ...ownHeaders(rule)),
     statPrefix: match?.statPrefix || undefined,
     typedPerFilterConfig: perFilterConfig(http),
     decorator: { operation: operationName(rule, pathPattern(requestMatch), context.port) },
-    metadata: { filterMetadata: { istio: { config: configPath(rule) }, [ruleMetadata]: { rule: ruleText(rule, match) } } },
+    metadata: isDefault
+      ? undefined
+      : { filterMetadata: { istio: { config: configPath(rule) }, [ruleMetadata]: { rule: ruleText(rule, match) } } },
   });
+}
+
+/** The headers of the one destination that a route has or, before a release divided it, had. */
+function ownHeaders({ route: http, release }: RouteRule): readonly (Headers | undefined)[] {
+  const only = http.route.length === 1 ? http.route[0]?.headers : undefined;
+  if (release === undefined) return [only];
+  return [release.written.route.length === 1 ? release.written.route[0]?.headers : undefined, only];
 }
 
 /** The route of a host that no VirtualService claims: everything to the service itself, with the default retry policy. */
@@ -77,21 +89,25 @@ function routeAction(rule: RouteRule, settings: RouteSettings): RouteActionJson 
     cluster: single?.cluster,
     weightedClusters: single === undefined ? weightedCluster(rule) : undefined,
     ...pathRewrite(http.rewrite),
-    hostRewriteLiteral: hostRewrite(http),
+    hostRewriteLiteral: hostRewrite(rule),
     ...timeouts(http.timeout),
-    retryPolicy: retryPolicy(http.retries ?? settings.defaultRetries, { consistentHash: single?.consistentHash !== undefined }),
+    retryPolicy: retryPolicy(http.retries ?? settings.defaultRetries, {
+      consistentHash: single?.consistentHash !== undefined && rule.release?.isDefault !== true,
+    }),
     requestMirrorPolicies: mirrors.length === 0 ? undefined : mirrors,
-    hashPolicy: hashPolicies(targets),
+    hashPolicy: hashPolicies(targets, rule.release?.cohort),
   });
 }
 
 /** The Host header for the upstream; several destinations carry their own in the weighted cluster. */
-function hostRewrite(http: HttpRoute): string | undefined {
+function hostRewrite({ route, release }: RouteRule): string | undefined {
+  const http = release?.written ?? route;
   const single = http.route.length === 1 ? http.route[0] : undefined;
   return http.rewrite?.authority || authorityOf(http.headers) || authorityOf(single?.headers);
 }
 
-function hashPolicies(targets: readonly RouteTarget[]): RouteActionJson["hashPolicy"] {
+function hashPolicies(targets: readonly RouteTarget[], cohort?: CohortHash): RouteActionJson["hashPolicy"] {
+  if (cohort !== undefined) return [cohortPolicy(cohort)];
   const policies = targets.flatMap(({ consistentHash }) => (consistentHash === undefined ? [] : (hashPolicy(consistentHash) ?? [])));
   return policies.length === 0 ? undefined : policies;
 }
@@ -112,7 +128,7 @@ function perFilterConfig(http: HttpRoute): RouteJson["typedPerFilterConfig"] {
 
 /** The span name, as Istio writes it: host:port/path of the one destination, else of the VirtualService. */
 function operationName(rule: RouteRule, path: string, port: number): string {
-  const single = rule.targets.length === 1 ? rule.targets[0] : undefined;
+  const single = rule.targets.length === 1 || rule.release?.isDefault === true ? rule.targets[0] : undefined;
   const cluster = single === undefined ? undefined : parseOutboundClusterName(single.cluster);
   return cluster === undefined ? `${rule.virtualService.metadata.name}:${port}${path}` : `${cluster.host}:${cluster.port}${path}`;
 }

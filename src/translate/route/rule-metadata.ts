@@ -18,10 +18,10 @@ export interface RulePlace {
 }
 
 /** "shop/web http[2].match[0]". */
-export function ruleText({ virtualService, route }: RouteRule, match: HttpMatchRequest | undefined): string {
+export function ruleText({ virtualService, route, release }: RouteRule, match: HttpMatchRequest | undefined): string {
   const { metadata, spec } = virtualService;
   const block = match === undefined ? "" : `.match[${route.match.indexOf(match)}]`;
-  return `${metadata.namespace}/${metadata.name} http[${spec.http.indexOf(route)}]${block}`;
+  return `${metadata.namespace}/${metadata.name} http[${spec.http.indexOf(release?.written ?? route)}]${block}`;
 }
 
 /** The place that `ruleText` wrote; undefined for anything else. */

@@ -18,6 +18,7 @@ export function weightedCluster(rule: RouteRule): WeightedClusterJson {
     clusters: rule.targets.map((_, index) => clusterWeight(rule, index, weights[index] ?? 0)),
     // RTDS keys are made of cluster names: two members with one name would share one weight and change the sum.
     runtimeKeyPrefix: distinct ? rule.split?.runtimeKeyPrefix : undefined,
+    useHashPolicy: rule.release?.cohort === undefined ? undefined : true,
   });
 }
 
