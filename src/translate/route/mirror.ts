@@ -10,7 +10,7 @@ export function requestMirrorPolicies(rule: RouteRule): RouteAction_RequestMirro
   return mirrorsOf(rule.route).flatMap(({ percent }, index) => {
     const cluster = rule.mirrors[index]?.cluster;
     if (percent <= 0 || cluster === undefined) return [];
-    // Not traced: a mirrored request would look like a second user's.
-    return [{ cluster, runtimeFraction: { defaultValue: fractionalPercent(percent) }, traceSampled: false }];
+    // traceSampled unset: traced as the request is; its spans bear the mark of a copy (lateen.mirrored).
+    return [{ cluster, runtimeFraction: { defaultValue: fractionalPercent(percent) } }];
   });
 }
