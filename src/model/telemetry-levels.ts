@@ -132,9 +132,9 @@ function tracingOf(
 ): ProxyTracing {
   const { telemetry } = settings;
   const applying = entries.filter(({ match }) => isForMode(match, mode)).toReversed();
-  const first = <T>(valueOf: (entry: TelemetryTracing) => T | undefined): T | undefined => {
+  const first = <T>(fieldOf: (entry: TelemetryTracing) => T | undefined): T | undefined => {
     for (const entry of applying) {
-      const value = valueOf(entry);
+      const value = fieldOf(entry);
       if (value !== undefined) return value;
     }
     return undefined;

@@ -105,6 +105,9 @@ export const defaultTelemetrySettings: TelemetrySettings = {
   hasBuiltInLog: true,
 };
 
+/** For tests whose proxies write to a file, or nothing. */
+export const withoutBuiltInLog: TelemetrySettings = { ...defaultTelemetrySettings, hasBuiltInLog: false };
+
 /** What a MeshConfig says about telemetry. */
 export function telemetrySettingsOf(config: MeshConfig): TelemetrySettings {
   const providers = (config.extensionProviders ?? []).toSorted((a, b) => compare(a.name, b.name));

@@ -190,7 +190,11 @@ function sharedByContent<T extends object>(contentOf: (value: T) => string = (va
 }
 
 /** The settings that listeners of such proxies are made with; the same object for the same two. */
-export const withListenerTracing = memoObject((settings: MeshSettings) =>
+export function listenerSettings(settings: MeshSettings, tracing: ListenerTracing | undefined): MeshSettings {
+  return tracing === undefined ? settings : withListenerTracing(settings)(tracing);
+}
+
+const withListenerTracing = memoObject((settings: MeshSettings) =>
   memoObject((listenerTracing: ListenerTracing): MeshSettings => ({ ...settings, listenerTracing })),
 );
 

@@ -13,6 +13,7 @@ import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
 import type { WorkloadMtls, WorkloadPolicies } from "../model/policies.ts";
 import { defaultMtlsMode } from "../model/policies.ts";
 import { isHttp } from "../model/protocol.ts";
+import { listenerSettings } from "../model/telemetry.ts";
 import { inboundCluster, inboundPassthroughCluster } from "./cluster/inbound.ts";
 import type { RbacOptions } from "./filter/rbac.ts";
 import { rbacExtensions, rbacPerRoute } from "./filter/rbac-filters.ts";
@@ -40,12 +41,13 @@ export function createInboundResources(cache: EncodeCache): {
     startRound: () => {
       for (const memo of [connections, enforced, together]) memo.generation();
     },
-    resources: ({ settings, security }, proxy) => {
+    resources: ({ settings, security, listenerTracing }, proxy) => {
       if (proxy.kind === "sidecar" && proxy.address === "") return noInbound;
       const { mtls = defaultMtls, policies = noPolicies } = security.get(proxy.id) ?? {};
       const modes = JSON.stringify([mtls.mode, ...mtls.ports]);
-      const first = connections.get(proxy.id, [proxy, modes, settings], () =>
-        proxy.kind === "gateway" ? noInbound : connectionResources(cache, proxy, { mtls, settings }),
+      const own = listenerSettings(settings, listenerTracing.get(proxy.id));
+      const first = connections.get(proxy.id, [proxy, modes, own], () =>
+        proxy.kind === "gateway" ? noInbound : connectionResources(cache, proxy, { mtls, settings: own }),
       );
       const second = enforced.get(proxy.id, [proxy, policies, settings], () => policyResources(cache, proxy, { policies, settings }));
       return together.get(proxy.id, [first, second], () => ({ ...first, ...second }));

@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ResourceSet } from "../../src/envoy/config.ts";
 import { inboundClusterName, virtualInboundListenerName } from "../../src/envoy/names.ts";
+import { withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { startEnvoy } from "../harness/envoy.ts";
 import { freePort } from "../harness/gateway-envoy.ts";
@@ -40,7 +41,7 @@ spec: {mtls: {mode: DISABLE}}
 
 /** The inbound side on a free port instead of the captured one: chains lose their destination port, everything else stays. */
 function bootstrapFor(port: number, protocol: Protocol, listenPort: number): BootstrapJson {
-  const { mesh, proxy } = worldOf(world(port, protocol), { settings: { accessLogFile: "" } });
+  const { mesh, proxy } = worldOf(world(port, protocol), { settings: { accessLogFile: "", telemetry: withoutBuiltInLog } });
   const config = createTranslator()(mesh, proxy("web.test"));
   const only = (set: ResourceSet, wanted: string): ResourceSet => new Map([...set].filter(([name]) => name === wanted));
   const { staticResources, ...rest } = staticBootstrap({

@@ -14,6 +14,7 @@ import { workloadSecretName } from "../../src/envoy/names.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
+import { withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import type { SettledWeights } from "../../src/model/weights.ts";
 import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
@@ -93,6 +94,7 @@ export async function startGatewayEnvoy(
   const all: MeshSettings = {
     ...defaultMeshSettings,
     accessLogFile: "",
+    telemetry: withoutBuiltInLog,
     defaultHttpRetryPolicy: { attempts: 0 },
     enableAutoMtls: false,
     ...settings,

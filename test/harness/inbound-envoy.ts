@@ -25,6 +25,7 @@ import { durationMs } from "../../src/lib/duration.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
+import { withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { tlsCertificateSecret, validationContextSecret } from "../../src/translate/secret/secret.ts";
@@ -78,7 +79,13 @@ export async function startInboundEnvoy(policies: string, settings: Partial<Mesh
   const { ports } = app;
   const authority = testAuthority();
   const log = join(folder.path, "access.log");
-  const all: MeshSettings = { ...defaultMeshSettings, accessLogFile: log, protocolDetectionTimeout: durationMs(300), ...settings };
+  const all: MeshSettings = {
+    ...defaultMeshSettings,
+    accessLogFile: log,
+    telemetry: withoutBuiltInLog,
+    protocolDetectionTimeout: durationMs(300),
+    ...settings,
+  };
   const [model, translate, patch] = [createModel(), createTranslator(), patcher({ ports, authority })];
   let snapshot: Snapshot | undefined;
   const desiredOf = (text: string): Desired => {

@@ -3,6 +3,7 @@
 import { parseAllDocuments, stringify } from "yaml";
 import { z } from "zod";
 import type { EncodedResource, ProxyConfig } from "../../src/envoy/config.ts";
+import { defaultTelemetrySettings, withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { worldOf } from "./world.ts";
 
@@ -40,7 +41,8 @@ export function translatedCase(text: string): TranslatedCase {
   const documents: unknown[] = parseAllDocuments(text).map((document) => document.toJS());
   const isCase = (document: unknown) => typeof document === "object" && document !== null && "kind" in document && document.kind === "Case";
   const { proxy, only, settings, credentials, resolved } = caseSchema.parse(documents.find(isCase));
-  const { outboundTrafficPolicy, ...others } = settings;
+  const { outboundTrafficPolicy, ...given } = settings;
+  const others = { ...given, telemetry: given.accessLogFile === "" ? withoutBuiltInLog : defaultTelemetrySettings };
   const world = worldOf(
     documents
       .filter((document) => !isCase(document))

@@ -33,7 +33,7 @@ const format = fc.array(fc.oneof(command, text), { minLength: 1, maxLength: 4 })
 /** Undefined when the checks refuse it. */
 function accepted(accessLogFormat: string) {
   const { value, diagnostics } = parseMeshConfig(stringify({ accessLogFile: "/dev/stdout", accessLogFormat }));
-  return diagnostics.length > 0 ? undefined : { accessLogFormat, logs: accessLog(meshSettingsOf(value)) };
+  return diagnostics.length > 0 ? undefined : { accessLogFormat, logs: accessLog(meshSettingsOf(value), "outbound") };
 }
 
 type Accepted = NonNullable<ReturnType<typeof accepted>>;

@@ -40,7 +40,7 @@ export function tcpProxy(place: TcpPlace): TcpProxyJson {
     maxEarlyDataBytes: connectsAfter === undefined ? undefined : 16_384,
     idleTimeout: limits?.idleTimeout === undefined ? undefined : protoDuration(limits.idleTimeout),
     maxDownstreamConnectionDuration: limits?.maxConnectionDuration === undefined ? undefined : protoDuration(limits.maxConnectionDuration),
-    accessLog: [...accessLog(settings), ...connectionStatsLogs(place), ...connectionTapLog(place)],
+    accessLog: [...accessLog(settings, "outbound"), ...connectionStatsLogs(place), ...connectionTapLog(place)],
     accessLogOptions: connectionLogOptions(place),
   });
 }

@@ -56,7 +56,7 @@ export function virtualInboundListener(inbound: InboundListener): ListenerJson {
       ...rest.chains,
     ],
     defaultFilterChain: rest.rest,
-    accessLog: handshakeFailureLog(settings),
+    accessLog: handshakeFailureLog(settings, "inbound"),
   });
 }
 

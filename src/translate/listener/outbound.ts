@@ -109,7 +109,7 @@ export function trafficListener(relation: ListenerRelation, place: ListenerPlace
       ...httpMatchChains(http, relation, place),
     ],
     defaultFilterChain: defaultChain(http, open, { relation, place }),
-    accessLog: endsTls ? handshakeFailureLog(place.settings) : undefined,
+    accessLog: endsTls ? handshakeFailureLog(place.settings, "outbound") : undefined,
   });
 }
 
