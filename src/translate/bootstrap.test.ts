@@ -5,7 +5,9 @@ import { BootstrapSchema } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.j
 import { CredentialInjectorSchema } from "#envoy/envoy/extensions/filters/http/credential_injector/v3/credential_injector_pb.js";
 import { UpstreamCodecSchema } from "#envoy/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec_pb.js";
 import { GenericSchema } from "#envoy/envoy/extensions/http/injected_credentials/generic/v3/generic_pb.js";
+import { StatFullNameMatchInputSchema } from "#envoy/envoy/extensions/matching/common_inputs/stats/v3/stats_pb.js";
 import { DownstreamConnectionsConfigSchema } from "#envoy/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js";
+import { SinkConfig_DropActionSchema, SinkConfigSchema } from "#envoy/envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry_pb.js";
 import { SecretSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import { UpstreamTlsContextSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { HttpProtocolOptionsSchema } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
@@ -15,6 +17,8 @@ import { bootstrapOf } from "./bootstrap.ts";
 import { rootsSecretFile, tokenSecretFile } from "./control-plane-cluster.ts";
 
 const options = { podName: "web-1", namespace: "shop", xdsPath: "/run/x.sock", adminPath: "/run/admin.sock" } as const;
+
+registerAnyTypes(SinkConfigSchema, SinkConfig_DropActionSchema, StatFullNameMatchInputSchema);
 
 describe("bootstrapOf", () => {
   it.each(["sidecar", "gateway"] as const)("re-encodes with Envoy's schema: %s", (kind) => {

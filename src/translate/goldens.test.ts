@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DescMessage } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
+import { z } from "zod";
 import { ClusterSchema } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
 import { ClusterLoadAssignmentSchema } from "#envoy/envoy/config/endpoint/v3/endpoint_pb.js";
 import { ListenerSchema } from "#envoy/envoy/config/listener/v3/listener_pb.js";
@@ -57,12 +58,25 @@ test.each(cases)("$title names nothing that does not exist", ({ path }) => {
   expect(missing).toEqual([]);
 });
 
-/** The logger of `lateen tap` is the same everywhere, with thirty formats: the translated listeners show only that it is there. */
-function shortened(_: string, value: unknown): unknown {
-  const text = Array.isArray(value) ? "" : JSON.stringify(value);
-  const isTapLog = text?.startsWith('{"name":"envoy.access_loggers.open_telemetry"') === true && text.includes(`"logName":"${tapLogName}"`);
-  return isTapLog ? { name: "envoy.access_loggers.open_telemetry", log: tapLogName } : value;
+/** Loggers of telemetry are long and much alike: the translated listeners show only that they are there, and for whom those count. */
+function shortened(key: string, value: unknown): unknown {
+  // The same everywhere but for sampling and tags, see filter/tracing.ts and filter/b3.ts.
+  if (key === "provider" && JSON.stringify(value).includes('"envoy.tracers.opentelemetry"')) return "envoy.tracers.opentelemetry";
+  if (key === "earlyHeaderMutationExtensions") return "b3 to traceparent";
+  const log = telemetryLog.safeParse(value).data;
+  if (log === undefined) return value;
+  const text = JSON.stringify(log);
+  if (text.includes(`"logName":"${tapLogName}"`)) return { name: log.name, log: tapLogName };
+  const tags = ["traffic", "service", "security"].flatMap(
+    (tag) => new RegExp(`"(?:name|key)":"${tag}","value[^"]*":(?:\\{"stringValue":)?("(?:[^"\\\\]|\\\\.)*")`).exec(text)?.[1] ?? [],
+  );
+  return { name: log.name, counts: tags.map((tag) => JSON.parse(tag)) };
 }
+
+const telemetryLog = z.object({
+  name: z.enum(["envoy.access_loggers.open_telemetry", "envoy.access_loggers.stats"]),
+  typedConfig: z.unknown(),
+});
 
 /** Secrets are made from what the configuration names, after the translation. */
 function isSecret(name: string): boolean {

@@ -1,8 +1,15 @@
 // Which of Envoy's native stats a proxy keeps: what status, telemetry and releases read. Each stat costs memory per cluster and time per scrape.
 
-import type { ListStringMatcherJson } from "#envoy/envoy/type/matcher/v3/string_pb.js";
+import type { SinkConfigJson } from "#envoy/envoy/extensions/stat_sinks/open_telemetry/v3/open_telemetry_pb.js";
+import type { ListStringMatcherJson, StringMatcherJson } from "#envoy/envoy/type/matcher/v3/string_pb.js";
+import type { Matcher_MatcherList_PredicateJson } from "#envoy/xds/type/matcher/v3/matcher_pb.js";
+import { xdsClusterName } from "../envoy/names.ts";
+
+/** What access loggers count. */
+const countedPrefixes = ["istio_", "lateen_"] as const;
 
 const prefixes: readonly string[] = [
+  ...countedPrefixes,
   "cluster_manager.",
   "listener_manager.",
   "server.",
@@ -42,3 +49,45 @@ const clusterStats: readonly string[] = [
 export const includedStats: ListStringMatcherJson = {
   patterns: [...prefixes.map((prefix) => ({ prefix })), ...clusterStats.map((contains) => ({ contains }))],
 };
+
+/**
+ * What proxies report every second: what access loggers count, the connections that are open to each service, and the uptime, which always is there:
+ * without any series nothing would be sent, and idleness would look like a gap. All other stats are for the admin interface.
+ */
+const reported: readonly Matcher_MatcherList_PredicateJson[] = [
+  ...countedPrefixes.map((prefix) => statName({ prefix })),
+  statName({ exact: "server.uptime" }),
+  { andMatcher: { predicate: [statName({ prefix: "cluster.outbound" }), statName({ suffix: ".upstream_cx_active" })] } },
+];
+
+/** The sink: over the connection that brings the configuration, so that the sender is known. */
+export const reportSink = {
+  name: "envoy.stat_sinks.open_telemetry",
+  typedConfig: {
+    "@type": "type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig",
+    ...sinkConfig(),
+  },
+} as const;
+
+function sinkConfig(): SinkConfigJson {
+  const drop = {
+    name: "drop",
+    typedConfig: { "@type": "type.googleapis.com/envoy.extensions.stat_sinks.open_telemetry.v3.SinkConfig.DropAction" },
+  };
+  return {
+    grpcService: { envoyGrpc: { clusterName: xdsClusterName } },
+    customMetricConversions: {
+      matcherList: {
+        matchers: [{ predicate: { notMatcher: { orMatcher: { predicate: [...reported] } } }, onMatch: { action: drop } }],
+      },
+    },
+  };
+}
+
+function statName(valueMatch: StringMatcherJson): Matcher_MatcherList_PredicateJson {
+  const input = {
+    name: "name",
+    typedConfig: { "@type": "type.googleapis.com/envoy.extensions.matching.common_inputs.stats.v3.StatFullNameMatchInput" },
+  };
+  return { singlePredicate: { input, valueMatch } };
+}

@@ -9,6 +9,7 @@ import type { EffectivePolicy } from "../../model/destinations.ts";
 import type { MeshService, MeshSettings, PortProtocol, ServicePort } from "../../model/mesh.ts";
 import { isHttp } from "../../model/protocol.ts";
 import { endpointConfigSource } from "../config-source.ts";
+import { serviceMetadata, serviceText } from "../service-text.ts";
 import { circuitBreakers } from "./circuit-breakers.ts";
 import type { ClusterTls } from "./cluster-tls.ts";
 import { httpProtocolOptions } from "./http-protocol-options.ts";
@@ -29,7 +30,14 @@ export interface OutboundCluster {
 export function outboundCluster({ service, port, subset, policy, settings, tls }: OutboundCluster): ClusterJson {
   return {
     name: outboundClusterName(port.number, subset, service.hostname),
-    metadata: { filterMetadata: { istio: { services: [{ host: service.hostname, name: service.name, namespace: service.namespace }] } } },
+    metadata: {
+      filterMetadata: {
+        istio: {
+          services: [{ host: service.hostname, name: service.name, namespace: service.namespace }],
+          ...serviceMetadata(serviceText(service, port.number)).istio,
+        },
+      },
+    },
     ...(followsClient(service, port, policy) ? originalDestination : endpointDiscovery(policy)),
     ...clusterCommon({ name: outboundClusterName(port.number, subset, service.hostname), policy, protocol: port.protocol, settings, tls }),
   };

@@ -5,6 +5,7 @@ import { defined } from "../../envoy/defined.ts";
 import { blackHoleClusterName, clusterStatName, passthroughClusterName } from "../../envoy/names.ts";
 import { protoDuration } from "../../lib/duration.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
+import { clusterServiceText, serviceMetadata } from "../service-text.ts";
 import { circuitBreakers } from "./circuit-breakers.ts";
 import { httpProtocolOptions } from "./http-protocol-options.ts";
 
@@ -12,6 +13,7 @@ import { httpProtocolOptions } from "./http-protocol-options.ts";
 export function passthroughCluster(settings: MeshSettings): ClusterJson {
   return defined<ClusterJson>({
     name: passthroughClusterName,
+    metadata: { filterMetadata: serviceMetadata(clusterServiceText(passthroughClusterName)) },
     type: "ORIGINAL_DST",
     lbPolicy: "CLUSTER_PROVIDED",
     connectTimeout: protoDuration(settings.connectTimeout),
@@ -26,10 +28,11 @@ export function blackHoleCluster(settings: MeshSettings): ClusterJson {
 }
 
 /** A cluster without endpoints: for a destination whose service or subset does not exist, so that everything a route names exists. */
-export function emptyCluster(name: string, settings: MeshSettings): ClusterJson {
+export function emptyCluster(name: string, settings: MeshSettings, service = clusterServiceText(name)): ClusterJson {
   const statName = clusterStatName(name);
   return defined<ClusterJson>({
     name,
+    metadata: { filterMetadata: serviceMetadata(service) },
     altStatName: statName === name ? undefined : statName,
     type: "STATIC",
     connectTimeout: protoDuration(settings.connectTimeout),

@@ -10,6 +10,7 @@ import { effectivePolicy } from "../../model/destinations.ts";
 import type { L4Split } from "../../model/l4-routes.ts";
 import type { DestinationPolicy, Mesh, MeshService, MeshSettings, Scope, ServicePort } from "../../model/mesh.ts";
 import { compare } from "../../model/visibility.ts";
+import { serviceText } from "../service-text.ts";
 import { type ClusterTls, clusterTls, type EndpointTls } from "./cluster-tls.ts";
 import { followsClient, outboundCluster } from "./outbound.ts";
 import { blackHoleCluster, emptyCluster, passthroughCluster } from "./passthrough.ts";
@@ -188,6 +189,7 @@ function fixedClusters(cache: EncodeCache, settings: MeshSettings): readonly Pla
   ].map((resource) => ({ resource }));
 }
 
-function missingCluster(cache: EncodeCache, { cluster }: ResolvedDestination, settings: MeshSettings): PlannedCluster {
-  return { resource: cache.resource({ type: "cds", name: cluster, schema: ClusterSchema, json: emptyCluster(cluster, settings) }) };
+function missingCluster(cache: EncodeCache, { cluster, service, port }: ResolvedDestination, settings: MeshSettings): PlannedCluster {
+  const json = emptyCluster(cluster, settings, service === undefined ? undefined : serviceText(service, port));
+  return { resource: cache.resource({ type: "cds", name: cluster, schema: ClusterSchema, json }) };
 }

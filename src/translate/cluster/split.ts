@@ -7,6 +7,7 @@ import { effectivePolicy } from "../../model/destinations.ts";
 import type { L4Split } from "../../model/l4-routes.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { endpointConfigSource } from "../config-source.ts";
+import { clusterServiceText, serviceMetadata, serviceText } from "../service-text.ts";
 import { type ClusterTls, clusterTls, noTls } from "./cluster-tls.ts";
 import { commonLbConfig, loadBalancing } from "./load-balancer.ts";
 import { clusterCommon } from "./outbound.ts";
@@ -17,6 +18,7 @@ export function splitCluster(split: L4Split, settings: MeshSettings, tls: Cluste
   const policy = splitPolicy(split);
   return defined<ClusterJson>({
     name: split.name,
+    metadata: { filterMetadata: serviceMetadata(splitService(split)) },
     type: "EDS",
     edsClusterConfig: { edsConfig: endpointConfigSource },
     ...loadBalancing(policy.loadBalancer),
@@ -43,6 +45,13 @@ export function splitTls(split: L4Split, settings: MeshSettings, identities: Rea
     subset,
     endpoints: "per endpoint",
   });
+}
+
+/** Connections count for the first member's service, as its settings do. */
+function splitService({ members: [first], name }: L4Split): string {
+  if (first === undefined) return clusterServiceText(name);
+  const { service, port, cluster } = first.destination;
+  return service === undefined ? clusterServiceText(cluster) : serviceText(service, port);
 }
 
 function splitPolicy({ members }: L4Split): EffectivePolicy {

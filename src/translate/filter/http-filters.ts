@@ -10,6 +10,7 @@ import { any } from "../../envoy/any.ts";
 import type { PortProtocol } from "../../model/mesh.ts";
 import { jwtFilter } from "./jwt-filter.ts";
 import { rbacHttpFilters } from "./rbac-filters.ts";
+import { tryStatsLogs } from "./stats-log.ts";
 
 export interface FilterPlace {
   readonly direction: "inbound" | "outbound" | "gateway";
@@ -65,7 +66,12 @@ const table: readonly FilterRow[] = [
   {
     filter: { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, {}) },
     reason: "Last: it ends the chain.",
-    applies: () => true,
+    applies: ({ direction }) => direction === "inbound",
+  },
+  {
+    filter: { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, { upstreamLog: tryStatsLogs() }) },
+    reason: "Last as well: it also counts tries, which only callers make.",
+    applies: routesRequests,
   },
 ];
 

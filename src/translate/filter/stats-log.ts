@@ -1,21 +1,104 @@
-// Access loggers that count: Istio's standard metrics by few composite tags, which the collector makes Istio's labels of.
+// Access loggers that count: Istio's standard metrics by few composite tags, which the collector makes Istio's labels of. Requests are counted in the
+// proxy, at their end; connections are logged to the control plane while they live, because Envoy's logger would add cumulative bytes again each time.
 
-import type { AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
+import type { AccessLogFilterJson, AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
+import type { ConfigJson } from "#envoy/envoy/extensions/access_loggers/stats/v3/stats_pb.js";
+import { ConfigSchema } from "#envoy/envoy/extensions/access_loggers/stats/v3/stats_pb.js";
 import type { TcpProxyJson } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
+import { any } from "../../envoy/any.ts";
+import { telemetryRuntimeKeys } from "../../model/telemetry.ts";
+import { maxCountersOfProxy, maxHistogramsOfProxy, triesTotal, tryDuration } from "../../telemetry/proxy-reports.ts";
+import { clusterServiceText } from "../service-text.ts";
+import { connectionLog, connectionReportInterval } from "./connection-log.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
+import { and, isCopy, isGrpc, isNoCopy, isNotGrpc } from "./stats-filters.ts";
+import type { Counted, StatsSide, TagFormats } from "./stats-tags.ts";
+import { tagFormats } from "./stats-tags.ts";
 import type { TcpPlace } from "./tcp-proxy.ts";
 
-/** The counting loggers of an HTTP connection manager. */
-export function requestStatsLogs(_place: HttpPlace): AccessLogJson[] {
-  return [];
+type Metric = Pick<ConfigJson, "counters" | "histograms">;
+
+/** The counting loggers of an HTTP connection manager: every request passes the filter of one of them. */
+export function requestStatsLogs(place: HttpPlace): AccessLogJson[] {
+  const side = sideOf(place);
+  const kinds = [false, ...(believesMarks(place) ? [true] : [])].flatMap((mirrored) =>
+    (["http", "grpc"] as const).map((protocol) => ({ protocol, mirrored })),
+  );
+  return kinds.map((kind) => statsLog(requestMetrics(tagFormats(side, kind)), filterOf(kind, place)));
 }
 
 /** The counting loggers of a TCP proxy. */
-export function connectionStatsLogs(_place: TcpPlace): AccessLogJson[] {
-  return [];
+export function connectionStatsLogs(place: TcpPlace): AccessLogJson[] {
+  const { inbound } = place;
+  const side: StatsSide = inbound === undefined ? { reporter: "source" } : { reporter: "destination", ...inbound };
+  return [connectionLog(tagFormats(side, { protocol: "tcp", mirrored: false }))];
 }
 
 /** When a TCP proxy's loggers are called, besides at a connection's end. */
 export function connectionLogOptions(_place: TcpPlace): TcpProxyJson["accessLogOptions"] {
-  return undefined;
+  return { flushAccessLogOnConnected: true, accessLogFlushInterval: connectionReportInterval };
+}
+
+/** Loggers of a router's upstream side: each try by itself, so that retries hide nothing. Silent but where a runtime key says that a release judges. */
+export function tryStatsLogs(): AccessLogJson[] {
+  return [false, true].map((mirrored) => {
+    const tags = tagFormats({ reporter: "source" }, { protocol: "http", mirrored });
+    const metrics: Metric = {
+      counters: [{ stat: stat(triesTotal, tags), valueFixed: "1" }],
+      histograms: [{ stat: stat(tryDuration, tags), unit: "Milliseconds", valueFormat: "%DURATION%" }],
+    };
+    return statsLog(metrics, and(tried, mirrored ? isCopy : isNoCopy));
+  });
+}
+
+const tried: AccessLogFilterJson = {
+  runtimeFilter: {
+    runtimeKey: telemetryRuntimeKeys.tries,
+    percentSampled: { numerator: 0, denominator: "HUNDRED" },
+    useIndependentRandomness: true,
+  },
+};
+
+function sideOf({ direction, isMutual = false, service }: HttpPlace): StatsSide {
+  if (direction !== "inbound") return { reporter: "source" };
+  return { reporter: "destination", service: service ?? clusterServiceText("InboundPassthroughCluster"), isMutual };
+}
+
+/** Strangers may not say that their requests are copies: those would be missing among the users'. */
+function believesMarks({ direction, isMutual = false }: HttpPlace): boolean {
+  return direction === "outbound" || (direction === "inbound" && isMutual);
+}
+
+function filterOf({ protocol, mirrored }: Counted, place: HttpPlace): AccessLogFilterJson {
+  const byProtocol = protocol === "grpc" ? isGrpc : isNotGrpc;
+  if (!believesMarks(place)) return byProtocol;
+  return and(byProtocol, mirrored ? isCopy : isNoCopy);
+}
+
+/** Bytes are those of bodies, as in Istio. */
+function requestMetrics(tags: TagFormats): Metric {
+  return {
+    counters: [{ stat: stat("istio_requests_total", tags), valueFixed: "1" }],
+    histograms: [
+      { stat: stat("istio_request_duration_milliseconds", tags), unit: "Milliseconds", valueFormat: "%DURATION%" },
+      { stat: stat("istio_request_bytes", tags), unit: "Bytes", valueFormat: "%BYTES_RECEIVED%" },
+      { stat: stat("istio_response_bytes", tags), unit: "Bytes", valueFormat: "%BYTES_SENT%" },
+    ],
+  };
+}
+
+function stat(name: string, tags: TagFormats) {
+  return { name, tags: Object.entries(tags).map(([tag, valueFormat]) => ({ name: tag, valueFormat })) };
+}
+
+/** One scope for all loggers of the process: counts outlive the listeners they were made in. */
+const statsScope = {
+  sharingName: "istio",
+  maxCounters: maxCountersOfProxy,
+  maxHistograms: maxHistogramsOfProxy,
+  enableEviction: true,
+} as const satisfies ConfigJson["statsScope"];
+
+function statsLog(metric: Metric, filter: AccessLogFilterJson): AccessLogJson {
+  return { name: "envoy.access_loggers.stats", filter, typedConfig: any(ConfigSchema, { statsScope, ...metric }) };
 }

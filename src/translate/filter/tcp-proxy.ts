@@ -1,5 +1,6 @@
 // The network filter that carries bytes to a cluster → Envoy's TcpProxy.
 
+import type { AccessLogFilterJson, AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
 import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
 import type { TcpProxyJson } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { TcpProxySchema } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
@@ -20,6 +21,8 @@ export interface TcpPlace {
   readonly limits?: ConnectionLimits | undefined;
   /** The cluster's name when unset. */
   readonly statPrefix?: string;
+  /** At the server's side: whose connections these are (`serviceText`), and whether the client has shown a certificate. */
+  readonly inbound?: { readonly service: string; readonly isMutual: boolean };
   /** When the upstream is connected to; at once when unset. */
   readonly connectsAfter?: "handshake" | "first-byte";
 }
@@ -40,9 +43,19 @@ export function tcpProxy(place: TcpPlace): TcpProxyJson {
     maxEarlyDataBytes: connectsAfter === undefined ? undefined : 16_384,
     idleTimeout: limits?.idleTimeout === undefined ? undefined : protoDuration(limits.idleTimeout),
     maxDownstreamConnectionDuration: limits?.maxConnectionDuration === undefined ? undefined : protoDuration(limits.maxConnectionDuration),
-    accessLog: [...accessLog(settings, "outbound"), ...connectionStatsLogs(place), ...connectionTapLog(place)],
+    accessLog: [
+      ...accessLog(settings, place.inbound === undefined ? "outbound" : "inbound").map(atEnd),
+      ...connectionStatsLogs(place),
+      ...connectionTapLog(place),
+    ],
     accessLogOptions: connectionLogOptions(place),
   });
+}
+
+/** One line per connection: loggers are called more often for those who count (connectionLogOptions). */
+function atEnd(log: AccessLogJson): AccessLogJson {
+  const end: AccessLogFilterJson = { logTypeFilter: { types: ["TcpConnectionEnd"] } };
+  return { ...log, filter: log.filter === undefined ? end : { andFilter: { filters: [end, log.filter] } } };
 }
 
 const connectModes = { handshake: "ON_DOWNSTREAM_TLS_HANDSHAKE", "first-byte": "ON_DOWNSTREAM_DATA" } as const;

@@ -11,6 +11,7 @@ import { httpConnectionManagerFilter } from "../filter/http-connection-manager.t
 import { rbacNetworkFilters } from "../filter/rbac-filters.ts";
 import { refusal } from "../filter/refusal.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
+import { clusterServiceText, serviceText } from "../service-text.ts";
 import { httpApplicationProtocols } from "./listener-filters.ts";
 import { workloadTlsSocket } from "./workload-tls.ts";
 
@@ -25,7 +26,8 @@ export function portChains({ inbound, mode, settings }: PortChains): readonly Fi
   const { port, servicePort } = inbound;
   const chains = { port, name: `inbound_${port}`, settings };
   const http = (isMutual: boolean) => httpFilters(inbound, isMutual, settings);
-  const tcp = (isMutual: boolean) => tcpFilters(inboundClusterName(port), isMutual, settings);
+  const service = serviceText(inbound.service, servicePort.number);
+  const tcp = (isMutual: boolean) => tcpFilters({ cluster: inboundClusterName(port), service, isMutual, settings });
   if (isHttp(servicePort.protocol)) {
     const mutual = mutualChain(chains, { suffix: "http_mtls", alpn: [meshHttpAlpn, meshAlpn], filters: http(true) });
     if (mode === "DISABLE") return [chain(chains, { suffix: "http", match: {}, filters: http(false) })];
@@ -68,8 +70,9 @@ export function catchAllChains({ mode, settings, port }: CatchAllChains): {
   readonly rest: FilterChainJson;
 } {
   const chains = { port, name: port === undefined ? "virtualInbound-catchall" : `inbound_${port}_catchall`, settings };
-  const tcp = tcpFilters(inboundPassthroughClusterName, false, settings);
-  const secured = tcpFilters(inboundPassthroughClusterName, true, settings);
+  const place = { cluster: inboundPassthroughClusterName, service: clusterServiceText(inboundPassthroughClusterName), settings };
+  const tcp = tcpFilters({ ...place, isMutual: false });
+  const secured = tcpFilters({ ...place, isMutual: true });
   const mutual = mutualChain(chains, { suffix: "tcp_mtls", alpn: [meshHttpAlpn, meshAlpn], filters: secured });
   const plain = chain(chains, { suffix: "tcp", match: {}, filters: tcp });
   if (mode === "DISABLE") return { chains: [], rest: plain };
@@ -121,12 +124,13 @@ function refusedTls(place: ChainPlace, reason: string): FilterChainJson {
   return chain(place, { suffix: "foreign_tls", match: { transportProtocol: "tls" }, filters: refusal({ ...place, reason }) });
 }
 
-function httpFilters({ port, servicePort }: InboundPort, isMutual: boolean, settings: MeshSettings): FilterJson[] {
+function httpFilters({ port, servicePort, service }: InboundPort, isMutual: boolean, settings: MeshSettings): FilterJson[] {
   return [
     httpConnectionManagerFilter({
       direction: "inbound",
       protocol: servicePort.protocol,
       isMutual,
+      service: serviceText(service, servicePort.number),
       statPrefix: `inbound_${port}`,
       routes: inboundRouteName(port),
       settings,
@@ -134,7 +138,16 @@ function httpFilters({ port, servicePort }: InboundPort, isMutual: boolean, sett
   ];
 }
 
+interface InboundTcp {
+  readonly cluster: string;
+  /** `serviceText`. */
+  readonly service: string;
+  readonly isMutual: boolean;
+  readonly settings: MeshSettings;
+}
+
 /** The application sees no connection of a client that hasn't shown its certificate yet. */
-function tcpFilters(cluster: string, isMutual: boolean, settings: MeshSettings): FilterJson[] {
-  return [...rbacNetworkFilters(), tcpProxyFilter({ cluster, settings, ...(isMutual ? { connectsAfter: "handshake" } : {}) })];
+function tcpFilters({ cluster, service, isMutual, settings }: InboundTcp): FilterJson[] {
+  const inbound = { service, isMutual };
+  return [...rbacNetworkFilters(), tcpProxyFilter({ cluster, settings, inbound, ...(isMutual ? { connectsAfter: "handshake" } : {}) })];
 }

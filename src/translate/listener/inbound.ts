@@ -13,6 +13,7 @@ import { isHttp } from "../../model/protocol.ts";
 import { socketAddress } from "../address.ts";
 import { handshakeFailureLog } from "../filter/access-log.ts";
 import { tcpProxyFilter } from "../filter/tcp-proxy.ts";
+import { refusedService } from "../service-text.ts";
 import { catchAllChains, portChains } from "./inbound-chains.ts";
 import { httpInspector, originalDestination, tlsInspectorOn } from "./listener-filters.ts";
 
@@ -46,7 +47,7 @@ export function virtualInboundListener(inbound: InboundListener): ListenerJson {
         // A connection to the port itself was never captured: passing it through would come back here for ever.
         name: "virtualInbound-blackhole",
         filterChainMatch: { destinationPort: inboundCapturePort },
-        filters: [tcpProxyFilter({ cluster: blackHoleClusterName, settings })],
+        filters: [tcpProxyFilter({ cluster: blackHoleClusterName, settings, inbound: { service: refusedService, isMutual: false } })],
       },
       ...ports.flatMap((port) => portChains({ inbound: port, mode: mtlsModeOf(mtls, port.port), settings })),
       ...undeclared.flatMap((port) => {

@@ -4,6 +4,7 @@ import type { DirectResponseActionJson, RouteActionJson, VirtualHostJson } from 
 import { defined } from "../../envoy/defined.ts";
 import { allowAnyVirtualHostName, blockAllVirtualHostName, passthroughClusterName } from "../../envoy/names.ts";
 import type { RouteTable } from "../../model/routes.ts";
+import { refusedService, serviceMetadata } from "../service-text.ts";
 import { nameClaims } from "./domains.ts";
 import { anyRequest } from "./match.ts";
 import type { RouteSettings } from "./settings.ts";
@@ -29,6 +30,7 @@ const refusal: DirectResponseActionJson = {
 export const blockAllVirtualHost: VirtualHostJson = {
   name: blockAllVirtualHostName,
   domains: ["*"],
+  metadata: { filterMetadata: serviceMetadata(refusedService) },
   routes: [{ name: blockAllVirtualHostName, match: anyRequest, directResponse: refusal }],
 };
 
@@ -44,6 +46,7 @@ export function catchAllVirtualHost({ unknownHosts, hosts }: RouteTable, setting
   return defined<VirtualHostJson>({
     name,
     domains: ["*"],
+    metadata: allow ? undefined : { filterMetadata: serviceMetadata(refusedService) },
     routes: [{ name, match: anyRequest, ...action }],
     includeRequestAttemptCount: settings.includeRequestAttemptCount ? true : undefined,
   });

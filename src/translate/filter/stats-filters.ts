@@ -1,0 +1,34 @@
+// Conditions on requests that choose which logger counts one → Envoy's access log filters. Every request meets exactly one of each pair, also one whose
+// headers Envoy couldn't read.
+
+import type { AccessLogFilterJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
+import type { StringMatcherJson } from "#envoy/envoy/type/matcher/v3/string_pb.js";
+import { mirrorBaggage, mirrorHeader } from "../../telemetry/proxy-reports.ts";
+
+/** All of them. */
+export function and(...filters: readonly [AccessLogFilterJson, AccessLogFilterJson, ...AccessLogFilterJson[]]): AccessLogFilterJson {
+  return { andFilter: { filters: filters.flatMap((filter) => filter.andFilter?.filters ?? [filter]) } };
+}
+
+function or(...filters: readonly [AccessLogFilterJson, AccessLogFilterJson]): AccessLogFilterJson {
+  return { orFilter: { filters: [...filters] } };
+}
+
+function header(name: string, stringMatch: StringMatcherJson): AccessLogFilterJson {
+  return { headerFilter: { header: { name, stringMatch } } };
+}
+
+/** A missing header doesn't hold the value either. */
+function noHeader(name: string, stringMatch: StringMatcherJson): AccessLogFilterJson {
+  return { headerFilter: { header: { name, stringMatch, invertMatch: true, treatMissingHeaderAsEmpty: true } } };
+}
+
+/** What gRPC's protocol says of content-type, and Envoy's grpc_stats and %GRPC_STATUS% ask: gRPC-Web isn't it. */
+const grpc: readonly [StringMatcherJson, StringMatcherJson] = [{ exact: "application/grpc" }, { prefix: "application/grpc+" }];
+
+export const isGrpc: AccessLogFilterJson = or(header("content-type", grpc[0]), header("content-type", grpc[1]));
+export const isNotGrpc: AccessLogFilterJson = and(noHeader("content-type", grpc[0]), noHeader("content-type", grpc[1]));
+
+/** A copy bears the header; what applications ask for while they handle it bears the header or the baggage, if they pass it on. */
+export const isCopy: AccessLogFilterJson = or(header(mirrorHeader, { exact: "1" }), header("baggage", { contains: mirrorBaggage }));
+export const isNoCopy: AccessLogFilterJson = and(noHeader(mirrorHeader, { exact: "1" }), noHeader("baggage", { contains: mirrorBaggage }));
