@@ -19,6 +19,8 @@ export interface PodPage {
 export interface MetricsView {
   /** Istio's series of all proxies and the control plane's own. */
   readonly mesh: () => Promise<readonly Family[]>;
+  /** The control plane's own alone. */
+  readonly controlPlane: () => Promise<readonly Family[]>;
   /** Istio's series of one proxy; none while it has reported nothing. @throws NotFound when the mesh has no such proxy. */
   readonly proxy: (namespace: string, name: string) => ProxyMetrics;
   /** A pod's page from the node. @throws Unavailable when the node doesn't answer. */

@@ -74,6 +74,9 @@ async function answer({ request, response }: Exchange, view: MetricsView): Promi
   const [path = "/"] = url.split("?", 1);
   const format = formatFor(request.headers.accept);
   if (path === "/metrics") return sendPieces({ request, response }, writeText(await view.mesh(), format), contentTypes[format]);
+  if (path === "/control-plane/metrics") {
+    return sendPieces({ request, response }, writeText(await view.controlPlane(), format), contentTypes[format]);
+  }
   const kind = discoveryKinds.find((known) => path === `/sd/${known}`);
   if (kind !== undefined) return sendPieces({ request, response }, [JSON.stringify(view.targets(kind))], "application/json");
   if (path.startsWith("/pods/")) {
@@ -87,6 +90,7 @@ async function answer({ request, response }: Exchange, view: MetricsView): Promi
 
 const overview = [
   "/metrics                                        all proxies and the control plane",
+  "/control-plane/metrics                          the control plane alone",
   "/sd/pods, /sd/applications                      targets for http_sd_configs",
   "/pods/<namespace>/<pod>/stats/prometheus        one pod: proxy and application",
   "/pods/<namespace>/<pod>/application             only what the application shows",

@@ -33,11 +33,12 @@ export interface MeshMetricsOptions {
 /** Builds the view over the running parts. */
 export function meshMetrics(options: MeshMetricsOptions): MetricsView {
   const { store, mesh, collector, own, nodeSocket, address } = options;
+  const controlPlane = async () => (await own()).map((family) => withLabels(family, controlPlaneLabels));
   return {
+    controlPlane,
     mesh: async () => {
       const proxies = collector.families({ labelsOf: (source) => podLabels(source, mesh()) });
-      const others = (await own()).map((family) => withLabels(family, controlPlaneLabels));
-      return mergeFamilies([proxies, others]).families;
+      return mergeFamilies([proxies, await controlPlane()]).families;
     },
     proxy: (namespace, name) => {
       const proxy = [...(mesh()?.proxies.values() ?? [])].find((one) => one.namespace === namespace && one.podName === name);
