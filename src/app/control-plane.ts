@@ -68,7 +68,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger });
   const later = () => ({ engine, ads });
   const taps = openTaps(telemetry, later);
-  const prometheus = new MeshPrometheus({ runDir, store, certificates, authority, collector: telemetry.collector, logger, later });
+  const prometheus = new MeshPrometheus({ runDir, store, certificates, authority, telemetry, logger, later });
   const ads: AdsServer = new AdsServer({
     generate: (proxyId) => engine.desiredOf(proxyId),
     onExport: (proxyId, signal, bytes) => telemetry.take(proxyId, signal, bytes),

@@ -22,16 +22,6 @@ export interface ControlPlaneState {
   readonly refusedStreams: () => ReadonlyMap<string, number>;
   readonly findings: () => readonly { readonly severity: string }[];
   readonly storeBytes: () => number;
-  readonly telemetry: () => TelemetryState;
-}
-
-/** How full the memory of samples is, and what didn't fit. */
-export interface TelemetryState {
-  readonly sources: number;
-  readonly series: number;
-  readonly bytes: number;
-  readonly refused: number;
-  readonly expired: number;
 }
 
 export class ControlPlaneMetrics {
@@ -159,7 +149,7 @@ export class ControlPlaneMetrics {
     this.#ownGauges(state);
   }
 
-  #ownGauges({ store, storeBytes, findings, refusedStreams, telemetry }: ControlPlaneState): void {
+  #ownGauges({ store, storeBytes, findings, refusedStreams }: ControlPlaneState): void {
     this.#gauge("lateen_store_revision", "The store's revision.", (set) => set(store.revision));
     this.#gauge("lateen_store_size_bytes", "The store's files.", (set) => set(storeBytes()));
     const readFindings: Read = (set) => {
@@ -171,15 +161,6 @@ export class ControlPlaneMetrics {
       for (const [reason, count] of refusedStreams()) set(count, { reason });
     };
     this.#total("lateen_xds_refused_streams_total", "Streams refused: who opened them isn't who they say.", readRefused, ["reason"]);
-    this.#gauge("lateen_telemetry_sources", "Proxies with samples in memory.", (set) => set(telemetry().sources));
-    this.#gauge("lateen_telemetry_series", "Series with samples in memory.", (set) => set(telemetry().series));
-    this.#gauge("lateen_telemetry_sample_bytes", "Memory of samples.", (set) => set(telemetry().bytes));
-    this.#total("lateen_telemetry_refused_total", "Values refused because a limit of series was reached.", (set) =>
-      set(telemetry().refused),
-    );
-    this.#total("lateen_telemetry_expired_series_total", "Series dropped because nothing was counted for long.", (set) =>
-      set(telemetry().expired),
-    );
   }
 }
 

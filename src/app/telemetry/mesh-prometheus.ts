@@ -6,14 +6,14 @@ import type { WorkloadCertificates } from "../../ca/workload-certificates.ts";
 import type { MetricsView } from "../../http/metrics-contract.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Store } from "../../store/store.ts";
-import type { Collector } from "../../telemetry/collector.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
 import { runFiles } from "../config.ts";
 import type { MeshEngine } from "../mesh-engine.ts";
 import { lateenVersion } from "../versions.ts";
-import { ControlPlaneMetrics, type TelemetryState } from "./control-plane-metrics.ts";
+import { ControlPlaneMetrics } from "./control-plane-metrics.ts";
 import { DiscoveryFiles } from "./discovery-files.ts";
 import { meshMetrics } from "./mesh-metrics.ts";
+import type { MeshTelemetry } from "./mesh-telemetry.ts";
 import { type MetricsPort, type MetricsPortWish, openMetricsPort } from "./metrics-port.ts";
 
 export interface MeshPrometheusOptions {
@@ -21,7 +21,7 @@ export interface MeshPrometheusOptions {
   readonly store: Store;
   readonly certificates: WorkloadCertificates;
   readonly authority: { status(): AuthorityStatus };
-  readonly collector: Collector;
+  readonly telemetry: MeshTelemetry;
   readonly logger: Logger;
   /** Made after this part, which they report to; asked for only when somebody scrapes. */
   readonly later: () => { readonly engine: MeshEngine; readonly ads: AdsServer };
@@ -37,14 +37,14 @@ export class MeshPrometheus {
 
   constructor(options: MeshPrometheusOptions) {
     this.#options = options;
-    const { runDir, store, collector, later } = options;
+    const { runDir, store, telemetry, later } = options;
     this.own = new ControlPlaneMetrics(stateOf(options));
     this.#unsubscribe = store.subscribe(this.own.onStore);
     this.view = meshMetrics({
       store,
       mesh: () => later().engine.mesh,
-      collector,
-      own: () => this.own.families(),
+      collector: telemetry.collector,
+      own: async () => [...(await this.own.families()), ...telemetry.families()],
       nodeSocket: runFiles.nodeSocket(runDir),
       address: () => `127.0.0.1:${this.port ?? 0}`,
     });
@@ -70,7 +70,7 @@ export class MeshPrometheus {
   }
 }
 
-function stateOf({ runDir, store, certificates, authority, collector, later }: MeshPrometheusOptions) {
+function stateOf({ runDir, store, certificates, authority, later }: MeshPrometheusOptions) {
   return {
     version: lateenVersion(),
     store,
@@ -90,13 +90,7 @@ function stateOf({ runDir, store, certificates, authority, collector, later }: M
     refusedStreams: () => later().ads.refusals,
     findings: () => later().engine.findings(),
     storeBytes: () => sizeOf(runFiles.store(runDir)) + sizeOf(`${runFiles.store(runDir)}-wal`),
-    telemetry: () => telemetryState(collector),
   };
-}
-
-function telemetryState({ store }: Collector): TelemetryState {
-  const { sources, series, bytes, expired, refusals } = store.report();
-  return { sources, series, bytes, expired, refused: refusals.reduce((sum, { count }) => sum + count, 0) };
 }
 
 function sizeOf(path: string): number {
