@@ -14,6 +14,8 @@ export interface WindowQuery {
   readonly name: string;
   /** All must hold. Copies of requests are left out unless `mirrored` is matched. */
   readonly match?: Readonly<Record<string, Matcher>>;
+  /** What a label alone can't say: a series counts where this holds too. */
+  readonly where?: (labels: Labels) => boolean;
   /** Labels by which rows are made; `proxy` is the proxy's id. */
   readonly by?: readonly string[];
   /** From this moment to before `toMs`; whole seconds, and whole ten seconds where the start is older than a quarter of an hour. */
@@ -50,9 +52,9 @@ interface Selected {
   readonly series: readonly { readonly series: Series; readonly key: string; readonly group: Labels }[];
 }
 
-function selectionOf(store: SampleStore, { name, match, by = [] }: WindowQuery): readonly Selected[] {
+function selectionOf(store: SampleStore, { name, match, where = () => true, by = [] }: WindowQuery): readonly Selected[] {
   return [...store.sources()].flatMap((source) => {
-    const matching = [...(source.byName.get(name) ?? [])].filter(({ labels }) => isMatch(labels, match));
+    const matching = [...(source.byName.get(name) ?? [])].filter(({ labels }) => isMatch(labels, match) && where(labels));
     if (matching.length === 0) return [];
     const series = matching.map((one) => {
       const values = by.map((label) => (label === "proxy" ? source.id : labelOf(one.labels, label)));
