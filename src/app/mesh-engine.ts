@@ -26,6 +26,7 @@ import { standInHosts } from "./external-roots.ts";
 import { MeshSecurity } from "./mesh-security.ts";
 import { ProxySecrets } from "./proxy-secrets.ts";
 import { PublishedNames } from "./published-names.ts";
+import { releaseInputs } from "./releases/start-releases.ts";
 
 /** What a restarted control plane needs to make the same configuration again. */
 export interface Kept extends KeptInputs {
@@ -192,6 +193,7 @@ export class MeshEngine {
     this.#readSettings(snapshot);
     const mesh = this.#model.meshOf(snapshot, {
       ...this.#external.of(snapshot),
+      ...releaseInputs(snapshot, this.#mesh),
       settings: this.#settings,
       settled: this.#settled,
       mtls: this.#security.phases,

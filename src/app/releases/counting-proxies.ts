@@ -1,0 +1,33 @@
+// Which proxies count every try by itself: the callers of services whose release has a run. Others pay nothing for releases.
+
+import { serviceHost } from "../../api/hosts.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import { memoLast } from "../../model/memo.ts";
+import type { Mesh } from "../../model/mesh.ts";
+import { hostKey } from "../../model/virtual-addresses.ts";
+import { storedReleaseOf } from "./stored-release.ts";
+
+const nobody: ReadonlySet<string> = new Set();
+
+/** Ids of the callers' proxies, by what the last mesh says of who calls whom. */
+export function countingProxies(snapshot: Snapshot, mesh: Mesh | undefined): ReadonlySet<string> {
+  const services = snapshot.list("Release").flatMap((release) => {
+    const { run } = storedReleaseOf(release).state;
+    if (run === undefined || run.stage === "done") return [];
+    const { namespace } = release.metadata;
+    return [hostKey(namespace, serviceHost(release.spec.service, namespace))];
+  });
+  if (services.length === 0 || mesh === undefined) return nobody;
+  return callersOf(services.sort().join("\n"), mesh.scopes);
+}
+
+const callersOf = memoLast((services: string, scopes: Mesh["scopes"]): ReadonlySet<string> => {
+  const wanted = new Set(services.split("\n"));
+  const calls = new Map<object, boolean>();
+  const isCaller = (scope: Mesh["scopes"] extends ReadonlyMap<string, infer One> ? One : never): boolean => {
+    const known = calls.get(scope) ?? scope.targets.some(({ service }) => service !== undefined && wanted.has(service.id));
+    calls.set(scope, known);
+    return known;
+  };
+  return new Set([...scopes].flatMap(([id, scope]) => (isCaller(scope) ? [id] : [])));
+});

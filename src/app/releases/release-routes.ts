@@ -1,0 +1,68 @@
+// Releases and their stored states -> what the model lays over users' routes. Pure; remembered per object, so an unchanged Release costs a look-up.
+
+import type { Release } from "../../api/release/release.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import { memoObject } from "../../model/memo.ts";
+import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
+import type { Exposure } from "../../release/exposure.ts";
+import { type Wish, wishOf } from "../../release/status.ts";
+import { storedReleaseOf } from "./stored-release.ts";
+
+/** Integers with the sum 10,000, as weights of the model. */
+const total = 10_000;
+
+/** What all Releases ask of the routes, sorted by name. */
+export function releaseRoutesOf(snapshot: Snapshot): readonly ReleaseRoute[] {
+  return snapshot.list("Release").flatMap((release) => routeOf(release) ?? []);
+}
+
+const routeOf = memoObject((release: Release): ReleaseRoute | undefined => {
+  const wish = wishOf(storedReleaseOf(release).state);
+  if (wish === undefined || wish.exposure.byPods) return undefined;
+  const { metadata, spec } = release;
+  const { arms, shares } = sidesOf(wish);
+  const { exposure } = wish;
+  const candidate = arms.length > 1 ? 1 : 0;
+  const matches = exposure.matches.map((audience) => ({ audience, arm: candidate }));
+  return {
+    name: `${metadata.namespace}/${metadata.name}`,
+    namespace: metadata.namespace,
+    service: spec.service,
+    ports: spec.ports,
+    label: spec.versions.label,
+    arms,
+    shares,
+    matches: [...variantMatches(exposure), ...matches],
+    ...(exposure.mirrorPercent > 0 ? { mirror: { arm: candidate, percent: exposure.mirrorPercent } } : {}),
+    ...(spec.sticky === undefined ? {} : { sticky: spec.sticky }),
+    ...(exposure.previewHost === undefined ? {} : { preview: { host: exposure.previewHost, arm: candidate } }),
+  };
+});
+
+interface Sides {
+  readonly arms: readonly ReleaseArm[];
+  readonly shares: readonly number[];
+}
+
+function sidesOf({ stable, candidate, exposure }: Wish): Sides {
+  if (candidate === undefined) return { arms: [{ version: stable }], shares: [total] };
+  if (exposure.variants.length === 0) {
+    const share = hundredths(Math.max(exposure.weightPercent, exposure.usersPercent));
+    return { arms: [{ version: stable }, { version: candidate }], shares: [total - share, share] };
+  }
+  // A comparison's variants beside the rest, who get the stable version.
+  const percents = exposure.variants.map(({ percent = 0 }) => hundredths(percent));
+  const rest = Math.max(0, total - percents.reduce((sum, percent) => sum + percent, 0));
+  return {
+    arms: [{ version: stable }, ...exposure.variants.map(({ name, version = stable }) => ({ version, name }))],
+    shares: [rest, ...percents],
+  };
+}
+
+function hundredths(percent: number): number {
+  return Math.min(total, Math.max(0, Math.round(100 * percent)));
+}
+
+function variantMatches({ variants }: Exposure): ReleaseRoute["matches"] {
+  return variants.flatMap(({ match }, index) => (match === undefined ? [] : [{ audience: match, arm: index + 1 }]));
+}

@@ -1,0 +1,78 @@
+// The release engine with everything it needs, wired: routes for the model, decisions from samples, records on disk, the API's view.
+
+import type { Release } from "../../api/release/release.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
+import type { ReleasesView } from "../../http/release-contract.ts";
+import type { Logger } from "../../lib/log.ts";
+import type { Mesh } from "../../model/mesh.ts";
+import type { ReleaseRoute } from "../../model/releases/release-route.ts";
+import type { SampleSecond } from "../../release/observation.ts";
+import type { PlanTraffic } from "../../release/plan.ts";
+import type { Store } from "../../store/store.ts";
+import type { AdsServer } from "../../xds/ads-server.ts";
+import type { SendChecks, Tell } from "./carry-out.ts";
+import { countingProxies } from "./counting-proxies.ts";
+import { ReleaseEngine } from "./release-engine.ts";
+import { releaseRoutesOf } from "./release-routes.ts";
+import { createReleasesView } from "./releases-view.ts";
+import { SampleFiles } from "./sample-files.ts";
+
+/** What callers of a Release's service saw; made by the telemetry. */
+export interface ReleaseTraffic {
+  /** Complete seconds after `afterSecond`, oldest first; a gap has none. */
+  secondsOf(release: Release, afterSecond: number): readonly SampleSecond[];
+  /** Of the last half minute. */
+  trafficOf(release: Release): PlanTraffic;
+}
+
+export interface StartReleasesOptions {
+  readonly runDir: string;
+  readonly store: Store;
+  readonly ads: Pick<AdsServer, "revisionProgress" | "onChange">;
+  readonly traffic: ReleaseTraffic;
+  readonly sendChecks: SendChecks;
+  readonly tell: Tell;
+  readonly nowMs: () => number;
+  readonly logger: Logger;
+}
+
+export interface RunningReleases {
+  readonly view: ReleasesView;
+  close(): void;
+}
+
+/** What the model takes of releases: routes, and who counts every try for them. */
+export interface ReleaseInputs {
+  readonly releases: readonly ReleaseRoute[];
+  readonly counting: ReadonlySet<string>;
+}
+
+/** For the mesh of a snapshot; `before` is the mesh made last, which knows who calls whom. */
+export function releaseInputs(snapshot: Snapshot, before: Mesh | undefined): ReleaseInputs {
+  return { releases: releaseRoutesOf(snapshot), counting: countingProxies(snapshot, before) };
+}
+
+/** Starts deciding. */
+export function startReleases({ runDir, traffic, ...options }: StartReleasesOptions): RunningReleases {
+  const { store, nowMs, logger } = options;
+  const files = new SampleFiles(runDir, logger);
+  const engine = new ReleaseEngine({
+    ...options,
+    samples: {
+      secondsOf: (release, afterSecond) => traffic.secondsOf(release, afterSecond),
+      record: ({ metadata }, run, samples) => files.append({ namespace: metadata.namespace, run: run.id }, samples),
+      refOf: ({ metadata }, run) => files.refOf({ namespace: metadata.namespace, run: run.id }),
+    },
+  });
+  const ends = store.subscribe(({ type, stored }) => {
+    if (type === "DELETED" && stored.kind === "ReleaseRun") files.remove({ namespace: stored.namespace ?? "", run: stored.name });
+  });
+  engine.start();
+  return {
+    view: createReleasesView({ store, engine, files, nowMs, trafficOf: (release) => traffic.trafficOf(release) }),
+    close: () => {
+      ends();
+      engine.close();
+    },
+  };
+}
