@@ -14,6 +14,7 @@ import { checkPolicyRules } from "./security/policy-rules.ts";
 import { checkSelections } from "./security/selections.ts";
 import { checkTokenPorts } from "./security/undeclared-ports.ts";
 import { checkServices, checkSubsets } from "./subsets.ts";
+import { checkTelemetryProviders, checkTelemetrySelections } from "./telemetry.ts";
 import { checkClaimRoutes, checkKeySources, checkRequiredTokens } from "./tokens.ts";
 import { checkUnnamedServers } from "./unnamed-servers.ts";
 
@@ -39,6 +40,8 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkSelections,
   checkMtls,
   checkPolicyRules,
+  checkTelemetryProviders,
+  checkTelemetrySelections,
 ];
 
 const rank = { error: 0, warning: 1, info: 2 } as const;

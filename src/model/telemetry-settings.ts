@@ -4,6 +4,7 @@ import type { JsonObject } from "../api/json.ts";
 import type { MeshConfig } from "../api/mesh-config.ts";
 import { type ExtensionProvider, parseJsonFormat } from "../api/telemetry/mesh-telemetry.ts";
 import type { TelemetryCustomTag } from "../api/telemetry/telemetry.ts";
+import { memoObject } from "./memo.ts";
 import type { MeshSettings } from "./mesh.ts";
 import { compare } from "./visibility.ts";
 
@@ -172,9 +173,11 @@ function traceProviderOf({ name, opentelemetry, zipkin }: ExtensionProvider): re
 
 /**
  * Every file that access logs can go to: the built-in provider first, then MeshConfig.accessLogFile where it is another file, then the
- * other providers by name. Istio: pilot/pkg/model/telemetry_logging.go.
+ * other providers by name. The same objects for the same settings. Istio: pilot/pkg/model/telemetry_logging.go.
  */
-export function accessLogSinks({ accessLogFile, accessLogFormat, accessLogEncoding, telemetry }: MeshSettings): readonly AccessLogSink[] {
+export const accessLogSinks = memoObject(sinksOf);
+
+function sinksOf({ accessLogFile, accessLogFormat, accessLogEncoding, telemetry }: MeshSettings): readonly AccessLogSink[] {
   const mesh: AccessLogFormat =
     accessLogEncoding === "JSON"
       ? { encoding: "JSON", format: jsonFormatOf(accessLogFormat) }
@@ -209,7 +212,7 @@ function isMeshFile(builtIn: AccessLogSink, accessLogFile: string, given: FileLo
   return builtIn.path === accessLogFile && given?.format === undefined && !builtIn.omitEmptyValues;
 }
 
-/** The provider that MeshConfig.accessLogFile stands for: a sink's `provider`, or "none". */
+/** The sink that MeshConfig.accessLogFile means; undefined for none. */
 export function meshLogSink(settings: MeshSettings): AccessLogSink | undefined {
   if (settings.accessLogFile === "") return undefined;
   const sinks = accessLogSinks(settings);

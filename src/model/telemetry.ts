@@ -140,9 +140,8 @@ interface RuntimeInputs {
 function createRuntimeIndex(): (inputs: RuntimeInputs) => TelemetryRuntime {
   const byProxy = stableMap<string, ReadonlyMap<string, number>>();
   const shared = sharedByContent<ReadonlyMap<string, number>>((keys) => JSON.stringify([...keys]));
-  const sinksOf = memoLast(accessLogSinks);
   return ({ proxies, found, settings, tapped, counting }) => {
-    const sinks = sinksOf(settings);
+    const sinks = accessLogSinks(settings);
     const keysOf = ({ id, kind }: MeshProxy): ReadonlyMap<string, number> => {
       const telemetry = found.proxies.get(id);
       const keys = telemetry === undefined ? new Map<string, number>() : settingKeys(telemetry, { sinks, kind });
