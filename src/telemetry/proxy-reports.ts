@@ -25,4 +25,5 @@ export const tryDuration = "lateen_try_duration_milliseconds";
 /** Header of copies of requests (route mirrors), "1". */
 export const mirrorHeader = "x-lateen-mirror";
 /** The same as a member of `baggage` (W3C), which applications pass on to what they call. */
-export const mirrorBaggage = "lateen.mirror=1";
+export const mirrorBaggageKey = "lateen.mirror";
+export const mirrorBaggage = `${mirrorBaggageKey}=1`;

@@ -17,6 +17,7 @@ import { decodeJson, encodeJson } from "../envoy/codec.ts";
 import type { ProxyConfig, ResourceSet } from "../envoy/config.ts";
 import { credentialSecretName, rootsSecretName, systemRootsSecretName, workloadSecretName } from "../envoy/names.ts";
 import { tapLogName } from "../telemetry/tap-record.ts";
+import { withoutMirrorBaggage } from "./filter/mirror-mark.ts";
 
 interface Translated {
   readonly name: string;
@@ -63,14 +64,18 @@ function shortened(key: string, value: unknown): unknown {
   // The same everywhere but for sampling and tags, see filter/tracing.ts and filter/b3.ts.
   if (key === "provider" && JSON.stringify(value).includes('"envoy.tracers.opentelemetry"')) return "envoy.tracers.opentelemetry";
   if (key === "earlyHeaderMutationExtensions") return "b3 to traceparent";
-  const log = telemetryLog.safeParse(value).data;
-  if (log === undefined) return value;
+  const { success, data: log } = telemetryLog.safeParse(value);
+  if (!success) return isMarkFilter(value) ? withoutMirrorBaggage.name : value;
   const text = JSON.stringify(log);
   if (text.includes(`"logName":"${tapLogName}"`)) return { name: log.name, log: tapLogName };
   const tags = ["traffic", "service", "security"].flatMap(
     (tag) => new RegExp(`"(?:name|key)":"${tag}","value[^"]*":(?:\\{"stringValue":)?("(?:[^"\\\\]|\\\\.)*")`).exec(text)?.[1] ?? [],
   );
   return { name: log.name, counts: tags.map((tag) => JSON.parse(tag)) };
+}
+
+function isMarkFilter(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "name" in value && value.name === withoutMirrorBaggage.name;
 }
 
 const telemetryLog = z.object({

@@ -13,6 +13,7 @@ import { b3ToTraceparent } from "./b3.ts";
 import type { FilterPlace } from "./http-filters.ts";
 import { httpFilters } from "./http-filters.ts";
 import { jwtLocalReply } from "./jwt-filter.ts";
+import { believesMarks, withoutMirrorHeader } from "./mirror-mark.ts";
 import { requestStatsLogs } from "./stats-log.ts";
 import { requestTapLog } from "./tap-log.ts";
 import { tracing } from "./tracing.ts";
@@ -23,8 +24,6 @@ export interface HttpPlace extends FilterPlace {
   /** A name to ask for by RDS, or routes that never change. */
   readonly routes: string | RouteConfigurationJson;
   readonly settings: MeshSettings;
-  /** Inbound only: whether the client has shown a certificate. */
-  readonly isMutual?: boolean;
   /** Inbound only: whose requests these are (`serviceText`). */
   readonly service?: string;
 }
@@ -52,7 +51,7 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
       ...requestTapLog(place),
     ],
     tracing: tracing(place),
-    earlyHeaderMutationExtensions: [b3ToTraceparent()],
+    earlyHeaderMutationExtensions: [b3ToTraceparent(), ...(believesMarks(place) ? [] : [withoutMirrorHeader])],
     localReplyConfig: place.direction === "outbound" ? undefined : jwtLocalReply,
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",

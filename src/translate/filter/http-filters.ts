@@ -9,6 +9,7 @@ import type { HttpFilterJson } from "#envoy/envoy/extensions/filters/network/htt
 import { any } from "../../envoy/any.ts";
 import type { PortProtocol } from "../../model/mesh.ts";
 import { jwtFilter } from "./jwt-filter.ts";
+import { believesMarks, withoutMirrorBaggage } from "./mirror-mark.ts";
 import { rbacHttpFilters } from "./rbac-filters.ts";
 import { tryStatsLogs } from "./stats-log.ts";
 
@@ -16,6 +17,8 @@ export interface FilterPlace {
   readonly direction: "inbound" | "outbound" | "gateway";
   /** Declared protocol of the port; undefined for a port that several services share. */
   readonly protocol?: PortProtocol;
+  /** Inbound only: whether the client has shown a certificate. */
+  readonly isMutual?: boolean;
 }
 
 interface FilterRow {
@@ -30,6 +33,11 @@ const servesStrangers = ({ direction }: FilterPlace): boolean => direction !== "
 const routesRequests = ({ direction }: FilterPlace): boolean => direction !== "inbound";
 
 const table: readonly FilterRow[] = [
+  {
+    filter: withoutMirrorBaggage,
+    reason: "Before anything that reads a request: strangers don't say whose copy it is.",
+    applies: (place) => !believesMarks(place),
+  },
   {
     filter: { name: "envoy.filters.http.grpc_web", typedConfig: any(GrpcWebSchema, {}) },
     reason: "First: everything behind it sees ordinary gRPC.",

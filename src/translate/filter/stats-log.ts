@@ -11,6 +11,7 @@ import { maxCountersOfProxy, maxHistogramsOfProxy, triesTotal, tryDuration } fro
 import { clusterServiceText } from "../service-text.ts";
 import { connectionLog, connectionReportInterval } from "./connection-log.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
+import { believesMarks } from "./mirror-mark.ts";
 import { and, isCopy, isGrpc, isNoCopy, isNotGrpc } from "./stats-filters.ts";
 import type { Counted, StatsSide, TagFormats } from "./stats-tags.ts";
 import { tagFormats } from "./stats-tags.ts";
@@ -62,11 +63,6 @@ const tried: AccessLogFilterJson = {
 function sideOf({ direction, isMutual = false, service }: HttpPlace): StatsSide {
   if (direction !== "inbound") return { reporter: "source" };
   return { reporter: "destination", service: service ?? clusterServiceText("InboundPassthroughCluster"), isMutual };
-}
-
-/** Strangers may not say that their requests are copies: those would be missing among the users'. */
-function believesMarks({ direction, isMutual = false }: HttpPlace): boolean {
-  return direction === "outbound" || (direction === "inbound" && isMutual);
 }
 
 function filterOf({ protocol, mirrored }: Counted, place: HttpPlace): AccessLogFilterJson {
