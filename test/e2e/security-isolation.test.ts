@@ -49,8 +49,8 @@ metadata: {name: ledger, namespace: b, annotations: {networking.istio.io/exportT
 spec: {selector: {app: store}, ports: [{name: http, port: 80, targetPort: 8080}]}
 `;
 
-/** Whoever serves metrics one day does so on 15020 and 15090; 15021, health, is everybody's. */
-const serveMetrics = "for port in 15020 15090; do python3 -m http.server $port & done; exec python3 -m http.server 15021";
+/** The node serves metrics on 15020 and 15090 of every pod; 15021, health, is everybody's. */
+const serveHealth = "exec python3 -m http.server 15021";
 
 const metricsPod = `
 apiVersion: v1
@@ -58,7 +58,7 @@ kind: Pod
 metadata: {name: metrics, namespace: b, labels: {app: metrics}}
 spec:
   terminationGracePeriodSeconds: 1
-  containers: [{name: app, image: test/metrics, readinessProbe: {httpGet: {port: 15090}, periodSeconds: 1}}]
+  containers: [{name: app, image: test/metrics, readinessProbe: {httpGet: {port: 15021}, periodSeconds: 1}}]
 `;
 
 interface PodPlace {
@@ -88,7 +88,7 @@ beforeAll(async () => {
     lateenYaml: {
       images: {
         "test/spy": { command: ["sh", "-c", 'exec python3 spy.py "$0"'], workingDir: harness },
-        "test/metrics": { command: ["sh", "-c", serveMetrics] },
+        "test/metrics": { command: ["sh", "-c", serveHealth] },
       },
     },
   });
@@ -195,7 +195,7 @@ describe("a pod of namespace a", () => {
     expect(taken.names.filter((name) => name.startsWith("kubernetes://"))).toEqual([]);
   });
 
-  it("reads no metrics: they are for the node, at the fabric's address", async () => {
+  it("reads no metrics of others: they are for the node, and for pods that were told to scrape", async () => {
     await mesh.apply(metricsPod);
     const isReady = async () => {
       const pod = (await mesh.client.get({ kind: "Pod", namespace: "b", name: "metrics" })) as unknown as { status?: { podIP?: string } };
@@ -203,14 +203,18 @@ describe("a pod of namespace a", () => {
     };
     await eventually(isReady, waitMs, "the pod with metrics");
     const { ip } = await placeOf("metrics", "b");
-    const statusAt = async (port: number): Promise<number> => {
-      const [result] = (await mesh.run("client", { kind: "http", url: `http://${ip}:${port}/`, timeoutMs: 8000 }, "a")) as {
-        status: number;
-      }[];
-      return result?.status ?? 0;
+    const answerAt = async (address: string, place: string) => {
+      const command = { kind: "http", url: `http://${address}:${place}`, timeoutMs: 8000 };
+      const [result] = (await mesh.run("client", command, "a")) as { status: number; body: string }[];
+      return { status: result?.status ?? 0, body: result?.body ?? "" };
     };
-    expect(await statusAt(15021)).toBe(200);
-    for (const port of [15020, 15090]) expect([port, [0, 502, 503].includes(await statusAt(port))]).toEqual([port, true]);
+    expect((await answerAt(ip, "15021/")).status).toBe(200);
+    for (const port of [15020, 15090]) {
+      const { status, body } = await answerAt(ip, `${port}/stats/prometheus`);
+      expect([port, status, body.includes("envoy_")]).toEqual([port, 403, false]);
+      // Its own are its own.
+      expect((await answerAt(podA.ip, `${port}/stats/prometheus`)).status).toBe(200);
+    }
   });
 
   it("can't be another node", async () => {
@@ -232,18 +236,19 @@ describe("the mesh", () => {
     }
   });
 
-  it("listens on loopback and in its own network only, there on few ports", () => {
+  it("listens on loopback and in its own network only, there on few ports", async () => {
+    const { metricsPort = 0 } = await mesh.client.status();
     const all = listeningOf(mesh.pid);
     const host = networkOf("self");
     const onHost = all.filter(({ namespace }) => namespace === host);
     expect(onHost.filter(({ address }) => !address.startsWith("127.0.0.1:") && !address.startsWith("[::1]:"))).toEqual([]);
-    expect(portsOf(onHost)).toEqual([...mesh.gatewayPorts.values()].toSorted((a, b) => a - b));
-    // Pods: Envoy's two listeners, DNS on loopback, and what applications and gateways open themselves. No admin, no metrics.
+    expect(portsOf(onHost)).toEqual([...mesh.gatewayPorts.values(), metricsPort].toSorted((a, b) => a - b));
+    // Pods: Envoy's two listeners, metrics, DNS on loopback, and what applications and gateways open themselves. No admin.
     const open = all.filter(({ namespace, command }) => namespace !== host && !/test-app|http.server/.test(command));
     const elsewhere = open.filter(({ address }) => !address.startsWith("127.0.0.1:") && !address.startsWith("[::1]:"));
-    const known = [80, 8080, 9000, 15001, 15006];
+    const known = [80, 8080, 9000, 15001, 15006, 15020, 15090];
     expect(portsOf(elsewhere).filter((port) => !known.includes(port) && !isEgress(elsewhere, port))).toEqual([]);
-    for (const port of [15000, 15020, 15090, 9901]) expect(portsOf(open)).not.toContain(port);
+    for (const port of [15000, 9901]) expect(portsOf(open)).not.toContain(port);
   });
 });
 
