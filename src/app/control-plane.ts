@@ -23,6 +23,7 @@ import { createMeshView } from "./mesh-view.ts";
 import { countersReader } from "./proxy-counters.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
 import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
+import { meshStat } from "./telemetry/mesh-stat.ts";
 import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
 import { openTaps } from "./telemetry/tap/open-taps.ts";
 import { lateenVersion } from "./versions.ts";
@@ -106,6 +107,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
     metrics: prometheus.view,
     taps,
+    stat: { stat: (query) => meshStat(telemetry, query) },
     log: logger,
     socketPath: runFiles.apiSocket(runDir),
     version: lateenVersion(),

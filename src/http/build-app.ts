@@ -14,6 +14,7 @@ import { addLateenRoutes } from "./routes/lateen.ts";
 import { addMetricsRoutes } from "./routes/metrics.ts";
 import { addReleaseRoutes } from "./routes/releases.ts";
 import { addTapRoute } from "./routes/tap.ts";
+import { addStatRoute } from "./routes/telemetry.ts";
 import { addTokenRequestRoute } from "./routes/token-request.ts";
 
 /** As Kubernetes' API server: 3 MiB. */
@@ -45,6 +46,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   if (options.releases !== undefined) addReleaseRoutes(app, options.releases);
   addBatchRoute(app, options);
   addTapRoute(app, options);
+  if (options.stat !== undefined) addStatRoute(app, options.stat);
   return app;
 }
 

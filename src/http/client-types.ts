@@ -10,6 +10,7 @@ import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from ".
 import type { ProxyMetrics } from "./metrics-contract.ts";
 import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
 import type { TapLine, TapQuery } from "./tap-contract.ts";
+import type { StatReply, StatRequest } from "./telemetry-contract.ts";
 
 /** A list and the revision it was read at; a watch from there misses nothing. */
 export interface RawList {
@@ -92,6 +93,7 @@ export interface ApiClient {
   /** Istio's series of a pod's proxy. @throws NotFound when the pod has none. */
   proxyMetrics(namespace: string, name: string, signal?: AbortSignal): Promise<ProxyMetrics>;
   edges(windowMs: number): Promise<EdgeList>;
+  stat(request?: StatRequest): Promise<StatReply>;
   authority(): Promise<AuthorityView>;
   /** Begins a root rotation. @throws Conflict while one is under way. */
   rotateRoot(): Promise<AuthorityView>;

@@ -15,6 +15,7 @@ import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyLi
 import type { ProxyMetrics } from "./metrics-contract.ts";
 import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
 import type { TapLine, TapQuery } from "./tap-contract.ts";
+import type { StatReply, StatRequest } from "./telemetry-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
 
 const namesPollMs = 30_000;
@@ -123,6 +124,10 @@ class HttpApiClient implements ApiClient {
 
   async edges(windowMs: number): Promise<EdgeList> {
     return this.#own("edges", { query: { windowMs }, idleMs: windowMs + 30_000 });
+  }
+
+  async stat(request: StatRequest = {}): Promise<StatReply> {
+    return this.#own("stat", { query: { ...request } });
   }
 
   async authority(): Promise<AuthorityView> {

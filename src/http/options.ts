@@ -8,6 +8,7 @@ import type { MetricsView } from "./metrics-contract.ts";
 import type { ReleasesView } from "./release-contract.ts";
 import type { TokenIssuing } from "./routes/token-request.ts";
 import type { TapSource } from "./tap-contract.ts";
+import type { StatView } from "./telemetry-contract.ts";
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -24,6 +25,8 @@ export interface ApiServerOptions {
   readonly metrics?: Pick<MetricsView, "proxy">;
   /** The release engine; without it there are no routes of releases. */
   readonly releases?: ReleasesView;
+  /** Golden numbers; without it there are none. */
+  readonly stat?: StatView;
   /** Requests as they happen; without it there is no tap. */
   readonly taps?: TapSource;
   /** Version told at /version, for example "0.1.0". */

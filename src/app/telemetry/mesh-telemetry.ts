@@ -11,6 +11,7 @@ import { Connections, connectionRecordOf } from "../../telemetry/connections.ts"
 import { type OtlpLogRecord, parseOtlpLogs } from "../../telemetry/otlp-logs.ts";
 import type { Labels } from "../../telemetry/point.ts";
 import type { Family } from "../../telemetry/prometheus/family.ts";
+import { maxCountersOfProxy, maxHistogramsOfProxy, reportFlushMs, statsEvictionMs } from "../../telemetry/proxy-reports.ts";
 import type { ExportSignal } from "../../xds/proxy-exports.ts";
 import { ReportLimits } from "./report-limits.ts";
 import { type SignalCounts, telemetryFamilies } from "./telemetry-families.ts";
@@ -21,10 +22,8 @@ export interface MeshTelemetryOptions {
   /** The newest mesh: who a proxy is, and who its peers are. */
   readonly mesh: () => Mesh | undefined;
   readonly logger: Logger;
-  /** `max_counters` and `max_histograms` of the proxies' stats scope, which drops what is beyond without a word; not watched when unset. */
+  /** Of the proxies' stats scope, which drops what is beyond without a word; what proxies are configured with unless given. */
   readonly statsLimits?: StatsLimits;
-  /** `stats_eviction_interval` of the proxies; unset when they drop nothing. */
-  readonly evictionMs?: number;
 }
 
 export interface StatsLimits {
@@ -45,11 +44,14 @@ export class MeshTelemetry {
   readonly collector: Collector;
   readonly directory: WorkloadDirectory;
   readonly connections: Connections;
+  /** When the collecting began. */
+  readonly sinceMs: number;
   readonly #startMs = Date.now() - performance.now();
   readonly #options: MeshTelemetryOptions;
   readonly #limits = new ReportLimits();
   readonly #logs = new Map<string, TakeLog>();
   readonly #clockOffsets = new Map<string, number>();
+  readonly #reportedMs = new Map<string, number>();
   readonly #counts: Record<ExportSignal, SignalCounts> = { metrics: counts(), logs: counts(), traces: counts() };
   /** Proxies whose reports were refused, with the last reason. */
   readonly #refused = new Map<string, { readonly atMs: number; readonly reason: string }>();
@@ -60,12 +62,14 @@ export class MeshTelemetry {
   constructor(options: MeshTelemetryOptions) {
     this.#options = options;
     this.directory = new WorkloadDirectory({ mesh: options.mesh });
-    const sinceMs = this.nowMs();
+    this.sinceMs = this.nowMs();
+    const { sinceMs } = this;
     this.collector = new Collector({
       sinceMs,
       peerOf: (sans) => this.directory.peerOf(sans),
       ownOf: (source) => this.directory.ownOf(source),
-      ...(options.evictionMs === undefined ? {} : { evictionMs: options.evictionMs }),
+      evictionMs: statsEvictionMs,
+      flushMs: reportFlushMs,
     });
     this.connections = new Connections({ sinceMs });
     this.onLog(connectionLogName, (proxyId, records, nowMs) => this.#takeConnections(proxyId, records, nowMs));
@@ -99,7 +103,7 @@ export class MeshTelemetry {
       throw new Unavailable("more than a proxy may send");
     }
     try {
-      this.directory.refresh(nowMs).forEach((id) => void this.#end(id));
+      this.#sweep();
       this.#read(proxyId, { signal, bytes, nowMs });
     } catch (error) {
       const { code, message } = MeshError.from(error);
@@ -115,7 +119,7 @@ export class MeshTelemetry {
     return telemetryFindings({
       collector: this.collector,
       directory: this.directory,
-      statsLimits: this.#options.statsLimits,
+      statsLimits: this.#options.statsLimits ?? { counters: maxCountersOfProxy, histograms: maxHistogramsOfProxy },
       refused: this.#refused,
       refusedConnections: this.#refusedConnections,
       nowMs: this.nowMs(),
@@ -142,6 +146,16 @@ export class MeshTelemetry {
     }
   }
 
+  /** When any proxy reported last, and which didn't for longer than `silentMs`. */
+  reporting(silentMs: number): { readonly newestMs: number | undefined; readonly silent: readonly string[]; readonly total: number } {
+    const nowMs = this.nowMs();
+    this.#sweep();
+    const ids = [...this.directory.ids()].filter((id) => this.directory.isLiving(id));
+    const silent = ids.filter((id) => nowMs - (this.#reportedMs.get(id) ?? Number.NEGATIVE_INFINITY) > silentMs).toSorted();
+    const newestMs = this.#reportedMs.size === 0 ? undefined : Math.max(...this.#reportedMs.values());
+    return { newestMs, silent, total: ids.length };
+  }
+
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
   }
@@ -157,6 +171,7 @@ export class MeshTelemetry {
 
   #takeMetrics(proxyId: string, bytes: Uint8Array, nowMs: number): void {
     const { observations, processStartMs, clockOffsetMs } = this.collector.receive(proxyId, bytes, nowMs);
+    this.#reportedMs.set(proxyId, nowMs);
     if (clockOffsetMs !== undefined) this.#clockOffsets.set(proxyId, clockOffsetMs);
     const isAnother = observations.some(({ kind }) => kind === "restarted") && processStartMs !== undefined;
     const over = [...(isAnother ? this.connections.restarted(proxyId, processStartMs) : []), ...this.connections.heard(proxyId, nowMs)];
@@ -186,6 +201,7 @@ export class MeshTelemetry {
     this.connections.end(proxyId);
     this.#limits.end(proxyId);
     this.#clockOffsets.delete(proxyId);
+    this.#reportedMs.delete(proxyId);
     this.#refused.delete(proxyId);
   }
 }

@@ -9,7 +9,7 @@ import type { WorkloadDirectory } from "./workload-directory.ts";
 export interface TelemetryLimits {
   readonly collector: Collector;
   readonly directory: WorkloadDirectory;
-  readonly statsLimits: StatsLimits | undefined;
+  readonly statsLimits: StatsLimits;
   readonly refused: ReadonlyMap<string, { readonly atMs: number; readonly reason: string }>;
   readonly refusedConnections: number;
   readonly nowMs: number;
@@ -24,7 +24,6 @@ export function telemetryFindings(limits: TelemetryLimits): readonly Diagnostic[
 }
 
 function proxiesAtLimit({ collector, directory, statsLimits }: TelemetryLimits): readonly Diagnostic[] {
-  if (statsLimits === undefined) return [];
   return [...directory.ids()].toSorted().flatMap((id) => {
     const counters = collector.seriesOf(id, "counter");
     const histograms = collector.seriesOf(id, "histogram");

@@ -30,6 +30,8 @@ export class WorkloadDirectory {
   readonly #byDnsName = new Map<string, PeerName>();
   #proxies: Mesh["proxies"] | undefined;
   #trustDomain: string | undefined;
+  /** Proxies in their grace. */
+  #goneCount = 0;
 
   constructor({ mesh, graceMs = 10_000 }: WorkloadDirectoryOptions) {
     this.#mesh = mesh;
@@ -41,7 +43,9 @@ export class WorkloadDirectory {
     const mesh = this.#mesh();
     const isSame = mesh === undefined || (mesh.proxies === this.#proxies && mesh.settings.trustDomain === this.#trustDomain);
     if (!isSame) this.#follow(mesh, nowMs);
+    if (this.#goneCount === 0) return [];
     const ended = [...this.#entries].filter(([, { goneMs }]) => goneMs !== undefined && nowMs - goneMs >= this.#graceMs);
+    this.#goneCount -= ended.length;
     for (const [id] of ended) this.#entries.delete(id);
     if (ended.length > 0) this.#nameAll();
     return ended.map(([id]) => id);
@@ -55,6 +59,12 @@ export class WorkloadDirectory {
   /** The proxy itself, also for a while after its end. */
   proxyOf(proxyId: string): MeshProxy | undefined {
     return this.#entries.get(proxyId)?.proxy;
+  }
+
+  /** Its pod is there. */
+  isLiving(proxyId: string): boolean {
+    const entry = this.#entries.get(proxyId);
+    return entry !== undefined && entry.goneMs === undefined;
   }
 
   /** Ids of all proxies that aren't forgotten. */
@@ -81,6 +91,7 @@ export class WorkloadDirectory {
       if (known?.proxy === proxy && !isOther) known.goneMs = undefined;
       else this.#entries.set(id, entryOf(proxy, mesh.settings));
     }
+    this.#goneCount = [...this.#entries.values()].filter(({ goneMs }) => goneMs !== undefined).length;
     this.#nameAll();
   }
 
