@@ -99,7 +99,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     acknowledged: async (revision, signal) => void (await ads.whenAcknowledged(revision, signal)),
   });
   const readCounters = countersReader((podUid) => runFiles.adminSocket(runDir, podUid));
-  const view = createMeshView({ mesh: options.mesh, store, ads, engine, startedAt: new Date().toISOString(), readCounters });
+  const view = createMeshView({ mesh: options.mesh, store, ads, engine, telemetry, startedAt: new Date().toISOString(), readCounters });
   await prometheus.open(options.metrics);
   const api = await startApiServer({
     store,

@@ -24,6 +24,7 @@ export interface MeshViewOptions {
   readonly store: Store;
   readonly ads: AdsServer;
   readonly engine: MeshEngine;
+  readonly telemetry: { readonly findings: () => readonly Diagnostic[] };
   readonly startedAt: string;
   readonly readCounters: ReadCounters;
 }
@@ -31,11 +32,11 @@ export interface MeshViewOptions {
 type SessionStatus = ReturnType<AdsServer["status"]>[number];
 
 /** Builds the view over the running parts. */
-export function createMeshView({ mesh, store, ads, engine, startedAt, readCounters }: MeshViewOptions): MeshView {
+export function createMeshView({ mesh, store, ads, engine, telemetry, startedAt, readCounters }: MeshViewOptions): MeshView {
   const authority: AuthorityAccess = engine.security;
   const proxies = () =>
     ads.status().map((session) => ({ ...proxyStatus(session, engine), ...securityOf(session.proxyId, engine, authority) }));
-  const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals)];
+  const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals), ...telemetry.findings()];
   return {
     status: () =>
       statusOf({ mesh, startedAt, store, changes: latestChanges(store, ads.status()), proxies: proxies(), findings: findings() }),
