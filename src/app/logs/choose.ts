@@ -3,6 +3,26 @@
 import { NotFound, UserError } from "../../lib/errors.ts";
 import { type ContainerLog, proxyContainer } from "./log-files.ts";
 
+/** Whether proxies' logs are among those of a workload. */
+export type ProxyChoice = "with" | "only" | "without";
+
+export interface WorkloadLogChoice {
+  readonly namespace: string;
+  readonly pods: readonly string[];
+  readonly container: string | undefined;
+  readonly proxy: ProxyChoice;
+}
+
+/** Logs of all these pods: every container, and the proxy as asked. */
+export function workloadLogs(logs: readonly ContainerLog[], choice: WorkloadLogChoice): readonly ContainerLog[] {
+  const pods = new Set(choice.pods);
+  return logs.filter(({ namespace, pod, container }) => {
+    if (namespace !== choice.namespace || !pods.has(pod)) return false;
+    if (choice.container !== undefined) return container === choice.container;
+    return choice.proxy === "with" || (container === proxyContainer) === (choice.proxy === "only");
+  });
+}
+
 export interface LogChoice {
   readonly namespace: string;
   readonly pod: string;

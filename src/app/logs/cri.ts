@@ -45,14 +45,3 @@ export class LineJoiner {
     return rest;
   }
 }
-
-/** A container's entry among those of others. */
-export interface NamedEntry extends LogEntry {
-  readonly container: string;
-}
-
-/** Merges logs by time; what one container wrote stays in its order. */
-export function mergeByTime(logs: ReadonlyMap<string, readonly LogEntry[]>): readonly NamedEntry[] {
-  const all = [...logs].flatMap(([container, entries]) => entries.map((entry) => ({ ...entry, container })));
-  return all.toSorted((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
-}

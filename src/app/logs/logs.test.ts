@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MeshError } from "../../lib/errors.ts";
-import { chooseLogs } from "./choose.ts";
-import { LineJoiner, mergeByTime, parseCriLine } from "./cri.ts";
+import { chooseLogs, workloadLogs } from "./choose.ts";
+import { LineJoiner, type LogEntry, parseCriLine } from "./cri.ts";
 import { type ContainerLog, containerLogs, LogFollower, readLog } from "./log-files.ts";
+import { byTime, entriesOf, ReorderBuffer } from "./merge.ts";
 
 let folder = "";
 
@@ -50,15 +51,37 @@ test("parts of a long line are joined, per stream", () => {
   expect(joiner.flush()).toEqual([{ time: "5", stream: "stdout", text: "open" }]);
 });
 
-test("mergeByTime keeps each container's own order", () => {
-  const entry = (time: string, text: string) => ({ time, stream: "stdout" as const, text });
-  const merged = mergeByTime(
-    new Map([
-      ["a", [entry("1", "a1"), entry("3", "a3"), entry("3", "a3b")]],
-      ["b", [entry("2", "b2")]],
-    ]),
-  );
-  expect(merged.map(({ container, text }) => `${container} ${text}`)).toEqual(["a a1", "b b2", "a a3", "a a3b"]);
+describe("lines of several logs", () => {
+  const entry = (time: string, text: string): LogEntry => ({ time, stream: "stdout", text });
+  const texts = (entries: readonly LogEntry[]) => entries.map(({ text }) => text).join(" ");
+
+  test("stand in the order of time; what one container wrote stays in its order", () => {
+    const a = entriesOf(logOf("n_p_a"), [entry("1", "a1"), entry("3", "a3"), entry("3", "a3b")]);
+    const b = entriesOf(logOf("n_p_b"), [entry("2", "b2")]);
+    expect(texts(byTime([...a, ...b]))).toBe("a1 b2 a3 a3b");
+  });
+
+  test.each([
+    ['[2030-01-01T00:00:00.007Z] "GET / HTTP/1.1" 200', "2030-01-01T00:00:00.007Z"],
+    ['{"method":"GET","start_time":"2030-01-01T00:00:00.007Z"}', "2030-01-01T00:00:00.007Z"],
+    ["something of one's own", "late"],
+    ["[2030] x", "late"],
+  ])("a proxy's line stands where its request began: %s", (text, time) => {
+    expect(entriesOf(logOf("n_p_istio-proxy"), [entry("late", text)])[0]?.time).toBe(time);
+    expect(entriesOf(logOf("n_p_app"), [entry("late", text)])[0]?.time).toBe("late");
+  });
+
+  test("wait while they are followed, and then come with all that happened before", () => {
+    const log = logOf("n_p_a");
+    const buffer = new ReorderBuffer(100);
+    const push = (at: number, ...entries: readonly LogEntry[]) => texts(buffer.push(entriesOf(log, entries), at));
+    expect(push(0, entry("2", "two"), entry("5", "five"))).toBe("");
+    expect(push(50, entry("1", "one"), entry("9", "nine"))).toBe("");
+    expect(push(100)).toBe("one two five");
+    expect(push(120, entry("3", "late"))).toBe("");
+    expect(texts(buffer.flush())).toBe("late nine");
+    expect(texts(new ReorderBuffer(0).push(entriesOf(log, [entry("2", "two"), entry("1", "one")]), 0))).toBe("two one");
+  });
 });
 
 describe("files", () => {
@@ -143,6 +166,18 @@ describe("chooseLogs", () => {
     expect(containers({ container: "istio-proxy" })).toEqual(["istio-proxy"]);
     expect(containers({ namespace: "edge", pod: "gateway" })).toEqual(["istio-proxy"]);
     expect(containers({ allContainers: true })).toEqual(["web", "istio-proxy"]);
+  });
+
+  test("of a workload: everything of its pods, or one container, with the proxies, without them, or only they", () => {
+    const of = (more: object) =>
+      workloadLogs(logs, { namespace: "shop", pods: ["web", "two"], container: undefined, proxy: "with", ...more })
+        .map(({ pod, container }) => `${pod}/${container}`)
+        .join(" ");
+    expect(of({})).toBe("web/web web/istio-proxy two/a two/b");
+    expect(of({ proxy: "without" })).toBe("web/web two/a two/b");
+    expect(of({ proxy: "only" })).toBe("web/istio-proxy");
+    expect(of({ container: "a" })).toBe("two/a");
+    expect(of({ pods: [] })).toBe("");
   });
 
   test.each([

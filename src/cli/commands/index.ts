@@ -7,6 +7,16 @@ const fileOption = { flags: "-f, --filename <path...>", description: "manifest f
 const namespaceOption = { flags: "-n, --namespace <name>", description: "namespace (default: default)" };
 const outputOption = { flags: "-o, --output <format>", description: "table or json", default: "table" };
 
+const edgesArgs = [{ name: "[name]", description: "only edges from or to this workload or service: web, shop/web, a host" }];
+const edgesOptions = [
+  { flags: "-n, --namespace <name>", description: "only edges with an end there (default: all)" },
+  { flags: "-A, --all-namespaces", description: "all namespaces" },
+  { flags: "--for <duration>", description: "the window that numbers are of, up to 6h", default: "10s" },
+  { flags: "--live", description: "only what carried something in the window" },
+  { flags: "-w, --watch", description: "go on until Ctrl-C" },
+  { flags: "-o, --output <format>", description: "table, json, dot, mermaid, or yaml: ServiceEntries for unknown hosts", default: "table" },
+];
+
 export const commands: readonly Command[] = [
   {
     name: "demo",
@@ -107,17 +117,28 @@ export const commands: readonly Command[] = [
   {
     name: "logs",
     onRunningMesh: true,
-    summary: "output of a pod's containers and its proxy's access log",
-    args: [{ name: "<pod>", description: "pod name, or deployment/<name>" }],
+    summary: "output of a pod, or of a whole workload with its proxies' access logs, merged by time",
+    args: [{ name: "[target]", description: "a pod: its program's output; deployment/<name> or service/<name>: all its pods and proxies" }],
     options: [
       namespaceOption,
-      { flags: "-c, --container <name>", description: "container; istio-proxy is the proxy" },
-      { flags: "--all-containers", description: "all of them, each line with its container's name" },
-      { flags: "-f, --follow", description: "go on as lines come" },
-      { flags: "--tail <lines>", description: "only the last lines" },
+      { flags: "-l, --selector <selector>", description: "all pods with these labels: app=web" },
+      { flags: "-c, --container <name>", description: "only this container; istio-proxy is the proxy" },
+      { flags: "--all-containers", description: "of a pod: all of them, each line with its container's name" },
+      { flags: "--proxy-only", description: "only the proxies' access logs" },
+      { flags: "--no-proxy", description: "without the proxies" },
+      { flags: "-f, --follow", description: "go on as lines come; new pods of a workload join" },
+      { flags: "--since <duration>", description: "only what is newer, for example 5m" },
+      { flags: "--tail <lines>", description: "only the last lines of each container" },
+      { flags: "--timestamps", description: "each line's time in front of it" },
+      { flags: "--no-prefix", description: "without pod and container in front of a workload's lines" },
       { flags: "-p, --previous", description: "of the run before the last restart" },
+      { flags: "-o, --output <format>", description: "text, jsonl or json", default: "text" },
     ],
-    examples: ["lateen logs deployment/web-v1 -n shop -f", "lateen logs web-v1-7d4f-x2 -c istio-proxy"],
+    examples: [
+      "lateen logs web-v1-7d4f-x2",
+      "lateen logs deployment/web-v1 -n shop -f --since 5m",
+      "lateen logs -l app=web -n shop --proxy-only -o jsonl",
+    ],
     load: async () => (await import("./logs.ts")).runLogs,
   },
   {
@@ -155,28 +176,20 @@ export const commands: readonly Command[] = [
   {
     name: "graph",
     onRunningMesh: true,
-    aliases: ["edges"],
-    summary: "who calls whom right now, whether it is encrypted, and who is at both ends",
-    options: [
-      { flags: "--for <duration>", description: "how long to look", default: "1s" },
-      { flags: "--live", description: "only what is in use now" },
-      { flags: "-o, --output <format>", description: "table, json, dot or mermaid", default: "table" },
-    ],
-    examples: ["lateen graph", "lateen graph --for 5s -o mermaid"],
+    summary: "who calls whom right now, as a tree: rates, failures, latency, encryption, unknown hosts",
+    args: edgesArgs,
+    options: edgesOptions,
+    examples: ["lateen graph", "lateen graph orders -n shop --for 5m -o mermaid", "lateen graph -o yaml > hosts.yaml"],
     load: async () => (await import("./graph.ts")).runGraph,
   },
   {
-    name: "dashboard",
+    name: "edges",
     onRunningMesh: true,
-    summary: "start a Prometheus on the mesh, or say how Grafana finds it and Istio's dashboards",
-    args: [{ name: "<tool>", description: "prometheus or grafana" }],
-    options: [
-      { flags: "--print", description: "only print the configuration: prometheus.yml, or Grafana's datasource" },
-      { flags: "--per-pod", description: "each pod is a target, as in a cluster, not the mesh one page" },
-      { flags: "--port <number>", description: "port of the Prometheus that is started or looked for", default: "9090" },
-    ],
-    examples: ["lateen dashboard prometheus", "lateen dashboard prometheus --print > prometheus.yml", "lateen dashboard grafana"],
-    load: async () => (await import("./dashboard.ts")).runDashboard,
+    summary: "the same as a table, with the identities at both ends",
+    args: edgesArgs,
+    options: edgesOptions,
+    examples: ["lateen edges -n shop", "lateen edges -w --live"],
+    load: async () => (await import("./graph.ts")).runEdges,
   },
   {
     name: "policy can",

@@ -54,6 +54,30 @@ test("prints the program's lines, its last ones, or all containers by time", asy
   expect(both.lines).toEqual(["[istio-proxy] GET /", "[web] c"]);
 });
 
+test("as JSON, with times, without the proxy, and only what is newer", async () => {
+  write("shop_web_web", "a");
+  write("shop_web_istio-proxy", "[2029-12-31T23:59:59.000Z] GET /");
+  const linesOf = async (options: OptionValues): Promise<readonly string[]> => {
+    const { lines, code } = run("web", { namespace: "shop", allContainers: true, ...options });
+    await code;
+    return lines;
+  };
+  expect((await linesOf({ output: "jsonl" })).map((line): unknown => JSON.parse(line))).toEqual([
+    {
+      time: "2029-12-31T23:59:59.000Z",
+      namespace: "shop",
+      pod: "web",
+      container: "istio-proxy",
+      stream: "stdout",
+      text: "[2029-12-31T23:59:59.000Z] GET /",
+    },
+    { time: "2030-01-01T00:00:00.000Z", namespace: "shop", pod: "web", container: "web", stream: "stdout", text: "a" },
+  ]);
+  expect(await linesOf({ proxy: false, timestamps: true })).toEqual(["[web] 2030-01-01T00:00:00.000Z a"]);
+  expect(await linesOf({ proxyOnly: true, allContainers: false })).toEqual(["[2029-12-31T23:59:59.000Z] GET /"]);
+  expect(await linesOf({ since: "1m", proxy: false, prefix: false })).toEqual(["a"]);
+});
+
 test("--previous shows the run before, and says when there was none", async () => {
   write("default_web_web", "now");
   await expect(run("web", { previous: true }).code).rejects.toThrow("no container of pod default/web that was chosen has been restarted");
@@ -88,7 +112,9 @@ test("--follow ends with the mesh", async () => {
 test.each([
   ["wep", {}, /no log of a pod wep in namespace default .*default with logs: web/],
   ["web", { tail: "x" }, /--tail x is not a number/],
-  ["service/web", {}, /logs of a service are not known.*name a pod/],
+  ["statefulset/web", {}, /logs of a statefulset are not known.*name a pod/],
+  ["web", { selector: "app=web" }, /name either a pod.*or a selector/],
+  ["web", { since: "x" }, /--since x is no duration/],
 ])("%s %j: says what is wrong and what to do", async (pod, options, expected) => {
   write("default_web_web", "one");
   const said = await run(pod, options).code.then(

@@ -1,111 +1,186 @@
-// `lateen logs`: what a pod's containers wrote, read from the node's log files; they are there even while the control plane is not.
+// `lateen logs`: what a pod's containers wrote, or a whole workload's with its proxies' access logs in between, read from the node's log files; a pod's
+// are there even while the control plane is not.
 
 import { existsSync } from "node:fs";
-import { setTimeout as pause } from "node:timers/promises";
 import { runFiles } from "../../app/config.ts";
-import { chooseLogs } from "../../app/logs/choose.ts";
-import { type LogEntry, mergeByTime } from "../../app/logs/cri.ts";
-import { podOfDeployment } from "../../app/logs/deployment-pod.ts";
-import { type ContainerLog, containerLogs, LogFollower, readLog } from "../../app/logs/log-files.ts";
+import { chooseLogs, type ProxyChoice, workloadLogs } from "../../app/logs/choose.ts";
+import { followLogs } from "../../app/logs/follow.ts";
+import { type ContainerLog, containerLogs, proxyContainer, readLog } from "../../app/logs/log-files.ts";
+import { byTime, entriesOf, type MergedEntry } from "../../app/logs/merge.ts";
+import { namedText, type PodsNamed, parseLogTarget, podNamesOf } from "../../app/logs/workload-pods.ts";
 import { supervisorOf } from "../../app/run-dir.ts";
-import { Unavailable, UserError } from "../../lib/errors.ts";
-import { type CommandContext, exitCode, type RunCommand, textOption } from "../command.ts";
+import { parseDuration } from "../../lib/duration.ts";
+import { NotFound, Unavailable, UserError } from "../../lib/errors.ts";
+import {
+  type CommandContext,
+  type CommandInput,
+  exitCode,
+  formatOption,
+  type OptionValues,
+  type RunCommand,
+  textOption,
+} from "../command.ts";
 import { connect } from "../connect.ts";
-import type { Terminal } from "../output.ts";
+import { LogView } from "../logs-view.ts";
+import { ReaderSignal } from "../reader-gone.ts";
 
-const pollMs = 100;
+/** New pods of a workload are looked for so often while it is followed. */
+const podsPollMs = 1000;
+/** How long followed lines wait for a proxy's, which Envoy writes after half a second. */
+const holdMs = 800;
 
-export const runLogs: RunCommand = async ({ args, options }, context) => {
+export const runLogs: RunCommand = async (input, context) => {
   const { config, terminal } = context;
+  const { options } = input;
   if (supervisorOf(config) === undefined) {
     throw new Unavailable(`the mesh "${config.mesh}" is not running, and logs go with it`, {
       fix: "start it with `lateen up -f <manifests>`, or name another one with --mesh",
     });
   }
-  const tail = tailOf(textOption(options, "tail"));
-  const namespace = textOption(options, "namespace") ?? "default";
-  const pod = await podNamed(args[0] ?? "", namespace, context);
-  const allContainers = options["allContainers"] === true;
-  const logsDir = runFiles.logsDir(config.runDir);
-  const choice = { namespace, pod, container: textOption(options, "container"), allContainers };
-  const logs = chooseLogs(containerLogs(logsDir), choice);
-  const print = printer(terminal, allContainers);
-  if (options["follow"] === true) {
-    await follow(logs, { logsDir, tail, signal: stopSignal(context.signal), print });
+  const keep = keptLines(options);
+  const format = formatOption(options, ["text", "jsonl", "json"]);
+  using reader = new ReaderSignal(context.signal);
+  const { signal } = reader;
+  const chosen = await chosenLogs(input, { ...context, signal });
+  const prefix = options["prefix"] === false ? () => "" : chosen.prefix;
+  const view = new LogView({ format, prefix, aligned: chosen.isWorkload, timestamps: options["timestamps"] === true, terminal });
+  try {
+    if (options["follow"] === true) {
+      const logsDir = runFiles.logsDir(config.runDir);
+      const wait = chosen.isMerged ? holdMs : 0;
+      for await (const entries of followLogs({ logs: chosen.logs, logsDir, signal, first: keep, holdMs: wait })) view.print(entries);
+    } else {
+      view.print(writtenLines(chosen, { keep, previous: options["previous"] === true }));
+    }
+    view.end();
     return exitCode.ok;
+  } finally {
+    chosen.close();
   }
-  const previous = options["previous"] === true;
-  if (previous && !logs.some(({ path }) => existsSync(`${path}.previous`))) {
-    throw new UserError(`no container of pod ${namespace}/${pod} that was chosen has been restarted`, { fix: "leave out --previous" });
-  }
-  print(tailed(new Map(logs.map((log) => [log.container, readLog(log, { previous })])), tail));
-  return exitCode.ok;
 };
+
+type Keep = (entries: readonly MergedEntry[]) => readonly MergedEntry[];
+
+/** What is in the files now. @throws UserError when the run before is asked for and there is none. */
+function writtenLines(chosen: ChosenLogs, { keep, previous }: { readonly keep: Keep; readonly previous: boolean }): readonly MergedEntry[] {
+  const logs = chosen.logs();
+  if (previous && !logs.some(({ path }) => existsSync(`${path}.previous`))) {
+    throw new UserError(`no container of ${chosen.what} that was chosen has been restarted`, { fix: "leave out --previous" });
+  }
+  const entries = logs.flatMap((log) => keep(entriesOf(log, readLog(log, { previous }))));
+  return chosen.isMerged ? byTime(entries) : entries;
+}
+
+interface ChosenLogs {
+  /** For people. */
+  readonly what: string;
+  /** The logs that are meant now. */
+  readonly logs: () => readonly ContainerLog[];
+  readonly prefix: (log: ContainerLog) => string;
+  /** Lines of several logs come together. */
+  readonly isMerged: boolean;
+  readonly isWorkload: boolean;
+  close(): void;
+}
+
+/** A pod's own program, as kubectl does; of a workload, a service or a selector everything that its pods write. */
+async function chosenLogs({ args, options }: CommandInput, context: CommandContext): Promise<ChosenLogs> {
+  const namespace = textOption(options, "namespace") ?? "default";
+  const selector = textOption(options, "selector");
+  const target = args[0] === undefined ? undefined : parseLogTarget(args[0]);
+  if ((target === undefined) === (selector === undefined)) {
+    throw new UserError("name either a pod, deployment/<name> or service/<name>, or a selector with -l", {
+      fix: "for example `lateen logs deployment/web` or `lateen logs -l app=web`",
+    });
+  }
+  const proxy = proxyOption(options);
+  if (target?.kind === "pod") return podLogs({ namespace, pod: target.name, proxy, options }, context);
+  const named: PodsNamed = target === undefined ? { kind: "selector", selector: selector ?? "" } : { kind: target.kind, name: target.name };
+  return workloadChoice({ namespace, named, proxy, container: textOption(options, "container") }, { options, context });
+}
+
+interface PodChoice {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly proxy: ProxyChoice;
+  readonly options: OptionValues;
+}
+
+function podLogs({ namespace, pod, proxy, options }: PodChoice, { config }: CommandContext): ChosenLogs {
+  const allContainers = options["allContainers"] === true;
+  const container = textOption(options, "container") ?? (proxy === "only" ? proxyContainer : undefined);
+  const all = containerLogs(runFiles.logsDir(config.runDir));
+  const found = chooseLogs(all, { namespace, pod, container, allContainers });
+  const logs = proxy === "without" ? found.filter((log) => log.container !== proxyContainer) : found;
+  return {
+    what: `pod ${namespace}/${pod}`,
+    logs: () => logs,
+    prefix: allContainers ? (log) => `[${log.container}]` : () => "",
+    isMerged: logs.length > 1,
+    isWorkload: false,
+    close: () => {},
+  };
+}
+
+interface WorkloadChoice {
+  readonly namespace: string;
+  readonly named: PodsNamed;
+  readonly proxy: ProxyChoice;
+  readonly container: string | undefined;
+}
+
+async function workloadChoice(
+  { namespace, named, proxy, container }: WorkloadChoice,
+  { options, context }: { readonly options: OptionValues; readonly context: CommandContext },
+): Promise<ChosenLogs> {
+  const client = connect(context.config);
+  const what = namedText(named, namespace);
+  const logsDir = runFiles.logsDir(context.config.runDir);
+  let pods = await podNamesOf(client, namespace, named).catch((error: unknown) => {
+    client.close();
+    throw error;
+  });
+  const logs = () => workloadLogs(containerLogs(logsDir), { namespace, pods, container, proxy });
+  if (options["follow"] !== true && logs().length === 0) {
+    throw pods.length === 0
+      ? new NotFound(`${what} has no pod`, { fix: "see `lateen status`" })
+      : new NotFound(`${what} has no such log${container === undefined ? "" : ` of a container ${container}`}`, { fix: "leave out -c" });
+  }
+  // A control plane that is away has no new pods either. Those that are gone stay: their last lines may still be unread.
+  const join = (names: readonly string[]): void => {
+    pods = [...new Set([...pods, ...names])];
+  };
+  const timer = setInterval(() => void podNamesOf(client, namespace, named).then(join, () => {}), podsPollMs).unref();
+  const close = (): void => {
+    clearInterval(timer);
+    client.close();
+  };
+  return { what, logs, prefix: ({ pod, container: name }) => `${pod}/${name}`, isMerged: true, isWorkload: true, close };
+}
+
+function proxyOption(options: OptionValues): ProxyChoice {
+  if (options["proxyOnly"] === true) return "only";
+  return options["proxy"] === false ? "without" : "with";
+}
+
+/** --tail and --since: which of one container's lines are shown. */
+function keptLines(options: OptionValues): Keep {
+  const tail = tailOf(textOption(options, "tail"));
+  const since = textOption(options, "since");
+  const sinceMs = since === undefined ? undefined : parseDuration(since);
+  if (since !== undefined && sinceMs === undefined) {
+    throw new UserError(`--since ${since} is no duration`, { fix: "write for example --since 5m" });
+  }
+  const from = sinceMs === undefined ? "" : new Date(Date.now() - sinceMs).toISOString();
+  return (entries) => {
+    const newer = entries.filter(({ time }) => time >= from);
+    return tail === undefined ? newer : newer.slice(Math.max(0, newer.length - tail));
+  };
+}
 
 /** A number of lines; undefined is all. */
 function tailOf(text: string | undefined): number | undefined {
   if (text === undefined || text === "-1") return undefined;
   if (/^\d+$/.test(text)) return Number(text);
   throw new UserError(`--tail ${text} is not a number of lines`, { fix: "write for example --tail 20" });
-}
-
-/** `pod`, `pod/name`, `deployment/name` or `deploy/name`. */
-async function podNamed(name: string, namespace: string, { config, terminal }: CommandContext): Promise<string> {
-  const slash = name.indexOf("/");
-  const kind = slash < 0 ? "pod" : name.slice(0, slash).toLowerCase();
-  const rest = name.slice(slash + 1);
-  if (["pod", "pods", "po"].includes(kind)) return rest;
-  if (!["deployment", "deployments", "deploy", "deployment.apps"].includes(kind)) {
-    throw new UserError(`logs of a ${kind} are not known`, { fix: "name a pod, or deployment/<name>" });
-  }
-  const client = connect(config);
-  try {
-    const { chosen, count } = await podOfDeployment(client, namespace, rest);
-    if (count > 1) terminal.err(`${count} pods; these are the logs of ${chosen}`);
-    return chosen;
-  } finally {
-    client.close();
-  }
-}
-
-type Print = (logs: ReadonlyMap<string, readonly LogEntry[]>) => void;
-
-function printer(terminal: Terminal, withNames: boolean): Print {
-  return (logs) => {
-    for (const { container, text } of mergeByTime(logs)) terminal.out(withNames ? `[${container}] ${text}` : text);
-  };
-}
-
-/** kubectl's --tail: the last lines of each container. */
-function tailed(logs: ReadonlyMap<string, readonly LogEntry[]>, tail: number | undefined): ReadonlyMap<string, readonly LogEntry[]> {
-  if (tail === undefined) return logs;
-  return new Map([...logs].map(([container, entries]) => [container, entries.slice(Math.max(0, entries.length - tail))]));
-}
-
-interface FollowOptions {
-  readonly logsDir: string;
-  readonly tail: number | undefined;
-  readonly signal: AbortSignal;
-  readonly print: Print;
-}
-
-/** Prints what is there and what comes, until the signal or until the mesh is gone. */
-async function follow(logs: readonly ContainerLog[], { logsDir, tail, signal, print }: FollowOptions): Promise<void> {
-  const followers = logs.map((log) => ({ container: log.container, follower: new LogFollower(log) }));
-  try {
-    print(tailed(new Map(followers.map(({ container, follower }) => [container, follower.first()])), tail));
-    while (!signal.aborted && existsSync(logsDir)) {
-      await pause(pollMs, undefined, { signal }).catch(() => {});
-      print(new Map(followers.map(({ container, follower }) => [container, follower.poll()])));
-    }
-  } finally {
-    for (const { follower } of followers) follower.close();
-  }
-}
-
-/** Ends with the command's signal, and when nobody reads any more (`lateen logs -f … | head`). */
-function stopSignal(signal: AbortSignal): AbortSignal {
-  const closed = new AbortController();
-  process.stdout.once("error", () => closed.abort());
-  return AbortSignal.any([signal, closed.signal]);
 }

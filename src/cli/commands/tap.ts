@@ -16,6 +16,7 @@ import {
   textOption,
 } from "../command.ts";
 import { connect } from "../connect.ts";
+import { ReaderSignal } from "../reader-gone.ts";
 import { TapView } from "../tap-view.ts";
 
 /** Between attempts while the control plane is away. */
@@ -27,9 +28,10 @@ export const runTap: RunCommand = async (input, context) => {
   const limit = limitOf(input.options);
   const client = connect(context.config);
   const ended = new AbortController();
+  using reader = new ReaderSignal(context.signal);
   const output = outputOf(format, context);
   try {
-    const signal = AbortSignal.any([context.signal, ended.signal, readerGone()]);
+    const signal = AbortSignal.any([reader.signal, ended.signal]);
     let left = limit;
     for await (const line of linesUntilGone(client, { query, signal, context })) {
       if (line.type !== "event") {
@@ -145,11 +147,4 @@ function outputOf(format: "table" | "wide" | "jsonl" | "json", { terminal }: Com
     },
     end: () => {},
   };
-}
-
-/** Aborts when nobody reads any more (`lateen tap | head`). */
-function readerGone(): AbortSignal {
-  const gone = new AbortController();
-  process.stdout.once("error", () => gone.abort());
-  return gone.signal;
 }
