@@ -20,8 +20,8 @@ import { readCredentials, writeCredentials } from "./credentials-file.ts";
 import { readKept, writeKept } from "./kept-file.ts";
 import { MeshEngine } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
-import { countersReader } from "./proxy-counters.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
+import { MeshGraph } from "./telemetry/mesh-graph.ts";
 import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
 import { meshStat } from "./telemetry/mesh-stat.ts";
 import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
@@ -98,8 +98,8 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     nameSuffix,
     acknowledged: async (revision, signal) => void (await ads.whenAcknowledged(revision, signal)),
   });
-  const readCounters = countersReader((podUid) => runFiles.adminSocket(runDir, podUid));
-  const view = createMeshView({ mesh: options.mesh, store, ads, engine, telemetry, startedAt: new Date().toISOString(), readCounters });
+  const graph = new MeshGraph({ mesh: () => engine.mesh, store, telemetry, logsDir: runFiles.logsDir(runDir) });
+  const view = createMeshView({ mesh: options.mesh, store, ads, engine, telemetry, startedAt: new Date().toISOString(), graph });
   await prometheus.open(options.metrics);
   const api = await startApiServer({
     store,

@@ -1,23 +1,17 @@
 // What the control plane tells about itself: pods, proxies, acknowledgements, findings. Implements the HTTP API's MeshView.
 
-import { setTimeout as pause } from "node:timers/promises";
 import { answerAccess } from "../analyze/access/answer-access.ts";
 import { describePod, type PodFacts } from "../analyze/describe-pod.ts";
-import { liveEdges } from "../analyze/edges/edge.ts";
-import { edgesOf } from "../analyze/edges/edges-of.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { resourceName } from "../api/resource.ts";
 import type { AcknowledgedReply, ConfigChange, MeshStatus, MeshView, PodSummary, ProxyStatus, RejectedResource } from "../http/contract.ts";
 import { NotFound, Unavailable } from "../lib/errors.ts";
 import type { Mesh } from "../model/mesh.ts";
 import { mtlsText } from "../model/policies.ts";
-import { proxyKindOf } from "../model/proxies.ts";
 import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 import { type AuthorityAccess, authorityView, certificateView } from "./authority-access.ts";
-import { externalNamespace } from "./external-hosts.ts";
 import type { MeshEngine } from "./mesh-engine.ts";
-import type { ReadCounters } from "./proxy-counters.ts";
 
 export interface MeshViewOptions {
   readonly mesh: string;
@@ -26,13 +20,14 @@ export interface MeshViewOptions {
   readonly engine: MeshEngine;
   readonly telemetry: { readonly findings: () => readonly Diagnostic[] };
   readonly startedAt: string;
-  readonly readCounters: ReadCounters;
+  /** The live graph. */
+  readonly graph: Pick<MeshView, "edges">;
 }
 
 type SessionStatus = ReturnType<AdsServer["status"]>[number];
 
 /** Builds the view over the running parts. */
-export function createMeshView({ mesh, store, ads, engine, telemetry, startedAt, readCounters }: MeshViewOptions): MeshView {
+export function createMeshView({ mesh, store, ads, engine, telemetry, startedAt, graph }: MeshViewOptions): MeshView {
   const authority: AuthorityAccess = engine.security;
   const proxies = () =>
     ads.status().map((session) => ({ ...proxyStatus(session, engine), ...securityOf(session.proxyId, engine, authority) }));
@@ -56,13 +51,7 @@ export function createMeshView({ mesh, store, ads, engine, telemetry, startedAt,
         problems: problemsOf(facts, findings()),
       };
     },
-    edges: async (windowMs) => {
-      const before = await currentEdges({ engine, store, readCounters });
-      const startedMs = performance.now();
-      await pause(windowMs);
-      const { edges, unread } = await currentEdges({ engine, store, readCounters });
-      return { windowMs, edges: liveEdges(before.edges, edges, Math.max(1, performance.now() - startedMs)), unread };
-    },
+    edges: (query) => graph.edges(query),
     names: async (after, { timeoutMs, signal }) => {
       await engine.names.changed(after, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
       return { version: engine.names.current.version, names: engine.names.current.table };
@@ -86,20 +75,6 @@ function problemsOf(facts: PodFacts, found: readonly Diagnostic[]): readonly Dia
 function meshOf({ mesh }: MeshEngine): Mesh {
   if (mesh === undefined) throw new Unavailable("the mesh isn't made yet");
   return mesh;
-}
-
-async function currentEdges({ engine, store, readCounters }: Pick<MeshViewOptions, "engine" | "store" | "readCounters">) {
-  const proxies = [...meshOf(engine).proxies.values()];
-  const counters = await readCounters(proxies);
-  const snapshot = store.snapshot();
-  const withoutProxy = snapshot.list("Pod").filter((pod) => proxyKindOf(pod) === undefined && pod.metadata.namespace !== externalNamespace);
-  const edges = edgesOf({
-    mesh: meshOf(engine),
-    peerAuthentications: snapshot.list("PeerAuthentication"),
-    withoutProxy: withoutProxy.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
-    counters,
-  });
-  return { edges, unread: proxies.map(({ id }) => id).filter((id) => !counters.has(id)) };
 }
 
 function authorityPart(authority: AuthorityAccess): Pick<MeshView, "authority" | "renewCertificates" | "rotateRoot" | "abortRootRotation"> {

@@ -9,6 +9,7 @@ import type { AppOptions } from "./options.ts";
 import { pathOf } from "./request.ts";
 import { addBatchRoute } from "./routes/batch.ts";
 import { addDiscoveryRoutes } from "./routes/discovery.ts";
+import { addEdgesRoute } from "./routes/edges.ts";
 import { addKubeRoutes } from "./routes/kube.ts";
 import { addLateenRoutes } from "./routes/lateen.ts";
 import { addMetricsRoutes } from "./routes/metrics.ts";
@@ -47,6 +48,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   addBatchRoute(app, options);
   addTapRoute(app, options);
   if (options.stat !== undefined) addStatRoute(app, options.stat);
+  addEdgesRoute(app, options);
   return app;
 }
 

@@ -7,8 +7,9 @@ import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
 import type { ReleasesClient } from "./client-releases.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
+import type { EdgeList, EdgesRequest } from "./edges-contract.ts";
 import type { ProxyMetrics } from "./metrics-contract.ts";
-import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, PodDescription, RenewalView } from "./security-contract.ts";
 import type { TapLine, TapQuery } from "./tap-contract.ts";
 import type { StatReply, StatRequest } from "./telemetry-contract.ts";
 
@@ -92,7 +93,7 @@ export interface ApiClient {
   describePod(namespace: string, name: string): Promise<PodDescription>;
   /** Istio's series of a pod's proxy. @throws NotFound when the pod has none. */
   proxyMetrics(namespace: string, name: string, signal?: AbortSignal): Promise<ProxyMetrics>;
-  edges(windowMs: number): Promise<EdgeList>;
+  edges(request?: EdgesRequest): Promise<EdgeList>;
   stat(request?: StatRequest): Promise<StatReply>;
   authority(): Promise<AuthorityView>;
   /** Begins a root rotation. @throws Conflict while one is under way. */

@@ -12,8 +12,9 @@ import { tapLines } from "./client-tap.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
+import type { EdgeList, EdgesRequest } from "./edges-contract.ts";
 import type { ProxyMetrics } from "./metrics-contract.ts";
-import type { AccessReply, AuthorityView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
+import type { AccessReply, AuthorityView, PodDescription, RenewalView } from "./security-contract.ts";
 import type { TapLine, TapQuery } from "./tap-contract.ts";
 import type { StatReply, StatRequest } from "./telemetry-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
@@ -122,8 +123,8 @@ class HttpApiClient implements ApiClient {
     return this.#own(`pods/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}/metrics`, { signal });
   }
 
-  async edges(windowMs: number): Promise<EdgeList> {
-    return this.#own("edges", { query: { windowMs }, idleMs: windowMs + 30_000 });
+  async edges(request: EdgesRequest = {}): Promise<EdgeList> {
+    return this.#own("edges", { query: { ...request } });
   }
 
   async stat(request: StatRequest = {}): Promise<StatReply> {

@@ -5,7 +5,8 @@ import { z } from "zod";
 import type { AccessQuestion } from "../analyze/access/answer-access.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { NameTable } from "../model/name-table.ts";
-import type { AccessReply, AuthorityView, CertificateView, EdgeList, PodDescription, RenewalView } from "./security-contract.ts";
+import type { EdgeList, EdgesQuery } from "./edges-contract.ts";
+import type { AccessReply, AuthorityView, CertificateView, PodDescription, RenewalView } from "./security-contract.ts";
 
 /** metav1.Status: the body of every error, and of a delete that is done. */
 export interface KubeStatus {
@@ -158,8 +159,8 @@ export interface MeshView {
   access(question: AccessQuestion): AccessReply;
   /** @throws NotFound when there is no such pod. */
   describePod(namespace: string, name: string): PodDescription;
-  /** Looks at the proxies twice, a window apart. */
-  edges(windowMs: number): Promise<EdgeList>;
+  /** Answers at once. @throws Unavailable before the first mesh is made. */
+  edges(query: EdgesQuery): EdgeList;
   authority(): AuthorityView;
   /** Begins a root rotation; it goes on by itself, `authority` shows how far. @throws Conflict while one is under way, MeshError for plug-in files. */
   rotateRoot(): AuthorityView;

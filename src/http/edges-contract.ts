@@ -18,6 +18,9 @@ export const edgesQuerySchema = z.object({
 
 export type EdgesQuery = z.output<typeof edgesQuerySchema>;
 
+/** The same with its defaults left out. */
+export type EdgesRequest = Partial<EdgesQuery>;
+
 /** A host outside that no Service or ServiceEntry names, and that was called in the window. */
 export interface UnknownHost {
   readonly namespace: string;

@@ -36,7 +36,17 @@ const view: MeshView = {
   authority: () => authority("steady"),
   rotateRoot: () => authority("distributing"),
   abortRootRotation: () => authority("steady"),
-  edges: (windowMs) => Promise.resolve({ windowMs, edges: [], unread: [] }),
+  edges: ({ windowMs }) => ({
+    version: 1,
+    windowMs,
+    asOf: "2026-01-01T00:00:00.000Z",
+    ageMs: 5,
+    nodes: [],
+    edges: [],
+    unknownHosts: [],
+    serviceEntries: [],
+    silent: [],
+  }),
   describePod: (namespace, name) => {
     throw new NotFound(`${namespace} ${name}`);
   },
@@ -93,7 +103,8 @@ test("a pod is described by namespace and name, however they are written", async
   await expect(client.describePod("shop", "a/b c")).rejects.toThrow("shop a/b c");
 });
 
-test("edges are asked for with a window, of a minute at most", async () => {
-  expect(await client.edges(20)).toEqual({ windowMs: 20, edges: [], unread: [] });
-  expect(await statusOf("/lateen/v1/edges?windowMs=60001")).toBe(400);
+test("edges are asked for with a window of whole seconds, of six hours at most", async () => {
+  expect(await client.edges({ windowMs: 20_000, namespace: "shop" })).toMatchObject({ version: 1, windowMs: 20_000, edges: [] });
+  expect(await client.edges()).toMatchObject({ windowMs: 10_000 });
+  for (const windowMs of [999, 21_600_001]) expect(await statusOf(`/lateen/v1/edges?windowMs=${windowMs}`)).toBe(400);
 });

@@ -5,7 +5,6 @@ import { z } from "zod";
 import type { AccessAnswer } from "../analyze/access/answer-access.ts";
 import type { Unknown } from "../analyze/access/party.ts";
 import type { PodFacts } from "../analyze/describe-pod.ts";
-import type { LiveEdge } from "../analyze/edges/edge.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { isJsonObject, type JsonObject } from "../api/json.ts";
 import type { ProxyStatus } from "./contract.ts";
@@ -85,14 +84,6 @@ export const accessQuerySchema = z.object({
   claims: asJson.pipe(z.custom<JsonObject>(isJsonObject, "is no JSON object")).optional(),
 });
 
-/** GET /lateen/v1/edges?windowMs=T: who calls whom, with rates over the last T milliseconds, which it waits for. */
-export interface EdgeList {
-  readonly windowMs: number;
-  readonly edges: readonly LiveEdge[];
-  /** Ids of proxies that couldn't be asked: their calls are missing. */
-  readonly unread: readonly string[];
-}
-
 /** GET /lateen/v1/pods/<namespace>/<name>. */
 export interface PodDescription extends PodFacts {
   readonly certificate?: CertificateView;
@@ -103,9 +94,6 @@ export interface PodDescription extends PodFacts {
   /** What the analysis found about the pod and about the objects that act on it. */
   readonly problems: readonly Diagnostic[];
 }
-
-/** Query of /lateen/v1/edges. */
-export const edgesQuerySchema = z.object({ windowMs: z.coerce.number().int().min(0).max(60_000).default(1000) });
 
 /** Path of /lateen/v1/pods/<namespace>/<name>. */
 export const podPathSchema = z.object({ namespace: z.string(), name: z.string() });

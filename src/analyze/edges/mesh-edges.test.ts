@@ -48,6 +48,7 @@ const counted = (more: Partial<TrafficEdge> = {}): TrafficEdge => ({
   failedShare: 0,
   latency: undefined,
   connections: 0,
+  open: undefined,
   bytesReceivedPerSecond: 0,
   bytesSentPerSecond: 0,
   state: "live",

@@ -114,6 +114,7 @@ export class MeshEdges {
       failedShare: undefined,
       latency: undefined,
       connections: 0,
+      open: undefined,
       bytesReceivedPerSecond: 0,
       bytesSentPerSecond: 0,
       state: "configured",

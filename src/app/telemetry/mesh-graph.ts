@@ -8,17 +8,25 @@ import type { Mesh } from "../../model/mesh.ts";
 import { proxyKindOf } from "../../model/proxies.ts";
 import type { Store } from "../../store/store.ts";
 import { EdgeTable } from "../../telemetry/graph/traffic-edges.ts";
+import type { Labels } from "../../telemetry/point.ts";
 import type { SampleStore } from "../../telemetry/samples/sample-store.ts";
 import { newestOf } from "../../telemetry/samples/window.ts";
 import { externalNamespace } from "../external-hosts.ts";
 import { namingEntries, unknownHostsOf } from "./unknown-hosts.ts";
 
+/** The part of MeshTelemetry that is read. */
+export interface Counted {
+  readonly collector: { readonly store: SampleStore };
+  /** TCP connections that are open now, with Istio's labels. */
+  openConnections(): Iterable<{ readonly labels: Labels }>;
+  /** By the collector's clock. */
+  nowMs(): number;
+}
+
 export interface MeshGraphOptions {
   readonly mesh: () => Mesh | undefined;
   readonly store: Pick<Store, "snapshot">;
-  readonly samples: SampleStore;
-  /** By the collector's clock. */
-  readonly nowMs: () => number;
+  readonly telemetry: Counted;
   /** Folder of the containers' logs. */
   readonly logsDir: string;
 }
@@ -43,7 +51,7 @@ export class MeshGraph {
 
   constructor(options: MeshGraphOptions) {
     this.#options = options;
-    this.#table = new EdgeTable(options.samples);
+    this.#table = new EdgeTable(options.telemetry.collector.store);
   }
 
   /** Answers at once. @throws Unavailable before the first mesh is made. */
@@ -61,7 +69,7 @@ export class MeshGraph {
   }
 
   #answer(windowMs: number): Answer {
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.telemetry.nowMs();
     const known = this.#answers.get(windowMs);
     const joined = this.#join();
     if (known !== undefined && nowMs - known.madeMs < keptMs && known.joined === joined) return known;
@@ -92,14 +100,15 @@ export class MeshGraph {
   }
 
   #make({ windowMs, nowMs, joined }: { readonly windowMs: number; readonly nowMs: number; readonly joined: MeshEdges }): Answer {
-    const { samples } = this.#options;
+    const { telemetry } = this.#options;
+    const samples = telemetry.collector.store;
     const newestEnd = newestOf(samples) + 1;
     const now = Math.floor(nowMs / 1000);
     const end = newestEnd >= now - lateSeconds ? Math.min(newestEnd, now + 1) : now - 1;
     const { world } = joined;
     const names = { gateways: world.gatewayNames, services: world.internalHosts };
     const fromMs = end * 1000 - windowMs;
-    const edges = joined.edges(this.#table.edges({ fromMs, toMs: end * 1000, ...names }));
+    const edges = joined.edges(this.#table.edges({ fromMs, toMs: end * 1000, open: telemetry.openConnections(), ...names }));
     const reporting = new Set([...samples.sources()].filter(({ coverage }) => (coverage.last + 1) * 1000 > fromMs).map(({ id }) => id));
     return {
       version: 1,
@@ -118,7 +127,7 @@ export class MeshGraph {
   #unknownHosts({ windowMs, asOf, edges, joined }: Answer): readonly UnknownHost[] {
     const callers = new Set(edges.flatMap(({ from, to, state }) => (unnamedHosts.has(to.name) && state === "live" ? [from.name] : [])));
     if (callers.size === 0) return [];
-    const nowMs = this.#options.nowMs();
+    const nowMs = this.#options.telemetry.nowMs();
     const known = this.#hosts.get(windowMs);
     if (known !== undefined && nowMs - known.madeMs < 2 * keptMs) return known.hosts;
     const proxies = [...joined.world.mesh.proxies.values()]

@@ -1,103 +1,84 @@
-// `lateen graph`: every edge that the proxies carry, whether it is encrypted and why not, and the identities at both ends.
+// `lateen graph` and `lateen edges`: who calls whom right now, from what the proxies have counted.
 
-import type { Edge, EdgeEnd, LiveEdge } from "../../analyze/edges/edge.ts";
+import { stringify } from "yaml";
+import { type EdgeList, type EdgesRequest, maxEdgesWindowMs } from "../../http/edges-contract.ts";
 import { parseDuration } from "../../lib/duration.ts";
 import { UsageError } from "../../lib/errors.ts";
-import { exitCode, formatOption, type RunCommand, textOption } from "../command.ts";
+import { type CommandInput, exitCode, formatOption, type OptionValues, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
-import { type Colours, type Column, fittingTable, type Terminal } from "../output.ts";
+import { dotOf, mermaidOf } from "../edge-export.ts";
+import { edgesTable, graphTree } from "../edge-view.ts";
+import { drawLive } from "../live.ts";
+import type { Terminal } from "../output.ts";
 
-export const runGraph: RunCommand = async ({ options }, { config, terminal }) => {
-  const format = formatOption(options, ["table", "json", "dot", "mermaid"]);
-  const windowMs = parseDuration(textOption(options, "for") ?? "1s");
-  if (windowMs === undefined || windowMs > 60_000)
-    throw new UsageError("--for is no duration up to 60s", { fix: "write for example --for 5s" });
+type View = (list: EdgeList, terminal: Terminal) => readonly string[];
+
+/** The tree. */
+export const runGraph: RunCommand = (input, context) => run(input, context, graphTree);
+/** The table. */
+export const runEdges: RunCommand = (input, context) => run(input, context, edgesTable);
+
+const watchMs = 1000;
+
+async function run({ args, options }: CommandInput, { config, terminal, signal }: Parameters<RunCommand>[1], view: View): Promise<number> {
+  const format = formatOption(options, ["table", "json", "dot", "mermaid", "yaml"]);
+  const request = requestOf(args, options);
   const client = connect(config);
+  const ask = async () => shownOf(await client.edges(request), options);
   try {
-    const list = await client.edges(windowMs);
-    const edges = options["live"] === true ? list.edges.filter(({ live }) => live) : list.edges;
-    if (format === "json") terminal.out(JSON.stringify({ ...list, edges }, null, 2));
-    else if (format === "dot") terminal.out(dotOf(edges));
-    else if (format === "mermaid") terminal.out(mermaidOf(edges));
-    else printEdges(edges, terminal);
-    if (list.unread.length > 0) terminal.err(`these proxies could not be asked, so their calls are missing: ${list.unread.join(", ")}`);
+    if (options["watch"] !== true) {
+      for (const line of linesOf(await ask(), { format, view, terminal })) terminal.out(line);
+      return exitCode.ok;
+    }
+    if (format === "json") return await jsonLines(ask, terminal, signal);
+    const lines = async () => ({ lines: linesOf(await ask(), { format, view, terminal }), isLast: false });
+    await drawLive(lines, { terminal, signal, everyMs: watchMs });
     return exitCode.ok;
   } finally {
     client.close();
   }
-};
+}
 
-const words: Readonly<Record<Edge["encryption"], string>> = {
-  mtls: "✓ mTLS",
-  tls: "✓ TLS",
-  application: "✓ own TLS",
-  partly: "! partly",
-  none: "✗ plaintext",
-  unknown: "? unknown",
-};
+/** One answer a line, a second apart. */
+async function jsonLines(ask: () => Promise<EdgeList>, terminal: Terminal, signal: AbortSignal): Promise<number> {
+  const draw = async () => ({ lines: [JSON.stringify(await ask())], isLast: false });
+  await drawLive(draw, { terminal: { ...terminal, isTty: false }, signal, everyMs: watchMs });
+  return exitCode.ok;
+}
 
-/** The table; below it why edges are not encrypted. */
-export function printEdges(edges: readonly LiveEdge[], terminal: Terminal): void {
-  const { out, colours } = terminal;
-  if (edges.length === 0) {
-    out("no proxy has carried anything yet");
-    return;
+function requestOf([service]: readonly string[], options: OptionValues): EdgesRequest {
+  const windowMs = parseDuration(textOption(options, "for") ?? "10s");
+  if (windowMs === undefined || windowMs < 1000 || windowMs > maxEdgesWindowMs) {
+    throw new UsageError("--for is no duration from 1s to 6h", { fix: "write for example --for 5m" });
   }
-  out(fittingTable(columnsOf(colours), edges, terminal));
-  const open = edges.filter(({ encryption }) => isOpen(encryption));
-  out(`\n${edges.length - open.length} of ${edges.length} edges are encrypted`);
-  for (const { from, to, port, reason, source, encryption } of open) {
-    const because = source === undefined || reason?.includes(source) === true ? "" : ` (${source})`;
-    out(`${coloured(encryption, colours)} ${from.name} → ${to.name}:${port}: ${reason ?? "nobody asks for TLS"}${because}`);
+  const namespace = textOption(options, "namespace");
+  if (namespace !== undefined && options["allNamespaces"] === true) {
+    throw new UsageError("--namespace and --all-namespaces exclude each other", {
+      fix: "leave one of them out; all namespaces is the default",
+    });
   }
+  return {
+    windowMs: Math.round(windowMs / 1000) * 1000,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(service === undefined ? {} : { service }),
+  };
 }
 
-function isOpen(encryption: Edge["encryption"]): boolean {
-  return encryption === "none" || encryption === "partly" || encryption === "unknown";
+function shownOf(list: EdgeList, options: OptionValues): EdgeList {
+  return options["live"] === true ? { ...list, edges: list.edges.filter(({ state }) => state === "live") } : list;
 }
 
-function columnsOf(colours: Colours): readonly Column<LiveEdge>[] {
-  return [
-    { heading: "FROM", cell: ({ from }) => from.name },
-    { heading: "TO", cell: ({ to }) => to.name },
-    { heading: "PORT", cell: ({ port, protocol }) => `${port}/${protocol}` },
-    { heading: "ENCRYPTED", cell: ({ encryption }) => coloured(encryption, colours) },
-    { heading: "REQ/S", cell: ({ requestsPerSecond, live }) => (live ? requestsPerSecond.toFixed(1) : colours.dim("idle")), dropAt: 1 },
-    { heading: "OPEN", cell: ({ active }) => String(active), dropAt: 4 },
-    { heading: "CALLER'S IDENTITY", cell: ({ from }) => identityText(from), dropAt: 3 },
-    { heading: "SERVER'S IDENTITY", cell: ({ to }) => identityText(to), dropAt: 2 },
-  ];
+interface Showing {
+  readonly format: "table" | "json" | "dot" | "mermaid" | "yaml";
+  readonly view: View;
+  readonly terminal: Terminal;
 }
 
-function identityText({ identity }: EdgeEnd): string {
-  return identity?.replace("spiffe://", "") ?? "-";
-}
-
-function coloured(encryption: Edge["encryption"], colours: Colours): string {
-  if (encryption === "none") return colours.red(words[encryption]);
-  return isOpen(encryption) ? colours.yellow(words[encryption]) : colours.green(words[encryption]);
-}
-
-/** Graphviz. */
-export function dotOf(edges: readonly LiveEdge[]): string {
-  const lines = edges.map(({ from, to, port, protocol, encryption }) => {
-    const style = encryption === "none" ? ', color="red", style="bold"' : isOpen(encryption) ? ', style="dashed"' : "";
-    return `  ${quoted(from.name)} -> ${quoted(to.name)} [label=${quoted(`${port}/${protocol} ${words[encryption]}`)}${style}];`;
-  });
-  return ["digraph mesh {", "  rankdir=LR;", ...lines, "}"].join("\n");
-}
-
-/** Mermaid; unencrypted edges are dotted. */
-export function mermaidOf(edges: readonly LiveEdge[]): string {
-  const names = [...new Set(edges.flatMap(({ from, to }) => [from.name, to.name]))];
-  const nodes = names.map((name, index) => `  n${index}[${quoted(name)}]`);
-  const arrows = edges.map(({ from, to, port, protocol, encryption }) => {
-    const arrow = isOpen(encryption) ? "-.->" : "-->";
-    return `  n${names.indexOf(from.name)} ${arrow}|${quoted(`${port}/${protocol} ${words[encryption]}`)}| n${names.indexOf(to.name)}`;
-  });
-  return ["flowchart LR", ...nodes, ...arrows].join("\n");
-}
-
-function quoted(text: string): string {
-  return `"${text.replaceAll("\\", "").replaceAll('"', "'")}"`;
+function linesOf(list: EdgeList, { format, view, terminal }: Showing): readonly string[] {
+  if (format === "json") return [JSON.stringify(list, null, 2)];
+  if (format === "dot") return [dotOf(list.edges)];
+  if (format === "mermaid") return [mermaidOf(list.edges)];
+  if (format === "table") return view(list, terminal);
+  const entries = list.serviceEntries.map((entry) => stringify(entry).trimEnd());
+  return [entries.length === 0 ? "# every host that was called has a name" : entries.join("\n---\n")];
 }

@@ -4,14 +4,13 @@ import type { FastifyInstance } from "fastify";
 import { acknowledgedQuerySchema, namesQuerySchema } from "../contract.ts";
 import type { AppOptions } from "../options.ts";
 import { parsed } from "../request.ts";
-import { accessQuerySchema, edgesQuerySchema, podPathSchema } from "../security-contract.ts";
+import { accessQuerySchema, podPathSchema } from "../security-contract.ts";
 
 export function addLateenRoutes(app: FastifyInstance, { view, signal }: AppOptions): void {
   app.get("/lateen/v1/status", () => view.status());
   app.get("/lateen/v1/proxies", () => view.proxies());
   app.get("/lateen/v1/diagnostics", () => view.diagnostics());
   app.get("/lateen/v1/access", (request) => view.access(parsed(accessQuerySchema, request.query)));
-  app.get("/lateen/v1/edges", (request) => view.edges(parsed(edgesQuerySchema, request.query).windowMs));
   app.get("/lateen/v1/pods/:namespace/:name", (request) => {
     const { namespace, name } = parsed(podPathSchema, request.params);
     return view.describePod(namespace, name);

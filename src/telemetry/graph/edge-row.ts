@@ -41,6 +41,7 @@ export class EdgeRow {
   #failed = 0;
   #answered = 0;
   #connections = 0;
+  #open = 0;
   #received = 0;
   #sent = 0;
   #encrypted = 0;
@@ -63,7 +64,7 @@ export class EdgeRow {
 
   begin(window: number): void {
     this.window = window;
-    this.#requests = this.#failed = this.#answered = this.#connections = this.#received = this.#sent = 0;
+    this.#requests = this.#failed = this.#answered = this.#connections = this.#open = this.#received = this.#sent = 0;
     this.#encrypted = this.#plain = this.#known = this.#missing = this.#late = this.#proxies = 0;
     this.#hasEncrypted = this.#hasPlain = false;
     this.#principals = this.#latency = this.#seconds = undefined;
@@ -116,6 +117,10 @@ export class EdgeRow {
     if (known === undefined || travelled.source + travelled.destination < known.source + known.destination) this.#principals = travelled;
   }
 
+  addOpen(): void {
+    this.#open += 1;
+  }
+
   addBytes(part: "received" | "sent", value: number): void {
     if (part === "received") this.#received += value;
     else this.#sent += value;
@@ -141,7 +146,7 @@ export class EdgeRow {
     const per = (value: number) => (seconds === undefined ? undefined : value / seconds);
     const requests = Math.max(0, this.#requests - (this.#requests > 0 ? without : 0));
     const connections = Math.max(0, this.#connections - (this.#requests > 0 ? 0 : without));
-    const isLive = requests > 0 || connections > 0 || this.#received > 0 || this.#sent > 0;
+    const isLive = requests > 0 || connections > 0 || this.#open > 0 || this.#received > 0 || this.#sent > 0;
     const encryption = this.#encryption();
     const principals = encryption === "mtls" ? this.#principals : undefined;
     const failed = Math.min(this.#failed, requests);
@@ -161,6 +166,7 @@ export class EdgeRow {
       failedShare: requests === 0 ? undefined : failed / requests,
       latency: this.#latency === undefined ? undefined : latencyOf(this.#latency),
       connections,
+      open: labels["request_protocol"] === "tcp" ? this.#open : undefined,
       bytesReceivedPerSecond: per(this.#received),
       bytesSentPerSecond: per(this.#sent),
       state: isLive ? "live" : seconds === undefined ? "gap" : "idle",

@@ -49,6 +49,8 @@ export interface TrafficEdge {
   readonly latency: { readonly p50: number; readonly p95: number; readonly p99: number } | undefined;
   /** TCP connections that were opened. */
   readonly connections: number;
+  /** TCP connections that are open now; undefined for what counts requests. */
+  readonly open: number | undefined;
   /** Bodies of requests, or TCP from the client; undefined where nobody reported. */
   readonly bytesReceivedPerSecond: number | undefined;
   /** Bodies of responses, or TCP to the client. */

@@ -72,6 +72,7 @@ test("both ends counted: one edge, with the client's numbers", () => {
       failedShare: 0.05,
       latency: { p50: expect.closeTo(9.09, 2), p95: expect.closeTo(90, 5), p99: expect.closeTo(98, 5) },
       connections: 0,
+      open: undefined,
       bytesReceivedPerSecond: 0,
       bytesSentPerSecond: 0,
       state: "live",

@@ -13,6 +13,8 @@ import { compareEdges, type TrafficEdge } from "./traffic-edge.ts";
 export interface TrafficEdgesOptions extends EdgeNames {
   readonly fromMs: number;
   readonly toMs: number;
+  /** Labels of the TCP connections that are open now. */
+  readonly open?: Iterable<{ readonly labels: Labels }>;
 }
 
 /** What tells edges apart. */
@@ -76,6 +78,7 @@ export class EdgeTable {
     const newest = newestOf(this.#store);
     const range = rangeOf(this.#store, newest, options);
     for (const source of this.#store.sources()) this.#addSource(source, { range, newest, gateways: options.gateways });
+    for (const { labels } of options.open ?? []) this.#addOpen(labels, options.gateways);
     for (const [key, row] of this.#rows) if (row.window !== this.#window) this.#rows.delete(key);
     return preferred([...this.#rows.values()], options).toSorted(compareEdges);
   }
@@ -108,17 +111,23 @@ export class EdgeTable {
     else row.addBytes(part, value);
   }
 
+  #addOpen(labels: Labels, gateways: ReadonlySet<string>): void {
+    const outside = isFromGateway(labels, gateways) ? [this.#rowOf(outsideLabels(labels))] : [];
+    for (const row of [this.#rowOf(labels), ...outside]) {
+      if (row.window !== this.#window) row.begin(this.#window);
+      row.addOpen();
+    }
+  }
+
   #knownOf(series: Series, gateways: ReadonlySet<string>): Known {
     const known = this.#known.get(series);
     // A row that went while its series stayed silent would miss in the table.
     if (known !== undefined && known.row.window >= this.#window - 1) return known;
     const { labels } = series;
-    const caller = `${labelOf(labels, "source_workload_namespace")}/${labelOf(labels, "source_workload")}`;
-    const isFromGateway = labelOf(labels, "reporter") === "source" && gateways.has(caller);
     const fresh = {
       row: this.#rowOf(labels),
       travelled: travelledOf(labels),
-      outside: isFromGateway ? this.#rowOf(outsideLabels(labels)) : undefined,
+      outside: isFromGateway(labels, gateways) ? this.#rowOf(outsideLabels(labels)) : undefined,
     };
     this.#known.set(series, fresh);
     return fresh;
@@ -145,6 +154,11 @@ interface Added {
   /** Undefined where the series has nothing in the window. */
   readonly sumOf: SumOf | undefined;
   readonly seconds: SourceSeconds;
+}
+
+function isFromGateway(labels: Labels, gateways: ReadonlySet<string>): boolean {
+  const caller = `${labelOf(labels, "source_workload_namespace")}/${labelOf(labels, "source_workload")}`;
+  return labelOf(labels, "reporter") === "source" && gateways.has(caller);
 }
 
 /** The way into a gateway, from one of its ways out. */

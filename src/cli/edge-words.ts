@@ -1,0 +1,96 @@
+// Words, marks and numbers of the live graph's edges, shared by its views. What nobody reported is "?", never 0.
+
+import type { GraphNode, MeshEdge } from "../analyze/edges/mesh-edge.ts";
+import type { Colours } from "./output.ts";
+
+const encryptions: Readonly<Record<MeshEdge["encryption"], string>> = {
+  mtls: "✓ mTLS",
+  tls: "✓ TLS",
+  application: "✓ own TLS",
+  partly: "! partly",
+  none: "✗ plaintext",
+  unknown: "? unknown",
+};
+
+/** How it travels, without colour. */
+export function encryptionText({ encryption }: Pick<MeshEdge, "encryption">): string {
+  return encryptions[encryption];
+}
+
+/** The same with colour. */
+export function colouredEncryption(edge: Pick<MeshEdge, "encryption">, colours: Colours): string {
+  const text = encryptionText(edge);
+  if (edge.encryption === "none") return colours.red(text);
+  return isOpen(edge) ? colours.yellow(text) : colours.green(text);
+}
+
+/** Something of it isn't known to be encrypted. */
+export function isOpen({ encryption }: Pick<MeshEdge, "encryption">): boolean {
+  return encryption === "none" || encryption === "partly" || encryption === "unknown";
+}
+
+/** ● live, ○ idle, ? a gap, ◌ configured and never used; ⇉ before copies. */
+export function stateMark({ state, mirrored, failedShare }: MeshEdge, colours: Colours): string {
+  const marks = {
+    live: (failedShare ?? 0) > 0 ? colours.red("●") : colours.green("●"),
+    idle: colours.dim("○"),
+    gap: colours.yellow("?"),
+    configured: colours.dim("◌"),
+  };
+  return `${marks[state]}${mirrored ? " ⇉" : ""}`;
+}
+
+/** "12.5/s", or connections that are open. */
+export function rateText({ state, protocol, requestsPerSecond, open = 0 }: MeshEdge): string {
+  if (state === "gap") return "? no data";
+  if (state === "configured" || state === "idle") return state;
+  if (protocol === "tcp") return `${open} open`;
+  return requestsPerSecond === undefined ? "?" : `${number(requestsPerSecond)}/s`;
+}
+
+/** "1.2 %" of the requests; "-" without any. */
+export function failedText({ failedShare }: MeshEdge, colours: Colours): string {
+  if (failedShare === undefined) return "-";
+  const percent = failedShare * 100;
+  const text = `${percent > 0 && percent < 0.1 ? "<0.1" : percent.toFixed(1)} %`;
+  return failedShare > 0 ? colours.red(text) : text;
+}
+
+/** Milliseconds of one quantile; "-" without a request. */
+export function latencyText({ latency }: MeshEdge, quantile: "p50" | "p95" | "p99"): string {
+  return latency === undefined ? "-" : `${number(latency[quantile])} ms`;
+}
+
+/** Both directions together, per second. */
+export function bytesText({ bytesReceivedPerSecond: received, bytesSentPerSecond: sent }: MeshEdge): string {
+  if (received === undefined || sent === undefined) return "?";
+  const total = received + sent;
+  if (total < 1000) return `${Math.round(total)} B/s`;
+  return total < 1e6 ? `${number(total / 1000)} kB/s` : `${number(total / 1e6)} MB/s`;
+}
+
+function number(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+}
+
+/** The way to where an edge leads: "shop/orders-v2 v2 :80/http". */
+export function targetText({ to, version, port, protocol }: MeshEdge): string {
+  const shown = version === "unknown" || to.name.endsWith(`-${version}`) ? "" : ` ${version}`;
+  return printable(`${to.name}${shown} ${portText({ port, protocol })}`);
+}
+
+/** "80/http"; only the protocol where the port isn't known. */
+export function portText({ port, protocol }: Pick<MeshEdge, "port" | "protocol">): string {
+  return port === 0 ? protocol : `${port}/${protocol}`;
+}
+
+/** Names come from hosts and certificates of strangers: control characters, and those that turn the direction of writing, as "\u{..}". */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+/** Workloads that no edge touches. */
+export function aloneIn(nodes: readonly GraphNode[], edges: readonly MeshEdge[]): readonly GraphNode[] {
+  const ends = new Set(edges.flatMap(({ from, to }) => [from.name, to.name]));
+  return nodes.filter(({ name }) => !ends.has(name));
+}
