@@ -192,6 +192,19 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./graph.ts")).runEdges,
   },
   {
+    name: "dashboard",
+    onRunningMesh: true,
+    summary: "start a Prometheus on the mesh, or say how Grafana finds it and Istio's dashboards",
+    args: [{ name: "<tool>", description: "prometheus or grafana" }],
+    options: [
+      { flags: "--print", description: "only print the configuration: prometheus.yml, or Grafana's datasource" },
+      { flags: "--per-pod", description: "each pod is a target, as in a cluster, not the mesh one page" },
+      { flags: "--port <number>", description: "port of the Prometheus that is started or looked for", default: "9090" },
+    ],
+    examples: ["lateen dashboard prometheus", "lateen dashboard prometheus --print > prometheus.yml", "lateen dashboard grafana"],
+    load: async () => (await import("./dashboard.ts")).runDashboard,
+  },
+  {
     name: "policy can",
     onRunningMesh: true,
     summary: "may one workload call another, and why",
