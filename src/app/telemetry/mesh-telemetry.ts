@@ -8,6 +8,7 @@ import type { Mesh } from "../../model/mesh.ts";
 import { Collector } from "../../telemetry/collector.ts";
 import { connectionLogName } from "../../telemetry/connection-log.ts";
 import { Connections, connectionRecordOf } from "../../telemetry/connections.ts";
+import { messageCountsOf, messageLogName } from "../../telemetry/message-log.ts";
 import { type OtlpLogRecord, parseOtlpLogs } from "../../telemetry/otlp-logs.ts";
 import type { Labels } from "../../telemetry/point.ts";
 import type { Family } from "../../telemetry/prometheus/family.ts";
@@ -73,6 +74,9 @@ export class MeshTelemetry {
     });
     this.connections = new Connections({ sinceMs });
     this.onLog(connectionLogName, (proxyId, records, nowMs) => this.#takeConnections(proxyId, records, nowMs));
+    this.onLog(messageLogName, (proxyId, records, nowMs) =>
+      this.collector.count(proxyId, { deltas: messageCountsOf(records), before: [] }, nowMs),
+    );
     this.#timers = [setInterval(() => this.#sweep(), sweepMs), setInterval(() => this.collector.expire(this.nowMs()), expireMs)];
     for (const timer of this.#timers) timer.unref();
   }

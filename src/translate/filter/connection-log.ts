@@ -1,12 +1,14 @@
-// The access logger by which a TCP proxy tells the control plane of its connections while they live → Envoy's OpenTelemetry logger.
-// What the attributes mean: telemetry/connection-log.ts.
+// The access loggers by which a proxy tells the control plane what its counters can't hold → Envoy's OpenTelemetry logger: connections while they live,
+// gRPC calls of many messages. What the attributes mean: telemetry/connection-log.ts, telemetry/message-log.ts.
 
-import type { AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
+import type { AccessLogFilterJson, AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
 import type { OpenTelemetryAccessLogConfigJson } from "#envoy/envoy/extensions/access_loggers/open_telemetry/v3/logs_service_pb.js";
 import { OpenTelemetryAccessLogConfigSchema } from "#envoy/envoy/extensions/access_loggers/open_telemetry/v3/logs_service_pb.js";
 import { any } from "../../envoy/any.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
 import { connectionAttributes, connectionLogName } from "../../telemetry/connection-log.ts";
+import { messageLogName, messagesAttribute } from "../../telemetry/message-log.ts";
+import { messageCounts } from "./grpc-messages.ts";
 import type { TagFormats } from "./stats-tags.ts";
 
 /** Between two reports of a connection that lives on: Istio's tcp_reporting_duration. */
@@ -14,24 +16,30 @@ export const connectionReportInterval = "5s";
 
 /** One record at the connection's start, at each interval and at its end, with the tags. */
 export function connectionLog(tags: TagFormats): AccessLogJson {
-  return {
-    name: "envoy.access_loggers.open_telemetry",
-    typedConfig: any(OpenTelemetryAccessLogConfigSchema, {
-      ...reportsTo(connectionLogName),
-      attributes: attributes({
-        ...tags,
-        [connectionAttributes.connection]: "%CONNECTION_ID%",
-        [connectionAttributes.logType]: "%ACCESS_LOG_TYPE%",
-        [connectionAttributes.received]: "%BYTES_RECEIVED%",
-        [connectionAttributes.sent]: "%BYTES_SENT%",
-      }),
-    }),
-  };
+  return reported(connectionLogName, {
+    ...tags,
+    [connectionAttributes.connection]: "%CONNECTION_ID%",
+    [connectionAttributes.logType]: "%ACCESS_LOG_TYPE%",
+    [connectionAttributes.received]: "%BYTES_RECEIVED%",
+    [connectionAttributes.sent]: "%BYTES_SENT%",
+  });
+}
+
+/** One record per gRPC call that the filter takes. */
+export function messageLog(tags: TagFormats, filter: AccessLogFilterJson): AccessLogJson {
+  return { ...reported(messageLogName, { ...tags, [messagesAttribute]: messageCounts }), filter };
 }
 
 /** To the control plane, under a name, once a second: buffer_flush_interval is Envoy's default, and 1.40 ignores any other beside grpc_service. */
-function reportsTo(logName: string): OpenTelemetryAccessLogConfigJson {
-  return { logName, grpcService: { envoyGrpc: { clusterName: xdsClusterName } } };
+function reported(logName: string, formats: Readonly<Record<string, string>>): AccessLogJson {
+  return {
+    name: "envoy.access_loggers.open_telemetry",
+    typedConfig: any(OpenTelemetryAccessLogConfigSchema, {
+      logName,
+      grpcService: { envoyGrpc: { clusterName: xdsClusterName } },
+      attributes: attributes(formats),
+    }),
+  };
 }
 
 function attributes(formats: Readonly<Record<string, string>>): NonNullable<OpenTelemetryAccessLogConfigJson["attributes"]> {

@@ -9,7 +9,8 @@ import { any } from "../../envoy/any.ts";
 import { telemetryRuntimeKeys } from "../../model/telemetry.ts";
 import { maxCountersOfProxy, maxHistogramsOfProxy, triesTotal, tryDuration } from "../../telemetry/proxy-reports.ts";
 import { clusterServiceText } from "../service-text.ts";
-import { connectionLog, connectionReportInterval } from "./connection-log.ts";
+import { connectionLog, connectionReportInterval, messageLog } from "./connection-log.ts";
+import { hasManyMessages, oneRequestMessage, oneResponseMessage } from "./grpc-messages.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
 import { believesMarks } from "./mirror-mark.ts";
 import { and, isCopy, isGrpc, isNoCopy, isNotGrpc } from "./stats-filters.ts";
@@ -25,7 +26,11 @@ export function requestStatsLogs(place: HttpPlace): AccessLogJson[] {
   const kinds = [false, ...(believesMarks(place) ? [true] : [])].flatMap((mirrored) =>
     (["http", "grpc"] as const).map((protocol) => ({ protocol, mirrored })),
   );
-  return kinds.map((kind) => statsLog(requestMetrics(tagFormats(side, kind)), filterOf(kind, place)));
+  return kinds.flatMap((kind) => {
+    const [tags, filter] = [tagFormats(side, kind), filterOf(kind, place)];
+    if (kind.protocol === "http") return [statsLog(requestMetrics(tags), filter)];
+    return [statsLog(grpcMetrics(tags), filter), messageLog(tags, and(filter, hasManyMessages))];
+  });
 }
 
 /** The counting loggers of a TCP proxy. */
@@ -81,6 +86,16 @@ function requestMetrics(tags: TagFormats): Metric {
       { stat: stat("istio_response_bytes", tags), unit: "Bytes", valueFormat: "%BYTES_SENT%" },
     ],
   };
+}
+
+/** Messages of calls with one of them each way, and of those that were refused; the others are logged (telemetry/message-log.ts). */
+function grpcMetrics(tags: TagFormats): Metric {
+  const { counters = [], histograms = [] } = requestMetrics(tags);
+  const messages = [
+    { stat: stat("istio_request_messages_total", tags), valueFormat: oneRequestMessage },
+    { stat: stat("istio_response_messages_total", tags), valueFormat: oneResponseMessage },
+  ];
+  return { counters: [...counters, ...messages], histograms };
 }
 
 function stat(name: string, tags: TagFormats) {
