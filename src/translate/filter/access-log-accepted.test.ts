@@ -30,10 +30,31 @@ const command = fc
 const text = fc.oneof(fc.constantFrom("%%", "%", " ", "\n", "[", '"', "{}", "100%%"), fc.string({ maxLength: 6 }));
 const format = fc.array(fc.oneof(command, text), { minLength: 1, maxLength: 4 }).map((parts) => parts.join(""));
 
+const json = fc.dictionary(
+  fc.oneof(fc.constantFrom("a", "b.c", "%REQ(x)%", "", "\n"), fc.string({ maxLength: 4 })),
+  fc.oneof(
+    format,
+    fc.integer(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.boolean(),
+    fc.array(fc.oneof(format, fc.integer(), fc.array(format, { maxLength: 2 })), { maxLength: 3 }),
+    fc.dictionary(fc.string({ maxLength: 3 }), fc.oneof(format, fc.boolean()), { maxKeys: 2 }),
+  ),
+  { maxKeys: 3 },
+);
+
 /** Undefined when the checks refuse it. */
-function accepted(accessLogFormat: string) {
-  const { value, diagnostics } = parseMeshConfig(stringify({ accessLogFile: "/dev/stdout", accessLogFormat }));
-  return diagnostics.length > 0 ? undefined : { accessLogFormat, logs: accessLog(meshSettingsOf(value), "outbound") };
+function accepted(format: string | object) {
+  const asText = typeof format === "string" ? format : JSON.stringify(format);
+  const logFormat = typeof format === "string" ? { text: format } : { labels: format };
+  const { value, diagnostics } = parseMeshConfig(
+    stringify({
+      accessLogEncoding: typeof format === "string" ? "TEXT" : "JSON",
+      accessLogFormat: asText,
+      extensionProviders: [{ name: "other", envoyFileAccessLog: { path: "/dev/stderr", omitEmptyValues: true, logFormat } }],
+    }),
+  );
+  return diagnostics.length > 0 ? undefined : { accessLogFormat: asText, logs: accessLog(meshSettingsOf(value), "outbound") };
 }
 
 type Accepted = NonNullable<ReturnType<typeof accepted>>;
@@ -61,7 +82,8 @@ test("random formats", { timeout: 120_000 }, async () => {
   const envoyPath = process.env["ENVOY_PATH"];
   if (envoyPath === undefined) throw new Error("ENVOY_PATH is not set: run tests with `npm test` or `node scripts/run.mjs vitest`");
   const each = [...commandNames].flatMap((word) => [`%${word}%`, `%${word}(x)%`, `%${word}:5%`]);
-  const formats = [...each, ...fc.sample(format, { seed: 12, numRuns: 6000 })].map(accepted).filter((item) => item !== undefined);
+  const samples = [...each, ...fc.sample(format, { seed: 12, numRuns: 6000 }), ...fc.sample(json, { seed: 12, numRuns: 3000 })];
+  const formats = samples.map(accepted).filter((item) => item !== undefined);
   expect(formats.length).toBeGreaterThan(1000);
   await using folder = await temporaryFolder();
   const file = join(folder.path, "envoy.json");
