@@ -12,6 +12,7 @@ import { misdirectedAt } from "./gateway-tls.ts";
 import { memoObject } from "./memo.ts";
 import type { MeshProxy } from "./mesh.ts";
 import { declaredProtocol, isHttp } from "./protocol.ts";
+import { cohortMembers } from "./releases/cohort.ts";
 import type { ComposeContext } from "./releases/compose.ts";
 import { previewHost } from "./releases/default-rules.ts";
 import type { HostRelation, HostRule, RelationMemo } from "./route-host.ts";
@@ -87,7 +88,9 @@ export function gatewayTables(inputs: GatewayRoutesInputs): readonly TableRelati
     return { name: gatewayHttpRouteName(bindPort), hosts, unknownHosts: "not-found" as const };
   });
   const encrypted = inputs.tlsServers.filter(({ protocol }) => protocol === "https").map((server) => httpsTable(server, inputs));
-  const tables = [...plaintext, ...encrypted].sort((a, b) => compare(a.name, b.name));
+  const cohorts = cohortMembers(inputs.directory.releases);
+  const known = cohorts.length === 0 ? {} : { cohorts };
+  const tables = [...plaintext, ...encrypted].sort((a, b) => compare(a.name, b.name)).map((table) => ({ ...table, ...known }));
   inputs.memo.keepOnly(new Set(tables.flatMap(({ name, hosts }) => hosts.map(({ host }) => relationKey(name, host.name)))));
   return tables;
 }

@@ -4,7 +4,7 @@
 import type { ConsistentHash } from "../api/networking/destination-rule.ts";
 import type { HttpRoute, VirtualService } from "../api/networking/virtual-service.ts";
 import type { Audience } from "../api/release/audience.ts";
-import type { CohortHash } from "./releases/cohort.ts";
+import type { CohortHash, CohortMember } from "./releases/cohort.ts";
 
 /** What becomes one Envoy RouteConfiguration. */
 export interface RouteTable {
@@ -19,6 +19,8 @@ export interface RouteTable {
   readonly unknownHosts: "passthrough" | "blackhole" | "not-found";
   /** HTTPS servers of gateways only: names that another server of the port has. Requests for them get 421, so that a client opens a new connection. */
   readonly misdirected?: readonly string[];
+  /** Gateways only: how users are told apart, while releases go by users; the same list as long as nothing in it changed. */
+  readonly cohorts?: readonly CohortMember[];
 }
 
 /**

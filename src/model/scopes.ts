@@ -10,6 +10,7 @@ import type { ListenersRelation } from "./listeners.ts";
 import { gatewayListeners, sidecarListeners } from "./listeners.ts";
 import { memoLast, memoObject, sameItems, stableList } from "./memo.ts";
 import type { Endpoint, MeshProxy, Scope } from "./mesh.ts";
+import type { CohortMember } from "./releases/cohort.ts";
 import type { HostRelation } from "./route-host.ts";
 import { RelationMemo, RouteHostMemo } from "./route-host.ts";
 import type { RouteClient, RouteHost, RouteTable } from "./routes.ts";
@@ -140,18 +141,30 @@ function routeTables(): (tables: readonly TableRelation[], settled: SettledWeigh
   const known = new Map<string, RouteTable>();
   const all = stableList<RouteTable>();
   return memoLast((tables: readonly TableRelation[], settled: SettledWeights) => {
-    const made = tables.map(({ name, unknownHosts, misdirected = [], hosts: relations }) => {
+    const made = tables.map(({ name, unknownHosts, misdirected = [], cohorts = [], hosts: relations }) => {
       const list = lists.get(name) ?? stableList<RouteHost>();
       lists.set(name, list);
       const hosts = list(relations.map((relation) => memo.get(relation, settled)));
       const before = known.get(name);
-      const isSame = before?.hosts === hosts && before.unknownHosts === unknownHosts && sameItems(before.misdirected ?? [], misdirected);
-      const table = isSame ? before : { name, unknownHosts, hosts, ...(misdirected.length === 0 ? {} : { misdirected }) };
+      const isSame =
+        before?.hosts === hosts &&
+        before.unknownHosts === unknownHosts &&
+        sameItems(before.misdirected ?? [], misdirected) &&
+        sameMembers(before.cohorts ?? [], cohorts);
+      const more = { ...(misdirected.length === 0 ? {} : { misdirected }), ...(cohorts.length === 0 ? {} : { cohorts }) };
+      const table = isSame ? before : { name, unknownHosts, hosts, ...more };
       known.set(name, table);
       return table;
     });
     return all(made);
   });
+}
+
+function sameMembers(a: readonly CohortMember[], b: readonly CohortMember[]): boolean {
+  return sameItems(
+    a.map(({ member }) => member),
+    b.map(({ member }) => member),
+  );
 }
 
 /** Keeps the list while its content is the same. */

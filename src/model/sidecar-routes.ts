@@ -23,6 +23,7 @@ export interface TableRelation {
   readonly hosts: readonly HostRelation[];
   readonly unknownHosts: RouteTable["unknownHosts"];
   readonly misdirected?: RouteTable["misdirected"];
+  readonly cohorts?: RouteTable["cohorts"];
 }
 
 /** Port on which hosts that no service declares are served (Istio: buildSidecarVirtualHostsForVirtualService). */

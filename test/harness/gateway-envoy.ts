@@ -14,6 +14,7 @@ import { workloadSecretName } from "../../src/envoy/names.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
+import type { ReleaseRoute } from "../../src/model/releases/release-route.ts";
 import { withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import type { SettledWeights } from "../../src/model/weights.ts";
 import { bootstrapOf } from "../../src/translate/bootstrap.ts";
@@ -30,6 +31,8 @@ export interface GatewayEnvoy extends AsyncDisposable {
   readonly envoy: RunningEnvoy;
   /** Replaces the world, and the fetched key sets if some are given; resolves when the gateway has acknowledged it. */
   apply(yaml: string, jwks?: ReadonlyMap<string, string>): Promise<void>;
+  /** Replaces the releases; resolves when the gateway has acknowledged it. */
+  release(releases: readonly ReleaseRoute[]): Promise<void>;
   /** The gateway's own certificate, which the whole mesh accepts. */
   meshCertificate(): TestCertificate;
   /** What is said about the credentials of the newest world. */
@@ -106,11 +109,14 @@ export async function startGatewayEnvoy(
   let keySets: ReadonlyMap<string, string> = new Map();
   let snapshot: Snapshot | undefined;
   let findings: readonly Diagnostic[] = [];
+  let world = yaml;
+  let releases: readonly ReleaseRoute[] = [];
   const desiredOf = (text: string): Desired => {
+    world = text;
     const revision = (snapshot?.revision ?? 0) + 1;
     snapshot = snapshotOf(withEndpoints(resourcesOf(gatewayPod + text)), revision, snapshot);
     credentials.update(snapshot, now());
-    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable, jwks: keySets });
+    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable, jwks: keySets, releases });
     settled = mesh.settled;
     findings = credentialFindings(snapshot, { credentials, proxies: mesh.proxies, nowMs: now() });
     const proxy = mesh.proxies.get(gatewayId);
@@ -124,15 +130,22 @@ export async function startGatewayEnvoy(
   await ads.openSocket(gatewayId, xdsPath);
   const options = { kind: "gateway", podName: "gw", namespace: "test", xdsPath, adminPath: "unused", marked: false } as const;
   const envoy = cleanup.use(await startEnvoy(bootstrapOf(options)));
+  const push = async (text: string): Promise<void> => {
+    desired = desiredOf(text);
+    ads.setDesired(gatewayId, desired);
+    const { status } = await acknowledged(ads, desired.revision);
+    if (status !== undefined) throw new Error(`the gateway did not acknowledge: ${status}`);
+  };
   const stack = cleanup.move();
   return {
     envoy,
-    apply: async (text, jwks) => {
+    apply: (text, jwks) => {
       keySets = jwks ?? keySets;
-      desired = desiredOf(text);
-      ads.setDesired(gatewayId, desired);
-      const { status } = await acknowledged(ads, desired.revision);
-      if (status !== undefined) throw new Error(`the gateway did not acknowledge: ${status}`);
+      return push(text);
+    },
+    release: (next) => {
+      releases = next;
+      return push(world);
     },
     meshCertificate: () => certificateIn(desired.config.secrets),
     findings: () => findings,

@@ -8,6 +8,7 @@ import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/rou
 import type { HttpFilterJson } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { any } from "../../envoy/any.ts";
 import type { PortProtocol } from "../../model/mesh.ts";
+import { cohortFilter } from "./cohort-filter.ts";
 import { jwtFilter } from "./jwt-filter.ts";
 import { believesMarks, withoutMirrorBaggage } from "./mirror-mark.ts";
 import { rbacHttpFilters } from "./rbac-filters.ts";
@@ -61,6 +62,11 @@ const table: readonly FilterRow[] = [
     reason: "Before anything that answers or acts on a request; after JWT, whose claims it reads. What it enforces is said per route.",
     applies: servesStrangers,
   })),
+  {
+    filter: cohortFilter(),
+    reason: "After JWT, whose claims may tell users apart; before everything that acts by the route, which it chooses again.",
+    applies: ({ direction }) => direction === "gateway",
+  },
   {
     filter: { name: "envoy.filters.http.fault", typedConfig: any(HTTPFaultSchema, {}) },
     reason: "Before cors, as in Istio: injected faults hit preflights as well. What it injects is said per route.",

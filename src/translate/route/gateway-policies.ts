@@ -5,13 +5,12 @@ import type { AnyJson } from "@bufbuild/protobuf/wkt";
 import { RouteConfigurationSchema } from "#envoy/envoy/config/route/v3/route_pb.js";
 import { resourceName } from "../../api/resource.ts";
 import { encodeJson } from "../../envoy/codec.ts";
-import { composeRoutes } from "../../envoy/composite.ts";
+import { composeRoutes, concatenate } from "../../envoy/composite.ts";
 import type { EncodedResource, ResourceSet } from "../../envoy/config.ts";
 import { memoObject } from "../../model/memo.ts";
 import type { WorkloadPolicies } from "../../model/policies.ts";
 import type { RbacOptions } from "../filter/rbac.ts";
 import { rbacPerRoute } from "../filter/rbac-filters.ts";
-import { routeConfigurationHead } from "./route-configuration.ts";
 
 /** Remembers; keep one per set of trust domains. */
 export type GatewayPolicies = (routes: ResourceSet, policies: WorkloadPolicies) => ResourceSet;
@@ -50,7 +49,8 @@ interface Enforced {
 function withHead(resource: EncodedResource, { perFilter, sources }: Enforced): EncodedResource {
   const { name, composite } = resource;
   if (composite === undefined) return resource;
-  const head = encodeJson(RouteConfigurationSchema, { name, ...routeConfigurationHead, typedPerFilterConfig: { ...perFilter } });
-  const made = composeRoutes(name, head, composite.parts);
+  // Behind what the head says already: entries of a map add up.
+  const more = encodeJson(RouteConfigurationSchema, { typedPerFilterConfig: { ...perFilter } });
+  const made = composeRoutes(name, concatenate([composite.head, more]), composite.parts);
   return { ...made, sources: [...new Set([...made.sources, ...sources])].sort() };
 }

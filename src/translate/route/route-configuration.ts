@@ -11,6 +11,7 @@ import type { EncodedResource, ResourcePart } from "../../envoy/config.ts";
 import type { EncodeCache } from "../../envoy/encode-cache.ts";
 import { memoObject, sameItems } from "../../model/memo.ts";
 import type { RouteClient, RouteHost, RouteTable } from "../../model/routes.ts";
+import { cohortPerRoute } from "../filter/cohort-filter.ts";
 import { catchAllVirtualHost } from "./catch-all.ts";
 import { clustersOf } from "./clusters-of.ts";
 import { maxDirectResponseBodyBytes } from "./direct-response.ts";
@@ -28,11 +29,16 @@ export const routeConfigurationHead = {
   ignorePortInHostMatching: true,
 } as const satisfies Omit<RouteConfigurationJson, "name" | "virtualHosts">;
 
+/** The head of one table: at gateways it makes users known while releases go by them. */
+function headOf({ cohorts = [] }: RouteTable): Omit<RouteConfigurationJson, "name" | "virtualHosts"> {
+  return cohorts.length === 0 ? routeConfigurationHead : { ...routeConfigurationHead, typedPerFilterConfig: cohortPerRoute(cohorts) };
+}
+
 /** The whole message as JSON: for goldens, simulations and people; proxies get `RouteEncoder`'s. */
 export function routeConfiguration(table: RouteTable, client: RouteClient, settings: RouteSettings): RouteConfigurationJson {
   const context = { client, settings, claims: nameClaims(table.hosts) };
   const hosts = sortedHosts(table).flatMap((host) => virtualHost(host, context) ?? []);
-  return { name: table.name, ...routeConfigurationHead, virtualHosts: [...hosts, ...fixedVirtualHosts(table, settings)] };
+  return { name: table.name, ...headOf(table), virtualHosts: [...hosts, ...fixedVirtualHosts(table, settings)] };
 }
 
 /** Encodes route tables under one set of mesh-wide settings; remembers by identity of RouteHosts, so keep one per mesh configuration. */
@@ -63,7 +69,7 @@ export class RouteEncoder {
     const context = { client, settings: this.#settings, claims: nameClaims(table.hosts) };
     const hosts = sortedHosts(table).flatMap((host) => this.#part(host, context) ?? []);
     const fixed = fixedVirtualHosts(table, this.#settings).map((json) => this.#encode(json, []));
-    return this.#compose(table.name, [...hosts, ...fixed]);
+    return this.#compose(table, [...hosts, ...fixed]);
   }
 
   #part(host: RouteHost, context: VirtualHostContext): ResourcePart | undefined {
@@ -83,15 +89,23 @@ export class RouteEncoder {
   }
 
   /** Comparing a thousand references costs microseconds; hashing them all per proxy would cost milliseconds. */
-  #compose(name: string, parts: readonly ResourcePart[]): EncodedResource {
+  #compose(table: RouteTable, parts: readonly ResourcePart[]): EncodedResource {
     const first = parts[0];
+    const { name } = table;
+    const head = encodeJson(RouteConfigurationSchema, { name, ...headOf(table) });
     const known = first === undefined ? [] : (this.#configurations.get(first) ?? []);
-    const same = known.find((resource) => resource.name === name && sameItems(resource.composite?.parts ?? [], parts));
+    const same = known.find(
+      ({ composite }) => composite !== undefined && sameBytes(composite.head, head) && sameItems(composite.parts, parts),
+    );
     if (same !== undefined) return same;
-    const made = composeRoutes(name, encodeJson(RouteConfigurationSchema, { name, ...routeConfigurationHead }), parts);
+    const made = composeRoutes(name, head, parts);
     if (first !== undefined) this.#configurations.set(first, [made, ...known].slice(0, keptConfigurations));
     return made;
   }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 /** The virtual hosts that no resource stands behind. */
