@@ -1,0 +1,317 @@
+// A real Prometheus on a whole mesh, by its one page and by each pod: dashboard queries in Istio's style have the values that the load generator counted.
+
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { shippedRules } from "../../src/app/telemetry/prometheus-process.ts";
+import { prometheusConfig } from "../../src/app/telemetry/prometheus-setup.ts";
+import { eventually } from "../harness/eventually.ts";
+import { appYaml, type LoadSummary, TestMesh } from "../harness/mesh.ts";
+import { controlPlaneOutage } from "../harness/outage.ts";
+import { prometheusTools, TestPrometheus } from "../harness/prometheus.ts";
+import { acceptsYaml } from "../harness/security-yaml.ts";
+import { routesYaml, subsetsYaml, yamlOf } from "../harness/traffic-yaml.ts";
+
+const waitMs = 90_000;
+
+/** What an application shows: series of its own, a name that the proxy has too, a type that is another there, and junk. */
+const applicationText = [
+  "# TYPE orders_total counter",
+  'orders_total{kind="book"} 42',
+  "# TYPE istio_requests_total gauge",
+  'istio_requests_total{fake="yes"} 1',
+  "this is no metric",
+  "",
+].join("\n");
+const serveApplication = `require("http").createServer((q, s) => s.end(q.url === "/own?x=1" ? ${JSON.stringify(applicationText)} : "?")).listen(9100, "127.0.0.1")`;
+
+const pods = `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: orders
+  labels: {app: orders, version: v7, app.kubernetes.io/part-of: shop}
+  annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9100", prometheus.io/path: "/own?x=1"}
+spec: {terminationGracePeriodSeconds: 1, containers: [{name: app, image: test/orders}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: scraper, labels: {app: scraper}, annotations: {lateen.dev/scrapes-metrics: "true"}}
+spec: {terminationGracePeriodSeconds: 1, containers: [{name: app, image: "test/app:v1"}]}
+`;
+
+const routes = routesYaml("server", [
+  {
+    match: [{ uri: { prefix: "/slow" } }],
+    fault: { delay: { fixedDelay: "0.3s", percentage: { value: 100 } } },
+    route: [{ destination: { host: "server", subset: "v1" } }],
+  },
+  {
+    match: [{ uri: { prefix: "/abort" } }],
+    fault: { abort: { httpStatus: 503, percentage: { value: 100 } } },
+    route: [{ destination: { host: "server", subset: "v1" } }],
+  },
+  {
+    route: [
+      { destination: { host: "server", subset: "v1" }, weight: 75 },
+      { destination: { host: "server", subset: "v2" }, weight: 25 },
+    ],
+  },
+]);
+
+let mesh: TestMesh;
+let whole: TestPrometheus;
+let perPod: TestPrometheus;
+let metricsPort: number;
+
+beforeAll(async () => {
+  await prometheusTools();
+  mesh = await TestMesh.start({
+    manifests: yamlOf(
+      appYaml("client", ["v1"]),
+      appYaml("server", ["v1", "v2"]),
+      subsetsYaml("server"),
+      routes,
+      acceptsYaml("server", "STRICT"),
+      pods,
+    ),
+    lateenYaml: { images: { "test/orders": { command: [process.execPath, "-e", serveApplication] } } },
+  });
+  metricsPort = (await mesh.client.status()).metricsPort ?? 0;
+  const often = (perPodTargets: boolean) =>
+    prometheusConfig({ metricsPort, ruleFiles: shippedRules(), perPod: perPodTargets }).replaceAll("5s", "1s");
+  [whole, perPod] = await Promise.all([TestPrometheus.start(often(false)), TestPrometheus.start(often(true))]);
+}, 240_000);
+
+afterAll(async () => {
+  await Promise.all([whole?.close(), perPod?.close()]);
+  await mesh?.close();
+});
+
+const get = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}${path}`)).text();
+
+/** Everything that the client sends, counted by it. */
+interface Sent {
+  readonly ok: LoadSummary;
+  readonly failed: number;
+  readonly aborted: number;
+  readonly slow: number;
+  readonly grpc: Readonly<Record<string, number>>;
+  readonly tcp: { readonly connections: number; readonly sent: number; readonly received: number };
+}
+
+async function send(times: number): Promise<Sent> {
+  const ok = await mesh.load("client", "http://server/ok", { count: 40 * times });
+  const failed = await mesh.load("client", "http://server/?status=500", { count: 10 * times });
+  const aborted = await mesh.load("client", "http://server/abort", { count: 5 * times });
+  const slow = await mesh.load("client", "http://server/slow", { count: 8 * times });
+  const grpc = (await mesh.run("client", { kind: "grpc-burst", origin: "http://server:81", count: 12 * times })) as {
+    byStatus: Record<string, number>;
+  };
+  const tcp = { connections: 0, sent: 0, received: 0 };
+  for (let index = 0; index < 3 * times; index += 1) {
+    const text = `hello ${"x".repeat(1000)}`;
+    const id = `tcp-${times}-${index}`;
+    const greeting = String(await mesh.run("client", { kind: "tcp-open", id, host: "server", port: 83 }));
+    const answer = String(await mesh.run("client", { kind: "tcp-say", id, text }));
+    tcp.connections += 1;
+    tcp.sent += greeting.length + answer.length;
+    tcp.received += text.length;
+  }
+  return {
+    ok,
+    failed: failed.byStatus["500"] ?? 0,
+    aborted: aborted.byStatus["503"] ?? 0,
+    slow: slow.byStatus["200"] ?? 0,
+    grpc: grpc.byStatus,
+    tcp,
+  };
+}
+
+const toServer = 'destination_service="server.default.svc.cluster.local",source_workload="client-v1"';
+const asked = `{reporter="source",${toServer}}`;
+const window = "[60s]";
+
+describe("a Prometheus", () => {
+  let warm: Sent;
+  let sent: Sent;
+  let total: number;
+
+  beforeAll(async () => {
+    // A series' first value is no increase for Prometheus: each has one before what is counted begins.
+    warm = await send(1);
+    const warmTotal = totalOf(warm);
+    await untilBoth(warmTotal);
+    const from = Date.now();
+    // The window's edges are estimated by its first and last samples: some of them before and behind make the estimate a good one.
+    await eventually(() => Date.now() - from > 15_000, waitMs);
+    sent = await send(5);
+    total = warmTotal + totalOf(sent);
+    await untilBoth(total);
+  }, 240_000);
+
+  const totalOf = ({ ok, failed, aborted, slow, grpc }: Sent): number =>
+    ok.total + failed + aborted + slow + Object.values(grpc).reduce((sum, count) => sum + count, 0);
+
+  async function untilBoth(wanted: number): Promise<void> {
+    for (const prometheus of [whole, perPod]) {
+      const there = async () => (await prometheus.value(`sum(istio_requests_total${asked})`)) === wanted;
+      await eventually(there, waitMs, `${wanted} requests`).catch(async (error: unknown) => {
+        const seen = await prometheus.query(`sum by (response_code, request_protocol) (istio_requests_total${asked})`);
+        throw new Error(`${String(error)}: ${JSON.stringify({ warm, sent, seen })}`);
+      });
+    }
+  }
+
+  it.each(["whole", "perPod"] as const)("has what was sent, to the last request: %s", async (which) => {
+    const prometheus = which === "whole" ? whole : perPod;
+    const all = (pick: (of: Sent) => number): number => pick(warm) + pick(sent);
+    const grpc = all(({ grpc: counted }) => counted["0"] ?? 0);
+    expect(await prometheus.by("response_code", `sum by (response_code) (istio_requests_total${asked})`)).toEqual({
+      "200": all(({ ok, slow }) => ok.total + slow) + grpc,
+      "500": all(({ failed }) => failed),
+      "503": all(({ aborted }) => aborted),
+    });
+    expect(
+      await prometheus.by(
+        "grpc_response_status",
+        `sum by (grpc_response_status) (istio_requests_total{request_protocol="grpc",reporter="source",${toServer}})`,
+      ),
+    ).toEqual({ "0": grpc });
+    // What the client's proxy answered itself never came to a server.
+    const arrived = 'reporter="destination",source_workload="client-v1",destination_app="server",connection_security_policy="mutual_tls"';
+    const wanted = total - all(({ aborted }) => aborted);
+    const there = async () => (await prometheus.value(`sum(istio_requests_total{${arrived}})`)) === wanted;
+    await eventually(there, waitMs, `${wanted} requests at the servers`);
+    const okAsked = `{reporter="source",${toServer},response_code="200",request_protocol="http"}`;
+    const v2 = (warm.ok.byVersion["v2"] ?? 0) + (sent.ok.byVersion["v2"] ?? 0);
+    expect(await prometheus.by("destination_version", `sum by (destination_version) (istio_requests_total${okAsked})`)).toEqual({
+      v1: all(({ ok, slow }) => ok.total + slow) - v2,
+      v2,
+    });
+    expect(await prometheus.value(`sum(istio_request_duration_milliseconds_count${asked})`)).toBe(total);
+  });
+
+  it("has the rates, ratios and quantiles that dashboards show", async () => {
+    const counted = totalOf(sent);
+    const near = (value: number, wanted: number) => expect(Math.abs(value - wanted) / wanted).toBeLessThan(0.1);
+    // Istio's workload dashboard: incoming requests by source and by destination.
+    near((await whole.value(`sum(rate(istio_requests_total${asked}${window}))`)) * 60, counted);
+    near(
+      (await whole.value(
+        `sum(rate(istio_requests_total{reporter="source",destination_service=~"server.*",response_code=~"5.*"}${window}))`,
+      )) * 60,
+      sent.failed + sent.aborted,
+    );
+    const success = `sum(rate(istio_requests_total{reporter="source",${toServer},response_code!~"5.*"}${window})) / sum(rate(istio_requests_total${asked}${window}))`;
+    expect(await whole.value(success)).toBeCloseTo((counted - sent.failed - sent.aborted) / counted, 2);
+    const slowShare = `sum(rate(istio_request_duration_milliseconds_bucket{reporter="source",${toServer},le="+Inf"}${window})) - sum(rate(istio_request_duration_milliseconds_bucket{reporter="source",${toServer},le="250"}${window}))`;
+    expect((await whole.value(`(${slowShare}) * 60`)) / sent.slow).toBeGreaterThan(0.9);
+    const quantile = (q: number) =>
+      whole.value(
+        `histogram_quantile(${q}, sum(irate(istio_request_duration_milliseconds_bucket{reporter="source",${toServer}}${window})) by (le))`.replace(
+          "irate",
+          "rate",
+        ),
+      );
+    expect(await quantile(0.5)).toBeLessThan(250);
+    expect(await quantile(0.99)).toBeGreaterThan(250);
+  });
+
+  it("has TCP's connections and bytes while they are open", async () => {
+    const tcp = {
+      connections: warm.tcp.connections + sent.tcp.connections,
+      sent: warm.tcp.sent + sent.tcp.sent,
+      received: warm.tcp.received + sent.tcp.received,
+    };
+    for (const reporter of ["source", "destination"]) {
+      const of = `{reporter="${reporter}",source_workload="client-v1",destination_app="server",request_protocol="tcp"}`;
+      await eventually(
+        async () => (await whole.value(`sum(istio_tcp_sent_bytes_total${of})`)) === tcp.sent,
+        waitMs,
+        `${tcp.sent} bytes sent, of ${reporter}`,
+      );
+      expect(await whole.value(`sum(istio_tcp_received_bytes_total${of})`)).toBe(tcp.received);
+      expect(await whole.value(`sum(istio_tcp_connections_opened_total${of})`)).toBe(tcp.connections);
+    }
+    const open = () => whole.value('service:istio_tcp_connections:open{destination_service="server.default.svc.cluster.local"}');
+    await eventually(async () => (await open()) === tcp.connections, waitMs, "the recorded number of open connections");
+  });
+
+  it("has the control plane's own, and the shipped rules' series", async () => {
+    const proxies = await mesh.client.proxies();
+    for (const prometheus of [whole, perPod]) {
+      expect(await prometheus.value("pilot_xds")).toBe(proxies.proxies.length);
+      expect(await prometheus.value("lateen_proxies_unacknowledged")).toBe(0);
+      expect(await prometheus.value('sum(pilot_xds_pushes{type="cds"})')).toBeGreaterThanOrEqual(proxies.proxies.length);
+      expect(await prometheus.value("sum(pilot_total_xds_rejects) or vector(0)")).toBe(0);
+      expect(await prometheus.value("citadel_server_root_cert_expiry_timestamp - time()")).toBeGreaterThan(86_400);
+      expect(await prometheus.value("count(up == 0) or vector(0)")).toBe(0);
+    }
+    const ratio = (sent.failed + sent.aborted) / totalOf(sent);
+    const ruled = async () =>
+      Math.abs(
+        (await whole.value('service:istio_requests:error_ratio1m{destination_service="server.default.svc.cluster.local"}')) - ratio,
+      ) < 0.05;
+    await eventually(ruled, waitMs, "the recorded error ratio");
+    expect(await whole.value(`sum(workload:istio_requests_total${asked})`)).toBe(total);
+    const { promtool } = await prometheusTools();
+    const checked = await promisify(execFile)(promtool, [
+      "check",
+      "config",
+      join(import.meta.dirname, "../../examples/prometheus/prometheus.yml"),
+    ]);
+    expect(checked.stdout).toContain("18 rules found");
+  });
+
+  it("names pods as it would in a cluster, by discovery and on the one page", async () => {
+    const [server = ""] = await mesh.pods("server");
+    const labels = { namespace: "default", pod: server };
+    const [one] = await whole.query(`istio_requests_total{pod="${server}",reporter="destination"}`);
+    expect(one?.labels).toMatchObject(labels);
+    const [other] = await perPod.query(`istio_requests_total{pod="${server}",reporter="destination"}`);
+    expect(other?.labels).toMatchObject({ ...labels, app: "server", container: "istio-proxy" });
+    expect(other?.labels["instance"]).toMatch(/^198\.18\.\d+\.\d+:15020$/);
+    const file = JSON.parse(readFileSync(join(mesh.runDir, "prometheus", "pods.json"), "utf8")) as unknown;
+    expect(file).toEqual(JSON.parse(await get("/sd/pods")));
+  });
+
+  it("has an application's own series, and the proxy's beside whatever the application says", async () => {
+    for (const prometheus of [whole, perPod])
+      expect(await prometheus.value('orders_total{kind="book",pod="orders",version="v7"}')).toBe(42);
+    const page = await get("/pods/default/orders/stats/prometheus");
+    expect(page).toContain('orders_total{kind="book"} 42');
+    expect(page).toContain("envoy_server_live");
+    expect(page).toContain("istio_agent_scrapes_total");
+    expect(await get("/pods/default/orders/application")).not.toContain("envoy_");
+    expect(await get("/pods/default/nobody/stats/prometheus")).toContain("does not run");
+  });
+
+  it("may be in the mesh, when its pod says so", async () => {
+    const ip = async (name: string) =>
+      ((await mesh.client.get({ kind: "Pod", namespace: "default", name })) as unknown as { status: { podIP: string } }).status.podIP;
+    const address = await ip("orders");
+    const merged = await mesh.http("scraper", `http://${address}:15020/stats/prometheus`);
+    expect([merged.status, merged.body.includes("orders_total"), merged.body.includes("envoy_server_live")]).toEqual([200, true, true]);
+    const proxy = await mesh.http("scraper", `http://${address}:15090/stats/prometheus`);
+    expect([proxy.status, proxy.body.includes("orders_total"), proxy.body.includes("envoy_server_live")]).toEqual([200, false, true]);
+    const refused = await mesh.http("client", `http://${address}:15020/stats/prometheus`);
+    expect([refused.status, refused.body]).toEqual([403, expect.stringContaining("lateen.dev/scrapes-metrics")]);
+  });
+
+  it("goes on after the control plane was killed, on the same port, and counts nothing twice", async () => {
+    const before = await mesh.load("client", "http://server/ok", { count: 10 });
+    await eventually(async () => (await whole.value(`sum(istio_requests_total${asked})`)) === total + before.total, waitMs);
+    await controlPlaneOutage(mesh, 500);
+    await eventually(
+      async () => (await mesh.client.status().catch(() => ({ metricsPort: 0 }))).metricsPort === metricsPort,
+      waitMs,
+      "the same port",
+    );
+    const after = await mesh.load("client", "http://server/ok", { count: 7 });
+    const value = () => whole.value(`sum(istio_requests_total${asked})`);
+    await eventually(async () => (await value()) === total + before.total + after.total, waitMs, "the same totals");
+  });
+});
