@@ -8,6 +8,23 @@ const http = (authority: string, route = "block_all") =>
 const tcp = (serverName: string, details = "- -") =>
   `[2030-01-01T00:00:00.000Z] "- - -" 0 UH ${details} "-" 0 0 0 - "-" "-" "-" "-" "-" BlackHoleCluster - 203.0.113.9:8443 10.0.0.1:40000 ${serverName} - -`;
 
+/** The same in JSON, as Envoy writes it: null for what isn't there. */
+const json = (more: object) =>
+  JSON.stringify({
+    start_time: "2030-01-01T00:00:00.000Z",
+    method: null,
+    authority: null,
+    upstream_cluster: "BlackHoleCluster",
+    downstream_local_address: "203.0.113.9:8443",
+    requested_server_name: null,
+    route_name: null,
+    response_code: 0,
+    response_code_details: null,
+    connection_termination_details: null,
+    mirrored: null,
+    ...more,
+  });
+
 test.each([
   [http("API.example:8080"), { protocol: "HTTP", host: "api.example", address: "203.0.113.9", port: 8080 }],
   [http("web", "default"), "other"],
@@ -17,6 +34,22 @@ test.each([
   [tcp("-").replace(/ -$/, ""), { protocol: "TCP", host: "203.0.113.9", address: "203.0.113.9", port: 8443 }],
   [tcp("-", "- rbac_access_denied_matched_policy[PeerAuthentication-STRICT]"), "other"],
   ["[2030-01-01T00:00:00.000Z][warning] something went wrong", undefined],
+  // With the mark of a copy.
+  [`${tcp("-")} -`, { protocol: "TCP", host: "203.0.113.9", address: "203.0.113.9", port: 8443 }],
+  [
+    json({
+      method: "GET",
+      authority: "API.example:8080",
+      upstream_cluster: null,
+      route_name: "block_all",
+      response_code_details: "direct_response",
+    }),
+    { protocol: "HTTP", host: "api.example", address: "203.0.113.9", port: 8443 },
+  ],
+  [json({ method: "GET", authority: "web", route_name: "default" }), "other"],
+  [json({ requested_server_name: "db.example" }), { protocol: "TLS", host: "db.example", address: "203.0.113.9", port: 8443 }],
+  [json({}), { protocol: "TCP", host: "203.0.113.9", address: "203.0.113.9", port: 8443 }],
+  [json({ connection_termination_details: "rbac_access_denied_matched_policy[PeerAuthentication-STRICT]" }), "other"],
   ['{"custom": "format"}', undefined],
 ])("a line of the access log: %#", (line, expected) => {
   expect(refusedIn(line)).toEqual(expected);

@@ -2,6 +2,7 @@
 
 import { blackHoleClusterName, blockAllVirtualHostName, passthroughClusterName } from "../../envoy/names.ts";
 import { compare } from "../../model/visibility.ts";
+import { parseAccessLogLine } from "./access-log-line.ts";
 
 /** One refused request or connection. */
 export interface Refused {
@@ -12,9 +13,6 @@ export interface Refused {
   readonly address: string;
   readonly port: number;
 }
-
-/** The end of Istio's default format: authority, upstream host, cluster, three addresses, server name, route, and perhaps our marks. */
-const tail = /"([^"]*)" "[^"]*" ([^\s"]+) \S+ (\S+) (\S+) (\S+) (\S+)(?: (?:-|true)(?: \S)?)?$/;
 
 /** Reads a line of the access log; "other" is a line of the format that nothing was refused by, undefined no such line. */
 export function refusedIn(line: string): Refused | "other" | undefined {
@@ -33,18 +31,19 @@ export interface Unnamed extends Refused {
 
 /** The same of all calls to hosts that nobody named. */
 export function unnamedIn(line: string): Unnamed | "other" | undefined {
-  const [, authority = "", cluster, destination = "", , serverName = "", route] = tail.exec(line.trimEnd()) ?? [];
-  if (cluster === undefined || !line.startsWith("[")) return undefined;
+  const read = parseAccessLogLine(line);
+  if (read === undefined) return undefined;
+  const { isRequest, authority, cluster, destination, serverName, route, hasReason } = read;
   const colon = destination.lastIndexOf(":");
   const address = destination.slice(0, colon).replace(/^\[|\]$/g, "");
   const port = Number(destination.slice(colon + 1));
   if (colon < 1 || !Number.isInteger(port)) return "other";
-  const isHttp = authority !== "-" && !line.includes('"- - -"');
+  const isHttp = isRequest && authority !== "-";
   if (route === blockAllVirtualHostName) return { protocol: "HTTP", host: hostOf(authority), address, port, refused: true };
   if (cluster === passthroughClusterName && isHttp) return { protocol: "HTTP", host: hostOf(authority), address, port, refused: false };
   if (cluster === passthroughClusterName) return streamTo({ serverName, address, port }, false);
   // Connections that a policy refused lead nowhere too, but say why.
-  if (cluster !== blackHoleClusterName || !/^\[[^\]]*\] "- - -" \d+ \S+ - - /.test(line)) return "other";
+  if (cluster !== blackHoleClusterName || isRequest || hasReason) return "other";
   return streamTo({ serverName, address, port }, true);
 }
 
