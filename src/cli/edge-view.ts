@@ -9,6 +9,7 @@ import {
   colouredEncryption,
   failedText,
   isOpen,
+  isSent,
   latencyText,
   portText,
   printable,
@@ -122,7 +123,7 @@ function notes(list: EdgeList, screen: Screen): readonly string[] {
 }
 
 function encryptionNotes(edges: readonly MeshEdge[], { colours }: Screen): readonly string[] {
-  const known = edges.filter(({ state }) => state !== "configured");
+  const known = edges.filter((edge) => edge.state !== "configured" && isSent(edge));
   const open = known.filter(isOpen);
   if (known.length === 0) return [];
   const reasons = open.map((edge) => {

@@ -1,5 +1,6 @@
 // Words, marks and numbers of the live graph's edges, shared by its views. What nobody reported is "?", never 0.
 
+import { nothingSent } from "../analyze/edges/edge-transport.ts";
 import type { GraphNode, MeshEdge } from "../analyze/edges/mesh-edge.ts";
 import type { Colours } from "./output.ts";
 
@@ -13,21 +14,29 @@ const encryptions: Readonly<Record<MeshEdge["encryption"], string>> = {
 };
 
 /** How it travels, without colour. */
-export function encryptionText({ encryption }: Pick<MeshEdge, "encryption">): string {
-  return encryptions[encryption];
+export function encryptionText(edge: Travelled): string {
+  return isSent(edge) ? encryptions[edge.encryption] : "-";
 }
 
 /** The same with colour. */
-export function colouredEncryption(edge: Pick<MeshEdge, "encryption">, colours: Colours): string {
+export function colouredEncryption(edge: Travelled, colours: Colours): string {
   const text = encryptionText(edge);
+  if (!isSent(edge)) return colours.dim(text);
   if (edge.encryption === "none") return colours.red(text);
   return isOpen(edge) ? colours.yellow(text) : colours.green(text);
 }
 
 /** Something of it isn't known to be encrypted. */
-export function isOpen({ encryption }: Pick<MeshEdge, "encryption">): boolean {
-  return encryption === "none" || encryption === "partly" || encryption === "unknown";
+export function isOpen(edge: Travelled): boolean {
+  return isSent(edge) && (edge.encryption === "none" || edge.encryption === "partly" || edge.encryption === "unknown");
 }
+
+/** A connection was made that could be encrypted. */
+export function isSent({ encryption, reason = "" }: Travelled): boolean {
+  return encryption !== "unknown" || !nothingSent.has(reason);
+}
+
+type Travelled = Pick<MeshEdge, "encryption" | "reason">;
 
 /** ● live, ○ idle, ? a gap, ◌ configured and never used; ⇉ before copies. */
 export function stateMark({ state, mirrored, failedShare }: MeshEdge, colours: Colours): string {
@@ -70,7 +79,8 @@ export function bytesText({ bytesReceivedPerSecond: received, bytesSentPerSecond
 }
 
 function number(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(1);
+  if (value >= 100) return value.toFixed(0);
+  return value === 0 || value >= 0.1 ? value.toFixed(1) : value.toPrecision(1);
 }
 
 /** The way to where an edge leads: "shop/orders-v2 v2 :80/http". */

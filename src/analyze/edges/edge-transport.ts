@@ -15,6 +15,13 @@ export type EdgeTransport = Pick<MeshEdge, "encryption" | "reason" | "source">;
 
 type Travelled = Pick<TrafficEdge, "from" | "to" | "service" | "port" | "encryption">;
 
+/** Nothing left the caller's proxy: there is nothing to encrypt. */
+export const nothingSent: ReadonlySet<string> = new Set([
+  "no connection was made",
+  "the caller's proxy answered by itself",
+  "nobody has called it yet",
+]);
+
 /** What is said of an edge's encryption. */
 export function edgeTransport(edge: Travelled, world: EdgeWorld): EdgeTransport {
   const { from, to, service: host } = edge;

@@ -104,6 +104,7 @@ export class MeshEdges {
       port,
       protocol,
       encryption,
+      ...(expected === undefined ? { reason: "nobody has called it yet" } : {}),
       ...(expected?.reason === undefined ? {} : { reason: expected.reason }),
       ...(expected?.source === undefined ? {} : { source: expected.source }),
       mirrored,
