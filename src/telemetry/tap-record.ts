@@ -3,6 +3,7 @@
 
 import type { OtlpLogRecord } from "./otlp-logs.ts";
 import type { Labels } from "./point.ts";
+import { mirrorBaggage, mirrorHeader } from "./proxy-reports.ts";
 
 /** `log_name` of these logs. */
 export const tapLogName = "lateen.tap";
@@ -43,7 +44,8 @@ export const requestTapFormats = {
   sni: "%REQUESTED_SERVER_NAME%",
   request_id: "%REQ(X-REQUEST-ID):128%",
   traceparent: "%REQ(TRACEPARENT):128%",
-  mirrored: "%REQ(X-LATEEN-MIRROR):8%",
+  copy: `%REQ(${mirrorHeader}):8%`,
+  baggage: "%REQ(BAGGAGE):1024%",
   user_agent: "%REQ(USER-AGENT):256%",
 } as const;
 
@@ -119,6 +121,9 @@ export interface TapRecord {
   readonly sni: string;
   readonly requestId: string;
   readonly traceparent: string;
+  /** A copy that a mirror made. */
+  readonly isCopy: boolean;
+  /** A copy, or made because of one. */
   readonly mirrored: boolean;
   readonly userAgent: string;
 }
@@ -161,7 +166,8 @@ export function tapRecordOf({ attributes, timeMs }: OtlpLogRecord): TapRecord | 
     sni: text("sni"),
     requestId: isTcp ? text("connection") : text("request_id"),
     traceparent: text("traceparent"),
-    mirrored: text("mirrored") === "1",
+    isCopy: text("copy") === "1",
+    mirrored: text("copy") === "1" || text("baggage").includes(mirrorBaggage),
     userAgent: text("user_agent"),
   };
 }

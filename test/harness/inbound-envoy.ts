@@ -30,6 +30,7 @@ import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { tlsCertificateSecret, validationContextSecret } from "../../src/translate/secret/secret.ts";
 import { AdsServer } from "../../src/xds/ads-server.ts";
+import type { ExportSignal } from "../../src/xds/proxy-exports.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
 import type { RunningEnvoy } from "./envoy.ts";
 import { startEnvoy, temporaryFolder } from "./envoy.ts";
@@ -56,6 +57,10 @@ export interface InboundEnvoy extends AsyncDisposable {
   readonly ports: AppPorts;
   /** Signs what the proxy believes. */
   readonly authority: TestAuthority;
+  /** What the proxy has reported. */
+  readonly exports: readonly ProxyExport[];
+  /** Has the proxy tell of so many percent of its requests; of none when undefined. Resolves when it has acknowledged. */
+  tap(percent: number | undefined): Promise<void>;
   /** Replaces the policies; resolves when the proxy has acknowledged them. */
   apply(policies: string): Promise<void>;
   /** All counters and gauges that aren't 0, by name. */
@@ -66,6 +71,11 @@ export interface InboundEnvoy extends AsyncDisposable {
   readonly reached: string[];
   /** Headers of the last request that reached the application. */
   readonly headers: () => Readonly<Record<string, string | string[] | undefined>>;
+}
+
+export interface ProxyExport {
+  readonly signal: ExportSignal;
+  readonly bytes: Uint8Array;
 }
 
 /** What the TCP port "first" says to everybody. */
@@ -88,16 +98,18 @@ export async function startInboundEnvoy(policies: string, settings: Partial<Mesh
   };
   const [model, translate, patch] = [createModel(), createTranslator(), patcher({ ports, authority })];
   let snapshot: Snapshot | undefined;
+  let tapped: ReadonlyMap<string, number> = new Map();
+  const exports: ProxyExport[] = [];
   const desiredOf = (text: string): Desired => {
     const revision = (snapshot?.revision ?? 0) + 1;
     snapshot = snapshotOf(withEndpoints(resourcesOf(`${world(ports)}---\n${text}`)), revision, snapshot);
-    const mesh = model.meshOf(snapshot, { settings: all, resolved: new Map(), settled: new Map() });
+    const mesh = model.meshOf(snapshot, { settings: all, resolved: new Map(), settled: new Map(), tapped });
     const proxy = mesh.proxies.get(proxyId);
     if (proxy === undefined) throw new Error("no proxy");
     return { config: patch(translate(mesh, proxy)), revision };
   };
   let desired = desiredOf(policies);
-  const ads = new AdsServer({ generate: () => desired });
+  const ads = new AdsServer({ generate: () => desired, onExport: (_, signal, bytes) => void exports.push({ signal, bytes }) });
   cleanup.defer(() => ads.close());
   const xdsPath = join(folder.path, "xds.sock");
   await ads.openSocket(proxyId, xdsPath);
@@ -106,18 +118,26 @@ export async function startInboundEnvoy(policies: string, settings: Partial<Mesh
   await eventually(async () => (await envoy.admin("/listeners")).includes(virtualInboundListenerName)).catch((cause) => {
     throw new Error(`no inbound listener: ${JSON.stringify(ads.status())} ${envoy.log()}`, { cause });
   });
+  let current = policies;
+  const apply = async (text: string): Promise<void> => {
+    current = text;
+    desired = desiredOf(text);
+    ads.setDesired(proxyId, desired);
+    await ads.whenAcknowledged(desired.revision, AbortSignal.timeout(15_000));
+    const behind = ads.status().filter(({ acknowledgedRevision = -1 }) => acknowledgedRevision < desired.revision);
+    if (behind.length > 0) throw new Error(`not acknowledged: ${JSON.stringify(behind)}\n${envoy.log()}`);
+  };
   const stack = cleanup.move();
   return {
     ...app,
     envoy,
     authority,
-    apply: async (text) => {
-      desired = desiredOf(text);
-      ads.setDesired(proxyId, desired);
-      await ads.whenAcknowledged(desired.revision, AbortSignal.timeout(15_000));
-      const behind = ads.status().filter(({ acknowledgedRevision = -1 }) => acknowledgedRevision < desired.revision);
-      if (behind.length > 0) throw new Error(`not acknowledged: ${JSON.stringify(behind)}\n${envoy.log()}`);
+    exports,
+    tap: (percent) => {
+      tapped = new Map(percent === undefined ? [] : [[proxyId, percent]]);
+      return apply(current);
     },
+    apply,
     stats: async () => statsOf(await envoy.admin("/stats")),
     accessLog: async () => (await readFile(log, "utf8").catch(() => "")).split("\n").filter((line) => line !== ""),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

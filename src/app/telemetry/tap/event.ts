@@ -72,8 +72,8 @@ function isFailed({ kind, code, grpcStatus, flags, transportFailure }: TapRecord
 }
 
 /** A copy is told by its server alone: the client's proxy tells of the original. Connections have no id that both ends know. */
-function pairOf({ kind, requestId, mirrored, reporter, attempts, attempt }: TapRecord, { client, server }: TapEnds): string | undefined {
-  if (kind !== "request" || requestId === "" || mirrored || client === undefined || server === undefined || client === server)
+function pairOf({ kind, requestId, isCopy, reporter, attempts, attempt }: TapRecord, { client, server }: TapEnds): string | undefined {
+  if (kind !== "request" || requestId === "" || isCopy || client === undefined || server === undefined || client === server)
     return undefined;
   return `${client} ${server} ${reporter === "source" ? Math.max(1, attempts) : attempt} ${requestId}`;
 }
