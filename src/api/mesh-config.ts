@@ -84,7 +84,9 @@ export function parseMeshConfig(text: string): MeshConfigResult {
   if (!parsed.success) {
     return {
       value: {},
-      diagnostics: parsed.error.issues.map(({ path, message }) => problem(path.map(String).join("."), message, "error")),
+      diagnostics: parsed.error.issues.map(({ path, message }) =>
+        problem(printPath(path.map((step) => (typeof step === "symbol" ? String(step) : step))), message, "error"),
+      ),
     };
   }
   const unknown = unknownFields(raw, []).map(printPath);

@@ -2,8 +2,7 @@
 
 import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import type { Finding } from "../finding.ts";
-import { isHeaderName } from "../names.ts";
-import { checkSelection } from "../security/selection.ts";
+import { checkLabels, isHeaderName } from "../names.ts";
 import { unknownCommand } from "../substitution-format.ts";
 import type { Telemetry, TelemetryCustomTag, TelemetryTracing } from "./telemetry.ts";
 
@@ -13,7 +12,9 @@ export function checkTelemetry({ spec }: Telemetry): readonly Finding[] {
     overrides.map(({ match, tagOverrides }, number) => ({ match, tagOverrides, at: ["spec", "metrics", index, "overrides", number] })),
   );
   return [
-    ...checkSelection(spec),
+    ...checkLabels(spec.selector?.matchLabels ?? {}, ["spec", "selector", "matchLabels"]),
+    ...(spec.targetRef === undefined ? [] : [targeted(["spec", "targetRef"])]),
+    ...(spec.targetRefs.length === 0 ? [] : [targeted(["spec", "targetRefs"])]),
     ...spec.tracing.flatMap((tracing, index) => checkTracing(tracing, ["spec", "tracing", index])),
     ...overrides.flatMap(({ match, tagOverrides, at }) => [
       ...(match?.metric !== undefined && match.customMetric !== undefined
@@ -26,6 +27,11 @@ export function checkTelemetry({ spec }: Telemetry): readonly Finding[] {
       }),
     ]),
   ];
+}
+
+/** Refused, because without its target it would be for the whole namespace. */
+function targeted(path: FieldPath): Finding {
+  return { ...invalid(path, "isn't acted on here yet"), fix: "Use selector.matchLabels." };
 }
 
 /** Of Envoy's percentages with two decimals. */
