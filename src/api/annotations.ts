@@ -7,6 +7,7 @@ import { isJsonObject } from "./json.ts";
 export const annotationsActedOn: readonly string[] = [
   "inject.istio.io/templates",
   "networking.istio.io/exportTo",
+  "prometheus.istio.io/merge-metrics",
   "sidecar.istio.io/inject",
   "traffic.sidecar.istio.io/excludeInboundPorts",
   "traffic.sidecar.istio.io/excludeOutboundIPRanges",

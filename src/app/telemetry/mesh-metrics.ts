@@ -13,6 +13,7 @@ import { type DiscoveredPod, targetGroupsOf } from "../../telemetry/prometheus/d
 import type { Family } from "../../telemetry/prometheus/family.ts";
 import { mergeFamilies } from "../../telemetry/prometheus/merge.ts";
 import { externalNamespace } from "../external-hosts.ts";
+import { lateenVersion } from "../versions.ts";
 import { askNode } from "./ask-node.ts";
 
 /** The one node there is, as the downward API names it. */
@@ -38,16 +39,30 @@ export function meshMetrics(options: MeshMetricsOptions): MetricsView {
     controlPlane,
     mesh: async () => {
       const proxies = collector.families({ labelsOf: (source) => podLabels(source, mesh()) });
-      return mergeFamilies([proxies, await controlPlane()]).families;
+      return mergeFamilies([proxies, [proxyBuilds(mesh())], await controlPlane()]).families;
     },
     proxy: (namespace, name) => {
       const proxy = [...(mesh()?.proxies.values() ?? [])].find((one) => one.namespace === namespace && one.podName === name);
       if (proxy === undefined) throw new NotFound(`the pod ${namespace}/${name} has no proxy`);
-      return { families: collector.families({ source: proxy.id }) };
+      return { families: [...collector.families({ source: proxy.id }), buildFamily([{}])] };
     },
     podPage: (path, accept) => askNode(nodeSocket, path, accept),
     targets: (kind) => targetGroupsOf(discoveredPods(store), { kind, address: address(), node: nodeName }),
   };
+}
+
+/** istio_build of every proxy. */
+function proxyBuilds(mesh: Mesh | undefined): Family {
+  return buildFamily([...(mesh?.proxies.keys() ?? [])].map((id) => podLabels(id, mesh)));
+}
+
+function buildFamily(places: readonly Labels[]): Family {
+  const samples = places.map((labels) => ({
+    name: "istio_build",
+    labels: Object.entries({ component: "proxy", tag: lateenVersion(), ...labels }),
+    value: 1,
+  }));
+  return { name: "istio_build", type: "gauge", help: "The component's version.", samples };
 }
 
 /** As Istio's control plane would be found in a cluster. */

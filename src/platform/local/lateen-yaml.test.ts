@@ -14,6 +14,7 @@ images:
 external:
   api.example: {command: [node], ports: [443]}
 gateway: {ports: {80: 0, "443": 8443}}
+metrics: {port: off}
 `;
   expect(parseLateenYaml(text, "lateen.yaml")).toEqual({
     diagnostics: [],
@@ -24,6 +25,7 @@ gateway: {ports: {80: 0, "443": 8443}}
       },
       external: { "api.example": { command: ["node"], workingDir: ".", env: {}, ports: [443] } },
       gateway: { ports: { "80": 0, "443": 8443 } },
+      metrics: { port: "off" },
     },
   });
 });

@@ -12,6 +12,9 @@ import type { FieldPath } from "../../lib/field-path.ts";
 const argv = z.array(z.string().min(1)).min(1, "a command needs at least one word");
 const port = z.number().int().min(1).max(65_535);
 
+/** YAML takes the bare word for a boolean. */
+const offWord = z.literal(false).transform(() => "off" as const);
+
 const processSchema = z.strictObject({
   /** Argument vector, as a Dockerfile's ENTRYPOINT in its list form. */
   command: argv,
@@ -41,7 +44,7 @@ const lateenYamlSchema = z.strictObject({
   metrics: z
     .strictObject({
       /** Port on the host's loopback with the metrics of the whole mesh; 0 = any free one, "off" = none. Unset: 15014, or any if that is taken. */
-      port: z.union([z.number().int().min(0).max(65_535), z.literal("off")]).optional(),
+      port: z.union([z.number().int().min(0).max(65_535), z.literal("off"), offWord]).optional(),
     })
     .default({}),
 });

@@ -21,20 +21,25 @@ const proxyPort = 15090;
 /** On a pod that may read other pods' metrics, as a Prometheus does. */
 export const scraperAnnotation = "lateen.dev/scrapes-metrics";
 /** Prometheus gives up after 10 s unless told otherwise; the rest of the page must arrive too. */
-const sourceTimeoutMs = 5000;
+const defaultTimeoutMs = 5000;
 
 export interface PodMetricsOptions {
   /** Istio's series of a pod's proxy, which the control plane counts. */
   readonly proxySeries: (namespace: string, name: string, signal: AbortSignal) => Promise<readonly Family[]>;
   readonly logger: Logger;
+  /** How long a page waits for each of its parts; 5 s unless given. */
+  readonly sourceTimeoutMs?: number;
 }
 
 /** "merged", "proxy" and "application": what is on a page. */
 type Page = "merged" | "proxy" | "application";
 
+/** What is needed of a pod's sandbox. */
+type Place = Pick<PodSandbox, "ip" | "listen" | "dial">;
+
 interface Served {
   readonly pod: Pod;
-  readonly sandbox: PodSandbox;
+  readonly sandbox: Place;
   /** Envoy's admin socket; undefined in a pod without a proxy. */
   readonly adminPath: string | undefined;
   readonly failures: Map<Source, number>;
@@ -52,9 +57,11 @@ export class PodMetrics {
   readonly #places = new WeakMap<Socket, { readonly served: Served; readonly page: Page }>();
   readonly #inPods: Server;
   readonly #forControlPlane: Server;
+  readonly #timeoutMs: number;
 
   constructor(options: PodMetricsOptions) {
     this.#options = options;
+    this.#timeoutMs = options.sourceTimeoutMs ?? defaultTimeoutMs;
     const limits = { requestTimeout: 5000, headersTimeout: 5000, maxHeaderSize: 8192 };
     this.#inPods = createServer(limits, (request, response) => void this.#answerInPod({ request, response }));
     this.#forControlPlane = createServer((request, response) => void this.#answerControlPlane({ request, response }));
@@ -72,7 +79,7 @@ export class PodMetrics {
   }
 
   /** Serves a pod from now on; with a proxy also at its own ports. Returns what ends it. */
-  serve(pod: Pod, sandbox: PodSandbox, adminPath: string | undefined): () => void {
+  serve(pod: Pod, sandbox: Place, adminPath: string | undefined): () => void {
     const served: Served = { pod, sandbox, adminPath, failures: new Map(), asking: new Map(), scrapes: 0 };
     const key = keyOf(pod.metadata);
     this.#pods.set(key, served);
@@ -157,7 +164,7 @@ export class PodMetrics {
   #ofControlPlane(served: Served): Promise<readonly Family[]> {
     const { namespace = "default", name } = served.pod.metadata;
     if (served.adminPath === undefined) return Promise.resolve([]);
-    return this.#guarded(served, "agent", this.#options.proxySeries(namespace, name, AbortSignal.timeout(sourceTimeoutMs)));
+    return this.#guarded(served, "agent", this.#options.proxySeries(namespace, name, AbortSignal.timeout(this.#timeoutMs)));
   }
 
   #ofEnvoy(served: Served): Promise<readonly Family[]> {
@@ -167,8 +174,8 @@ export class PodMetrics {
   #ofApplication(served: Served): Promise<readonly Family[]> {
     const target = applicationTargetOf(served.pod.metadata.annotations);
     if (target === undefined) return Promise.resolve([]);
-    const connect = (port: number): Promise<Socket> => served.sandbox.dial(port, { timeoutMs: sourceTimeoutMs });
-    const asked = applicationMetrics(target, { connect, timeoutMs: sourceTimeoutMs });
+    const connect = (port: number): Promise<Socket> => served.sandbox.dial(port, { timeoutMs: this.#timeoutMs });
+    const asked = applicationMetrics(target, { connect, timeoutMs: this.#timeoutMs });
     return this.#guarded(
       served,
       "application",
