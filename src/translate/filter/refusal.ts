@@ -6,6 +6,7 @@ import { any } from "../../envoy/any.ts";
 import { blackHoleClusterName } from "../../envoy/names.ts";
 import { durationMs } from "../../lib/duration.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
+import { refusedService } from "../service-text.ts";
 import { tcpProxyFilter } from "./tcp-proxy.ts";
 
 export interface Refusal {
@@ -26,6 +27,7 @@ export function refusal({ reason, settings }: Refusal): FilterJson[] {
       cluster: blackHoleClusterName,
       statPrefix: `refused.${reason}`,
       connectsAfter: "first-byte",
+      inbound: { service: refusedService, isMutual: false },
       settings,
       limits: refusalLimits,
     }),
