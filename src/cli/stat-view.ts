@@ -132,7 +132,7 @@ export function statNotes(reply: StatReply, { what, isEverything }: Asked): read
 
 function emptyNotes({ rows, ageMs, windowMs, newestTrafficAgeMs, proxies }: StatReply, { what, isEverything }: Asked): readonly string[] {
   const window = age(0, windowMs);
-  if (rows.some(({ state }) => state === "live")) return [];
+  if (rows.some((row) => row.requests > 0 || (row.tcpReceivedPerSecond ?? 0) + (row.tcpSentPerSecond ?? 0) > 0)) return [];
   if (proxies.total === 0)
     return ["the mesh has no proxies: nothing is counted. `lateen up -f <manifests>` or `lateen apply -f` starts workloads"];
   if (ageMs === undefined) return ["no proxy has reported yet; they do every second. `lateen status` shows whether they are connected"];

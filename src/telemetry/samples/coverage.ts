@@ -60,6 +60,11 @@ export class Coverage {
     return this.#last;
   }
 
+  /** Whether a report covers the slot, alone or with others; its value lies at the end of what the report covers. */
+  covers(slot: number): boolean {
+    return this.#at(slot) > 0;
+  }
+
   /** The first slot ever covered; Infinity before. */
   get first(): number {
     return this.#first;

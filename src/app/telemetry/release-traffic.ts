@@ -1,0 +1,58 @@
+// What callers of a Release's service saw, second by second, as the release engine judges it. In: samples of tries. Out: its samples, and the traffic for plans.
+
+import { serviceHost } from "../../api/hosts.ts";
+import type { Release } from "../../api/release/release.ts";
+import { latencyEdgesMs } from "../../release/judging.ts";
+import type { ArmSecond, SampleSecond } from "../../release/observation.ts";
+import type { PlanTraffic } from "../../release/plan.ts";
+import type { Distribution } from "../../telemetry/point.ts";
+import { type TryCounts, trySeconds } from "../../telemetry/samples/try-seconds.ts";
+import { statRows } from "../../telemetry/stat/stat.ts";
+import type { MeshTelemetry } from "./mesh-telemetry.ts";
+
+/** Plans are made for the traffic of so long. */
+const planWindowMs = 30_000;
+
+export class ReleaseTraffic {
+  readonly #telemetry: Pick<MeshTelemetry, "collector" | "nowMs">;
+
+  constructor(telemetry: Pick<MeshTelemetry, "collector" | "nowMs">) {
+    this.#telemetry = telemetry;
+  }
+
+  /** Complete seconds after `afterSecond`, oldest first; a gap has none. */
+  secondsOf(release: Release, afterSecond: number): readonly SampleSecond[] {
+    const query = { host: hostOf(release), afterSecond, nowMs: this.#telemetry.nowMs() };
+    return trySeconds(this.#telemetry.collector.store, query).map(({ second, versions }) => ({
+      second,
+      arms: Object.fromEntries([...versions].map(([version, counts]) => [version, armOf(counts)])),
+    }));
+  }
+
+  /** Requests of the last half minute; tries are counted only while a release runs. */
+  trafficOf(release: Release): PlanTraffic {
+    const nowMs = this.#telemetry.nowMs();
+    const host = hostOf(release);
+    const query = { by: "service", reporter: "client", fromMs: nowMs - planWindowMs, toMs: nowMs, name: host, open: [] } as const;
+    const row = statRows(this.#telemetry.collector.store, query).find(({ labels }) => labels["destination_service"] === host);
+    return {
+      requestsPerSecond: row?.requestsPerSecond ?? 0,
+      errorRate: row === undefined || row.requests === 0 ? 0 : row.failed / row.requests,
+    };
+  }
+}
+
+function hostOf({ metadata, spec }: Release): string {
+  return serviceHost(spec.service, metadata.namespace);
+}
+
+function armOf({ tries, errors, clientErrors, latency }: TryCounts): ArmSecond {
+  const counts = latency === undefined ? undefined : countsIn(latency);
+  return { requests: tries, errors, clientErrors, ...(counts === undefined ? {} : { latency: counts }) };
+}
+
+/** Undefined when the proxies' buckets aren't those that are judged. */
+function countsIn({ bounds, counts }: Distribution): readonly number[] | undefined {
+  const isSame = bounds.length === latencyEdgesMs.length && bounds.every((bound, index) => bound === latencyEdgesMs[index]);
+  return isSame ? counts : undefined;
+}

@@ -1,0 +1,99 @@
+// Samples of single tries → one row per second and version, for whoever judges versions: each second once, when it is complete, as whole counts. Pure.
+
+import { outcomeOf } from "../graph/outcome.ts";
+import type { Distribution } from "../point.ts";
+import { triesTotal, tryDuration } from "../proxy-reports.ts";
+import { unknownValue } from "../standard-metrics.ts";
+import type { SampleStore } from "./sample-store.ts";
+import { fineSeconds, type Series } from "./series.ts";
+import { mergedDistribution } from "./window.ts";
+
+/** What callers saw of one version in one second. */
+export interface TryCounts {
+  readonly tries: number;
+  /** 5xx, no answer, or a gRPC status that is the server's fault (graph/outcome.ts). */
+  readonly errors: number;
+  /** 4xx. */
+  readonly clientErrors: number;
+  /** Of the tries' durations, ms; undefined when none was counted. */
+  readonly latency: Distribution | undefined;
+}
+
+export interface TrySecond {
+  /** Seconds since the epoch: what was reported by its end and after its beginning, by the collector's clock. */
+  readonly second: number;
+  /** By the version's label; empty when nobody tried. */
+  readonly versions: ReadonlyMap<string, TryCounts>;
+}
+
+export interface TryQuery {
+  /** Full host of the service. */
+  readonly host: string;
+  readonly afterSecond: number;
+  readonly nowMs: number;
+}
+
+/** Seconds that are looked back at most: what was before is old news for a decision per second. */
+const maxSeconds = 120;
+/** How long a second waits for callers that haven't reported it: three flushes. What comes later lies in a later second. */
+const patienceMs = 3000;
+
+/**
+ * The complete seconds after `afterSecond`, oldest first. A second that nobody reported is missing; one in which nobody tried is there without versions.
+ * Counts of a report that came late, or follows lost ones, lie in the second in which it came, whole.
+ */
+export function trySeconds(store: SampleStore, { host, afterSecond, nowMs }: TryQuery): readonly TrySecond[] {
+  const all = [...store.sources()];
+  const callers = all.flatMap((source) => {
+    const series = [triesTotal, tryDuration].flatMap((name) => [...(source.byName.get(name) ?? [])]).filter((one) => isAbout(one, host));
+    return series.length === 0 ? [] : [{ source, series }];
+  });
+  const awaited = (callers.length === 0 ? all : callers.map(({ source }) => source)).filter(({ endedSecond }) => endedSecond === undefined);
+  const oldestNow = Math.floor((nowMs - patienceMs) / 1000) - 1;
+  const last = Math.max(oldestNow, Math.min(...awaited.map(({ coverage }) => coverage.last), Math.floor(nowMs / 1000)));
+  const first = Math.max(afterSecond + 1, last - maxSeconds + 1, Math.floor(nowMs / 1000) - fineSeconds + 1);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index)
+    .filter((second) => all.some(({ coverage }) => coverage.covers(second)))
+    .map((second) => ({
+      second,
+      versions: versionsIn(
+        callers.flatMap(({ series }) => series),
+        second,
+      ),
+    }));
+}
+
+function isAbout({ labels }: Series, host: string): boolean {
+  return labels["destination_service"] === host && labels["reporter"] === "source" && (labels["mirrored"] ?? "") === "";
+}
+
+function versionsIn(series: readonly Series[], second: number): ReadonlyMap<string, TryCounts> {
+  const versions = new Map<string, TryCounts>();
+  for (const one of series) {
+    const { destination_version: version = unknownValue, response_code: code = "" } = one.labels;
+    // A try that reached nobody is no version's.
+    if (version === unknownValue) continue;
+    const known = versions.get(version) ?? { tries: 0, errors: 0, clientErrors: 0, latency: undefined };
+    const distribution = one.distribution("fine", (column) => column.get(second));
+    if (distribution !== undefined) {
+      const isEmpty = distribution.counts.every((count) => count === 0);
+      if (!isEmpty) versions.set(version, { ...known, latency: joined(known.latency, distribution) });
+      continue;
+    }
+    const count = one.total("fine", (column) => column.get(second));
+    if (count === 0) continue;
+    const isError = outcomeOf(one.labels) === "failed";
+    versions.set(version, {
+      ...known,
+      tries: known.tries + count,
+      errors: known.errors + (isError ? count : 0),
+      clientErrors: known.clientErrors + (code.startsWith("4") && !isError ? count : 0),
+    });
+  }
+  return new Map([...versions].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Buckets of another configuration can't be added; the first one's stand. */
+function joined(one: Distribution | undefined, other: Distribution): Distribution {
+  return one === undefined ? other : (mergedDistribution(one, other) ?? one);
+}
