@@ -75,7 +75,7 @@ export function createTelemetryIndex(): (proxies: ReadonlyMap<string, MeshProxy>
   const together = memoLast((settings: ProxySettings, runtime: TelemetryRuntime): MeshTelemetrySettings => ({ ...settings, runtime }));
   return (proxies, { telemetries, settings, tapped = untapped, counting = nobody }) => {
     const found = settingsOf(proxies, telemetries, settings);
-    return together(found, runtimeOf({ proxies, found, settings, tapped, counting }));
+    return together(found, runtimeOf(proxies, found, settings, tapped, counting));
   };
 }
 
@@ -129,29 +129,29 @@ function listenerTracingOf({ inbound, outbound }: ProxyTelemetry, kind: MeshProx
   return { inbound: side(kind === "gateway" ? outbound : inbound), outbound: side(outbound) };
 }
 
-interface RuntimeInputs {
-  readonly proxies: ReadonlyMap<string, MeshProxy>;
-  readonly found: ProxySettings;
-  readonly settings: MeshSettings;
-  readonly tapped: ReadonlyMap<string, number>;
-  readonly counting: ReadonlySet<string>;
-}
-
-function createRuntimeIndex(): (inputs: RuntimeInputs) => TelemetryRuntime {
+function createRuntimeIndex() {
   const byProxy = stableMap<string, ReadonlyMap<string, number>>();
   const shared = sharedByContent<ReadonlyMap<string, number>>((keys) => JSON.stringify([...keys]));
-  return ({ proxies, found, settings, tapped, counting }) => {
-    const sinks = accessLogSinks(settings);
-    const keysOf = ({ id, kind }: MeshProxy): ReadonlyMap<string, number> => {
-      const telemetry = found.proxies.get(id);
-      const keys = telemetry === undefined ? new Map<string, number>() : settingKeys(telemetry, { sinks, kind });
-      const watched = tapped.get(id);
-      if (watched !== undefined) keys.set(telemetryRuntimeKeys.tap, watched);
-      if (counting.has(id)) keys.set(telemetryRuntimeKeys.tries, 100);
-      return shared(keys);
-    };
-    return byProxy(new Map([...proxies].map(([id, proxy]) => [id, keysOf(proxy)])));
-  };
+  return memoLast(
+    (
+      proxies: ReadonlyMap<string, MeshProxy>,
+      found: ProxySettings,
+      settings: MeshSettings,
+      tapped: ReadonlyMap<string, number>,
+      counting: ReadonlySet<string>,
+    ): TelemetryRuntime => {
+      const sinks = accessLogSinks(settings);
+      const keysOf = ({ id, kind }: MeshProxy): ReadonlyMap<string, number> => {
+        const telemetry = found.proxies.get(id);
+        const keys = telemetry === undefined ? new Map<string, number>() : settingKeys(telemetry, { sinks, kind });
+        const watched = tapped.get(id);
+        if (watched !== undefined) keys.set(telemetryRuntimeKeys.tap, watched);
+        if (counting.has(id)) keys.set(telemetryRuntimeKeys.tries, 100);
+        return shared(keys);
+      };
+      return byProxy(new Map([...proxies].map(([id, proxy]) => [id, keysOf(proxy)])));
+    },
+  );
 }
 
 function settingKeys(
