@@ -55,7 +55,7 @@ function refusedSeries({ collector, directory, refusedConnections }: TelemetryLi
 function shortHistory({ collector }: TelemetryLimits): readonly Diagnostic[] {
   const second = collector.store.shortenedToSecond;
   if (second === undefined) return [];
-  return [finding("LTN0906", "", `samples before ${new Date(second * 1000).toISOString()} were given up for want of memory`)];
+  return [finding("LTN0906", "", `samples before ${new Date(second * 1000).toISOString()} were given up for want of room`)];
 }
 
 function refusedReports({ refused, nowMs }: TelemetryLimits): readonly Diagnostic[] {

@@ -51,7 +51,7 @@ export interface StoreReport {
   readonly refusals: readonly Refusal[];
   /** Series that went since nothing was counted for longer than is kept. */
   readonly expired: number;
-  /** Before this second the history was given up for want of memory; undefined while all is kept. */
+  /** Before this second the history was given up for want of memory or of room for series; undefined while all is kept. */
   readonly shortenedToSecond: number | undefined;
 }
 
@@ -141,6 +141,7 @@ export class SampleStore {
   #seriesOf(source: Source, delta: Delta): Series | undefined {
     const known = source.series.get(delta.key);
     if (known !== undefined) return known;
+    if (this.#series >= this.#maxSeries) this.#giveUpGone();
     if (this.#series >= this.#maxSeries || source.series.size >= this.#maxSeriesPerSource) {
       this.#refuse(source.id, delta);
       return undefined;
@@ -150,6 +151,23 @@ export class SampleStore {
     source.byName.set(delta.name, (source.byName.get(delta.name) ?? new Set()).add(series));
     this.#series += 1;
     return series;
+  }
+
+  /**
+   * Room for proxies that live: the one that has been gone longest is given up, and with it everything before its end, since sums over that time would
+   * be too small.
+   */
+  #giveUpGone(): void {
+    const gone = [...this.#sources.values()].flatMap((source) =>
+      source.endedSecond === undefined ? [] : [{ source, endedSecond: source.endedSecond }],
+    );
+    const [longest] = gone.toSorted((a, b) => a.endedSecond - b.endedSecond);
+    if (longest === undefined) return;
+    const { source, endedSecond } = longest;
+    for (const series of source.series.values()) series.drop();
+    this.#series -= source.series.size;
+    this.#sources.delete(source.id);
+    this.#shortenedToSecond = Math.max(this.#shortenedToSecond ?? 0, endedSecond + 1);
   }
 
   #refuse(source: string, { name, labels }: Delta): void {
@@ -170,7 +188,7 @@ export class SampleStore {
       return;
     }
     for (const series of all) series.dropCoarseBefore(oldest + 1);
-    this.#shortenedToSecond = (oldest + 1) * slotsPerChunk * coarseSlotSeconds;
+    this.#shortenedToSecond = Math.max(this.#shortenedToSecond ?? 0, (oldest + 1) * slotsPerChunk * coarseSlotSeconds);
   }
 }
 

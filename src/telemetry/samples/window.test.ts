@@ -185,6 +185,18 @@ describe("bounded memory", () => {
     });
   });
 
+  test("series of proxies that are gone make room for those of living ones, and windows don't reach behind them", () => {
+    const world = new World({ maxSeries: 2 });
+    world
+      .add(0, 1, [requests(5)], "gone")
+      .add(0, 2, [requests(1)], "b")
+      .store.end("gone");
+    world.add(1, 2, [requests(7)], "new");
+    expect(world.store.report()).toMatchObject({ series: 2, refusals: [], sources: 2 });
+    expect(world.ask(-10, 2)[0]).toMatchObject({ sum: 7.5, seconds: 1 });
+    expect(world.store.shortenedToSecond).toBe(base + 1);
+  });
+
   test("series that nobody counts any more expire, with their proxies and memory", () => {
     const world = new World().add(0, 1, [requests(1)]);
     world.store.expire((base + 6 * 3600) * 1000);
