@@ -10,6 +10,8 @@ import { resolveDestination } from "./client.ts";
 import { effectivePolicy, subsetOf } from "./destinations.ts";
 import type { DestinationPolicy, MeshService, PortProtocol, ServicePort } from "./mesh.ts";
 import { isHttp, isTls } from "./protocol.ts";
+import { dividedTargets } from "./releases/compose.ts";
+import type { ShareGroup } from "./releases/shares.ts";
 import { l4MatchHolds } from "./virtual-services.ts";
 import { compare } from "./visibility.ts";
 
@@ -38,7 +40,9 @@ export interface L4Chain {
 /** A weighted tcp or tls route. Members and weights reach Envoy by EDS alone. */
 export interface L4Split {
   readonly name: string;
-  readonly members: readonly { readonly destination: ResolvedDestination; readonly weight: number }[];
+  readonly members: readonly { readonly destination: ResolvedDestination /** Written; unused when divided. */; readonly weight: number }[];
+  /** Under releases: how the members divide the weights that were written, which stand in `written`. */
+  readonly divided?: { readonly groups: readonly ShareGroup[]; readonly written: readonly number[] };
   readonly source: string;
 }
 
@@ -117,18 +121,45 @@ function chainOf(
     destination: resolveDestination(destination, { ...place, virtualService }),
     weight: weight ?? 0,
   }));
+  const cluster = splitClusterName({ port: place.listenerPort, route: id, name, namespace });
+  return dividedChain(members, { match, cluster, source, place });
+}
+
+/**
+ * One destination is its own cluster; several are a split of that name, and so is a released one however few its versions are, so that the next run
+ * changes no chain and ends no connection.
+ */
+function dividedChain(
+  written: L4Split["members"],
+  {
+    match,
+    cluster,
+    source,
+    place,
+  }: { readonly match: ChainMatch; readonly cluster: string; readonly source: string; readonly place: L4Client },
+): L4Routes {
+  const division = dividedTargets(
+    written.map(({ destination }) => destination),
+    place,
+  );
+  const members = division?.targets.map((destination) => ({ destination, weight: 0 })) ?? written;
   const [only] = members;
-  if (only === undefined) return { chains: [], splits: [], targets: [] };
+  if (only === undefined) return noRoutes;
   const targets = members.map(({ destination }) => destination);
   const limits = limitsOf(only.destination);
-  if (members.length === 1) {
-    const { cluster, policy, servicePort, subset } = only.destination;
+  const sources = [source, ...(division?.sources ?? [])];
+  if (members.length === 1 && division === undefined) {
+    const { cluster: single, policy, servicePort, subset } = only.destination;
     const shares = sharedWithHttp(servicePort, policy, subset);
-    return { chains: [{ match, cluster, ...shares, limits, sources: [source] }], splits: [], targets };
+    return { chains: [{ match, cluster: single, ...shares, limits, sources }], splits: [], targets };
   }
-  const cluster = splitClusterName({ port: place.listenerPort, route: id, name, namespace });
-  return { chains: [{ match, cluster, limits, sources: [source] }], splits: [{ name: cluster, members, source }], targets };
+  const divided = division === undefined ? {} : { divided: { groups: division.groups, written: written.map(({ weight }) => weight) } };
+  return { chains: [{ match, cluster, limits, sources }], splits: [{ name: cluster, members, ...divided, source }], targets };
 }
+
+const noRoutes: L4Routes = { chains: [], splits: [], targets: [] };
+
+type L4Client = Pick<DestinationContext, "directory" | "client">;
 
 /** TLS to the outside (DestinationRule) knows nothing of it. */
 function sharedWithHttp(
@@ -179,14 +210,36 @@ export function serviceL4Routes(
     protocol: port.protocol,
     bound: (_, named) => named,
   };
-  const routed = virtualService === undefined ? { chains: [], splits: [], targets: [] } : l4Routes(virtualService, place);
-  const cluster = outboundClusterName(port.number, "", service.hostname);
+  const routed = virtualService === undefined ? noRoutes : l4Routes(virtualService, place);
+  return combined([routed, ownChain(service, port, { directory, client })]);
+}
+
+/** Everything else to the service itself. */
+function ownChain(service: MeshService, port: ServicePort, { directory, client }: L4Client): L4Routes {
+  const { source, hostname, name, namespace } = service;
+  const cluster = outboundClusterName(port.number, "", hostname);
   const policy = directory.policies(client, service);
+  // Clients of a headless service choose the pod themselves.
+  if (!service.headless && directory.releases.has(service.id)) {
+    const destination: ResolvedDestination = {
+      cluster,
+      host: hostname,
+      port: port.number,
+      subset: "",
+      service,
+      servicePort: port,
+      labels: {},
+      ...(policy === undefined ? {} : { policy }),
+    };
+    if (dividedTargets([destination], { directory, client }) !== undefined) {
+      const split = splitClusterName({ port: port.number, route: "release", name, namespace });
+      return dividedChain([{ destination, weight: 1 }], { match: anyConnection, cluster: split, source, place: { directory, client } });
+    }
+  }
   const limits = effectivePolicy(policy, port.number).connectionPool?.tcp;
-  const own: L4Routes = {
-    chains: [{ match: anyConnection, cluster, ...sharedWithHttp(port, policy), limits, sources: [service.source] }],
+  return {
+    chains: [{ match: anyConnection, cluster, ...sharedWithHttp(port, policy), limits, sources: [source] }],
     splits: [],
     targets: [],
   };
-  return combined([routed, own]);
 }

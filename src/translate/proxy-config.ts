@@ -141,7 +141,7 @@ function createClassTranslator(
     const plan = planOf(scope, mesh.identities, plaintextOf(mesh.services, mesh.endpoints));
     return config(
       clustersOf(plan),
-      endpointsOf(plan, mesh.endpoints),
+      endpointsOf(plan, mesh.endpoints, mesh.releases.shares),
       listenersOf(scope.listeners, scope.kind, listenerSettings(mesh.settings, scope.tracing)),
       routesOf(encoder, scope.tables, scope.client),
       runtimeOf(scope.tables, mesh.runtime),
@@ -150,12 +150,14 @@ function createClassTranslator(
   };
 }
 
-function createEndpointTranslator(cache: EncodeCache): (plan: ClusterPlan, endpoints: Mesh["endpoints"]) => ResourceSet {
+type Shares = Mesh["releases"]["shares"];
+
+function createEndpointTranslator(cache: EncodeCache): (plan: ClusterPlan, endpoints: Mesh["endpoints"], shares: Shares) => ResourceSet {
   const memo = new KeyedMemo<EncodedResource>();
   const set = stableMap<string, EncodedResource>();
-  return memoLast((plan: ClusterPlan, endpoints: Mesh["endpoints"]) => {
+  return memoLast((plan: ClusterPlan, endpoints: Mesh["endpoints"], shares: Shares) => {
     memo.generation();
-    return set(new Map(plan.endpoints.map((source) => [source.cluster, endpointResource(cache, memo, { source, endpoints })])));
+    return set(new Map(plan.endpoints.map((source) => [source.cluster, endpointResource(cache, memo, { source, endpoints, shares })])));
   });
 }
 
@@ -164,7 +166,7 @@ const noEndpoints: readonly Endpoint[] = [];
 function endpointResource(
   cache: EncodeCache,
   memo: KeyedMemo<EncodedResource>,
-  { source, endpoints }: { readonly source: EndpointSource; readonly endpoints: Mesh["endpoints"] },
+  { source, endpoints, shares }: { readonly source: EndpointSource; readonly endpoints: Mesh["endpoints"]; readonly shares: Shares },
 ): EncodedResource {
   const encode = (json: ReturnType<typeof splitLoadAssignment>, from: string) =>
     cache.resource({ type: "eds", name: source.cluster, schema: ClusterLoadAssignmentSchema, json, sources: [from] });
@@ -173,7 +175,10 @@ function endpointResource(
     const behind = split.members.map(({ destination }) =>
       destination.service === undefined ? undefined : endpoints.get(destination.service.id),
     );
-    return memo.get(source.cluster, [split, ...behind], () => encode(splitLoadAssignment(split, endpoints), split.source));
+    const dividing = (split.divided?.groups ?? []).map(({ release }) => (release === undefined ? undefined : shares.get(release)));
+    return memo.get(source.cluster, [split, ...behind, ...dividing], () =>
+      encode(splitLoadAssignment(split, endpoints, shares), split.source),
+    );
   }
   const all = endpoints.get(source.serviceId) ?? noEndpoints;
   return memo.get(source.cluster, [all, source.labels], () =>

@@ -58,7 +58,7 @@ interface Variant {
 }
 
 function composedRule(rule: ResolvedRule, index: number, context: ComposeContext): readonly ResolvedRule[] {
-  const parts = partsOf(rule, context);
+  const parts = partsOf(rule.targets, context);
   const releases = [...new Set(parts.flatMap(({ division }) => division?.release ?? []))];
   const { only } = context;
   if (only !== undefined) {
@@ -76,7 +76,10 @@ function composedRule(rule: ResolvedRule, index: number, context: ComposeContext
   });
 }
 
-function partsOf({ route, targets }: ResolvedRule, { directory, client }: ComposeContext): readonly Part[] {
+function partsOf(
+  targets: readonly ResolvedDestination[],
+  { directory, client }: Pick<ComposeContext, "directory" | "client">,
+): readonly Part[] {
   const parts = new Map<string, Part & { written: number[]; division?: Division & { own: Map<number, number> } }>();
   for (const [index, target] of targets.entries()) {
     const release = target.service === undefined ? undefined : directory.releases.get(target.service.id);
@@ -92,7 +95,7 @@ function partsOf({ route, targets }: ResolvedRule, { directory, client }: Compos
     const arm = subsets.ownArm(target.subset);
     known.written.push(index);
     // Of several destinations for one version the first one's headers count for all.
-    if (arm !== undefined && known.division?.own.has(arm) === false && route.route[index] !== undefined) known.division.own.set(arm, index);
+    if (arm !== undefined && known.division?.own.has(arm) === false) known.division.own.set(arm, index);
     parts.set(key, known);
   }
   return [...parts.values()];
@@ -186,6 +189,54 @@ function variantRule(rule: ResolvedRule, parts: readonly Part[], place: VariantP
     release,
     releaseText: text,
   };
+}
+
+/** What releases make of the destinations of a tcp or tls route. */
+export interface DividedTargets {
+  readonly targets: readonly ResolvedDestination[];
+  readonly groups: readonly ShareGroup[];
+  /** "Release shop/db". */
+  readonly sources: readonly string[];
+}
+
+/**
+ * The same for connections, which have neither headers nor users: who calls may choose, everything else divides by shares. Undefined when no release
+ * concerns any of them.
+ */
+export function dividedTargets(
+  targets: readonly ResolvedDestination[],
+  context: Pick<ComposeContext, "directory" | "client">,
+): DividedTargets | undefined {
+  if (context.directory.releases.size === 0) return undefined;
+  const parts = partsOf(targets, context);
+  const releases = [...new Set(parts.flatMap(({ division }) => division?.release ?? []))];
+  if (releases.length === 0) return undefined;
+  const members: ResolvedDestination[] = [];
+  const groups = parts.map(({ written, target, division }): ShareGroup => {
+    const chosen = division === undefined ? undefined : chosenBySource(division.release, context.client);
+    const made =
+      division === undefined
+        ? [target]
+        : division.arms.filter((_, arm) => chosen === undefined || chosen === arm).map((subset) => armTarget(target, division, subset));
+    const first = members.length;
+    members.push(...made);
+    const divides = division !== undefined && made.length > 1;
+    return {
+      written,
+      ...(divides ? { release: division.release.name } : {}),
+      members: made.map((_, arm) => ({ member: first + arm, arm })),
+    };
+  });
+  return { targets: members, groups, sources: releases.map(({ name }) => `Release ${name}`) };
+}
+
+/** A match that asks for nothing but who calls. */
+function chosenBySource({ matches }: ReleaseStructure, client: RouteClient): number | undefined {
+  return matches.find(({ audience }) => {
+    const { headers, cookies, queryParams, claims, userAgent } = audience;
+    const asks = [headers, cookies, queryParams, claims].some((named) => Object.keys(named).length > 0) || userAgent !== undefined;
+    return !asks && isFromSource(audience, client);
+  })?.arm;
 }
 
 function membersOf({ written, target, division }: Part, route: HttpRoute, choice: Choice): readonly Member[] {

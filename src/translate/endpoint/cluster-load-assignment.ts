@@ -6,6 +6,7 @@ import { defined } from "../../envoy/defined.ts";
 import type { L4Split } from "../../model/l4-routes.ts";
 import type { Endpoint, Workload } from "../../model/mesh.ts";
 import { mtlsModeOf } from "../../model/policies.ts";
+import { dividedWeights } from "../../model/releases/shares.ts";
 import { destinationEndpoints } from "../../model/splits.ts";
 import { effectiveWeights } from "../../model/weights.ts";
 import { socketAddress } from "../address.ts";
@@ -24,13 +25,21 @@ export function clusterLoadAssignment(clusterName: string, endpoints: readonly E
  * The endpoints of a weighted route, a locality per member. Members without a share stay in it, without a weight: they get no new
  * connection, and those they have live on.
  */
-export function splitLoadAssignment(split: L4Split, endpoints: ReadonlyMap<string, readonly Endpoint[]>): ClusterLoadAssignmentJson {
+export function splitLoadAssignment(
+  split: L4Split,
+  endpoints: ReadonlyMap<string, readonly Endpoint[]>,
+  shares: ReadonlyMap<string, readonly number[]>,
+): ClusterLoadAssignmentJson {
   const members = split.members.map(({ destination, weight }) => ({
     destination,
     weight,
     endpoints: destinationEndpoints(destination, endpoints),
   }));
-  const weights = effectiveWeights(members.map((member) => ({ weight: member.weight, usable: member.endpoints.length > 0 })));
+  const usable = members.map((member) => member.endpoints.length > 0);
+  const weights =
+    split.divided === undefined
+      ? effectiveWeights(members.map(({ weight }, index) => ({ weight, usable: usable[index] === true })))
+      : dividedWeights({ groups: split.divided.groups, weights: split.divided.written, shares, usable });
   return {
     clusterName: split.name,
     endpoints: members.flatMap((member, index) => {
