@@ -172,7 +172,7 @@ function http2Call({ origin, path = "/", authority, headers = {}, timeoutMs = 50
   });
 }
 
-function grpcCall({ origin, path = "/test.Test/Call", timeoutMs = 5000, headers = {} }) {
+function grpcCall({ origin, path = "/test.Test/Call", messages = 1, timeoutMs = 5000, headers = {} }) {
   return new Promise((resolve, reject) => {
     const session = connectHttp2(origin);
     const timer = setTimeout(() => reject(new Error("time-out")), timeoutMs);
@@ -196,7 +196,7 @@ function grpcCall({ origin, path = "/test.Test/Call", timeoutMs = 5000, headers 
       session.close();
       resolve(result);
     });
-    request.end(Buffer.alloc(5));
+    request.end(Buffer.alloc(5 * messages));
   });
 }
 
