@@ -16,7 +16,12 @@ export const catalogue: readonly Entry[] = [
   { name: "rotation-world", load: () => import("./rotation-world.ts") },
   { name: "sidecar-cost", load: () => import("./sidecar-cost.ts") },
   { name: "mtls-cost", load: () => import("./mtls-cost.ts") },
+  { name: "telemetry-cost", load: () => import("./telemetry-cost.ts") },
+  { name: "telemetry-world", load: () => import("./telemetry-world.ts") },
+  { name: "telemetry-hour", load: () => import("./telemetry-hour.ts") },
+  { name: "telemetry-visible", load: () => import("./telemetry-visible.ts") },
   { name: "pods", load: () => import("./pods.ts") },
   { name: "ca", load: () => import("./ca.ts") },
+  { name: "graph-world", load: () => import("./graph-world.ts") },
   { name: "stats", load: () => import("./stats.ts") },
 ];

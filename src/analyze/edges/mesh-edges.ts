@@ -54,7 +54,7 @@ export class MeshEdges {
   }
 
   #transportOf(edge: TrafficEdge): EdgeTransport {
-    const key = JSON.stringify([edge.from.name, edge.to.name, edge.service, edge.port, edge.encryption]);
+    const key = [edge.from.name, edge.to.name, edge.service, edge.port, edge.encryption].join("\n");
     const known = this.#transports.get(key) ?? edgeTransport(edge, this.world);
     this.#transports.set(key, known);
     return known;
@@ -142,7 +142,7 @@ function waysOf(target: ConfiguredTarget, callersByHost: ReadonlyMap<string, Rea
 }
 
 function placeKey(from: string, to: string, mirrored: boolean): string {
-  return JSON.stringify([from, to, mirrored]);
+  return `${from}\n${to}\n${mirrored}`;
 }
 
 /** Ends that stand for hosts which no Service or ServiceEntry names. */

@@ -1,6 +1,7 @@
 // What the series of one edge add up to in one window: filled series by series, emptied for the next window. A part of traffic-edges.ts.
 
 import type { Distribution, Labels } from "../point.ts";
+import type { Resolution, Series, SumOf } from "../samples/series.ts";
 import { mergedDistribution, quantileOf } from "../samples/window.ts";
 import { unknownValue } from "../standard-metrics.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -8,6 +9,14 @@ import { endNames, type TrafficEdge, type TrafficEnd } from "./traffic-edge.ts";
 
 /** Which sum of an edge a series belongs to. */
 export type Part = "requests" | "latency" | "received" | "sent" | "connections";
+
+/** Sums that are worked out only for rows that become edges: of two ends' rows one goes. */
+export interface Later {
+  readonly part: "latency" | "received" | "sent";
+  readonly series: Series;
+  readonly resolution: Resolution;
+  readonly sumOf: SumOf;
+}
 
 /** Beside Istio's labels: the edge is the way from outside into a gateway. */
 export const outsideLabel = "outside";
@@ -37,19 +46,23 @@ export class EdgeRow {
   /** Window that its numbers are of; whoever fills it begins a new one with `begin`. */
   window = -1;
   readonly labels: Labels;
+  /** Names both ends, whoever of them counted. */
+  readonly pair: string;
+  /** Names the server and the protocol. */
+  readonly place: string;
+  /** "shop/orders", or the host. */
+  readonly to: string;
   #requests = 0;
   #failed = 0;
   #answered = 0;
   #connections = 0;
   #open = 0;
-  #received = 0;
-  #sent = 0;
+  readonly #later: Later[] = [];
   #encrypted = 0;
   #plain = 0;
   #hasEncrypted = false;
   #hasPlain = false;
   #principals: { readonly source: string; readonly destination: string } | undefined;
-  #latency: Distribution | undefined;
   #seconds: Uint8Array | undefined;
   #isShared = true;
   #known = 0;
@@ -60,14 +73,49 @@ export class EdgeRow {
 
   constructor(labels: Labels) {
     this.labels = labels;
+    const { source_workload_namespace: namespace, source_workload: workload } = labels;
+    this.to = this.hasServer ? `${labels["destination_workload_namespace"]}/${labels["destination_workload"]}` : serviceIn(labels);
+    const from = this.isOutside ? endNames.outside : `${namespace}/${workload}`;
+    this.pair = [from, this.to, labels["mirrored"] ?? ""].join("\n");
+    this.place = `${this.to}\n${labels["request_protocol"] ?? ""}`;
+  }
+
+  get hasServer(): boolean {
+    return (this.labels["destination_workload"] ?? unknownValue) !== unknownValue;
+  }
+
+  /** The way from outside into a gateway. */
+  get isOutside(): boolean {
+    return this.labels[outsideLabel] !== undefined;
+  }
+
+  get isByClient(): boolean {
+    return this.labels["reporter"] !== "destination";
+  }
+
+  /** What a caller that showed no certificate sent; clients don't count the copies that they send. */
+  get isUnnamedPlain(): boolean {
+    return (
+      !this.#hasEncrypted && (this.labels["mirrored"] ?? "") === "" && (this.labels["source_workload"] ?? unknownValue) === unknownValue
+    );
+  }
+
+  /** Nobody reported. */
+  get isGap(): boolean {
+    return this.#known === 0 && this.#requests === 0 && this.#connections === 0 && this.#open === 0;
+  }
+
+  get seconds(): number {
+    return this.#known;
   }
 
   begin(window: number): void {
     this.window = window;
-    this.#requests = this.#failed = this.#answered = this.#connections = this.#open = this.#received = this.#sent = 0;
+    this.#requests = this.#failed = this.#answered = this.#connections = this.#open = 0;
+    this.#later.length = 0;
     this.#encrypted = this.#plain = this.#known = this.#missing = this.#late = this.#proxies = 0;
     this.#hasEncrypted = this.#hasPlain = false;
-    this.#principals = this.#latency = this.#seconds = undefined;
+    this.#principals = this.#seconds = undefined;
     this.#isShared = true;
     this.#lastProxy = "";
   }
@@ -121,13 +169,8 @@ export class EdgeRow {
     this.#open += 1;
   }
 
-  addBytes(part: "received" | "sent", value: number): void {
-    if (part === "received") this.#received += value;
-    else this.#sent += value;
-  }
-
-  addLatency(distribution: Distribution): void {
-    this.#latency = this.#latency === undefined ? distribution : (mergedDistribution(this.#latency, distribution) ?? this.#latency);
+  addLater(later: Later): void {
+    this.#later.push(later);
   }
 
   /** Requests with an answer that isn't the server's fault, or connections: how often a client and its server both saw it, retries or not. */
@@ -146,7 +189,8 @@ export class EdgeRow {
     const per = (value: number) => (seconds === undefined ? undefined : value / seconds);
     const requests = Math.max(0, this.#requests - (this.#requests > 0 ? without : 0));
     const connections = Math.max(0, this.#connections - (this.#requests > 0 ? 0 : without));
-    const isLive = requests > 0 || connections > 0 || this.#open > 0 || this.#received > 0 || this.#sent > 0;
+    const { received, sent, latency } = this.#sums();
+    const isLive = requests > 0 || connections > 0 || this.#open > 0 || received > 0 || sent > 0;
     const encryption = this.#encryption();
     const principals = encryption === "mtls" ? this.#principals : undefined;
     const failed = Math.min(this.#failed, requests);
@@ -164,15 +208,30 @@ export class EdgeRow {
       requestsPerSecond: per(requests),
       failed,
       failedShare: requests === 0 ? undefined : failed / requests,
-      latency: this.#latency === undefined ? undefined : latencyOf(this.#latency),
+      latency: latency === undefined ? undefined : latencyOf(latency),
       connections,
       open: labels["request_protocol"] === "tcp" ? this.#open : undefined,
-      bytesReceivedPerSecond: per(this.#received),
-      bytesSentPerSecond: per(this.#sent),
+      bytesReceivedPerSecond: per(received),
+      bytesSentPerSecond: per(sent),
       state: isLive ? "live" : seconds === undefined ? "gap" : "idle",
       seconds: this.#known,
       missing: this.#missing,
     };
+  }
+
+  #sums() {
+    const bytes = { received: 0, sent: 0 };
+    let latency: Distribution | undefined;
+    for (const { part, series, resolution, sumOf } of this.#later) {
+      if (part !== "latency") {
+        bytes[part] += series.total(resolution, sumOf);
+        continue;
+      }
+      const distribution = series.distribution(resolution, sumOf);
+      if (distribution === undefined) continue;
+      latency = latency === undefined ? distribution : (mergedDistribution(latency, distribution) ?? latency);
+    }
+    return { ...bytes, latency };
   }
 
   #encryption(): TrafficEdge["encryption"] {

@@ -6,7 +6,6 @@ import type { Column } from "../samples/column.ts";
 import type { SampleStore, StoredSource } from "../samples/sample-store.ts";
 import type { Series, SumOf } from "../samples/series.ts";
 import { newestOf, type Range, rangeOf, sumIn } from "../samples/window.ts";
-import { unknownValue } from "../standard-metrics.ts";
 import { type EdgeNames, EdgeRow, outsideLabel, type Part, type SourceSeconds, type Travelled, travelledOf } from "./edge-row.ts";
 import { compareEdges, type TrafficEdge } from "./traffic-edge.ts";
 
@@ -101,14 +100,10 @@ export class EdgeTable {
   #add(row: EdgeRow, { series, part, resolution, sumOf, seconds }: Added, travelled: Travelled): void {
     if (row.window !== this.#window) row.begin(this.#window);
     row.addProxy(seconds);
-    if (part === "latency") {
-      const distribution = sumOf === undefined ? undefined : series.distribution(resolution, sumOf);
-      if (distribution !== undefined) row.addLatency(distribution);
-      return;
-    }
-    const value = sumOf === undefined ? 0 : series.total(resolution, sumOf);
-    if (part === "requests" || part === "connections") row.addCount(part, value, { labels: series.labels, travelled });
-    else row.addBytes(part, value);
+    if (part === "requests" || part === "connections") {
+      const value = sumOf === undefined ? 0 : series.total(resolution, sumOf);
+      row.addCount(part, value, { labels: series.labels, travelled });
+    } else if (sumOf !== undefined) row.addLater({ part, series, resolution, sumOf });
   }
 
   #addOpen(labels: Labels, gateways: ReadonlySet<string>): void {
@@ -203,29 +198,20 @@ function secondsOf({ id, coverage, endedSecond }: StoredSource, { range, newest,
  * say that they sent it in plaintext is taken off.
  */
 function preferred(rows: readonly EdgeRow[], options: TrafficEdgesOptions): readonly TrafficEdge[] {
-  const edges = rows.map((row) => ({ row, edge: row.edge(options) }));
-  const byClients = edges.filter(({ edge }) => edge.reporter === "source");
-  const byServers = edges.filter(({ edge }) => edge.reporter === "destination");
-  const reported = (list: typeof edges) => new Set(list.filter(({ edge }) => edge.state !== "gap").map(({ edge }) => pairOf(edge)));
+  const byClients = rows.filter(({ isByClient }) => isByClient);
+  const byServers = rows.filter(({ isByClient }) => !isByClient);
+  const reported = (list: readonly EdgeRow[]) => new Set(list.filter(({ isGap }) => !isGap).map(({ pair }) => pair));
   const [fromClients, fromServers] = [reported(byClients), reported(byServers)];
-  const isServersTurn = (pair: string) => fromServers.has(pair) && !fromClients.has(pair);
-  const sentToGateways = sentTo(byClients, options.gateways);
-  const clients = byClients.flatMap(({ row, edge }) => {
-    if (isServersTurn(pairOf(edge))) return [];
-    return row.labels[outsideLabel] === undefined ? [edge] : remainder(row, sentToGateways.get(placeOf(edge)), { edge, options });
-  });
-  const told = new Set(clients.map(pairOf));
-  const sentPlain = plaintextOf(byClients);
-  const servers = byServers.flatMap(({ row, edge }) => {
-    if (told.has(pairOf(edge))) return [];
-    return remainder(row, isUnnamedPlain(row, edge) ? sentPlain.get(placeOf(edge)) : undefined, { edge, options });
-  });
-  return [...clients, ...servers];
-}
-
-interface Told {
-  readonly row: EdgeRow;
-  readonly edge: TrafficEdge;
+  const told = byClients.filter(({ pair }) => fromClients.has(pair) || !fromServers.has(pair));
+  const toldPairs = new Set(told.map(({ pair }) => pair));
+  const [ways, plain] = [told.filter(({ isOutside }) => !isOutside), byClients.filter(({ isPlain }) => isPlain)];
+  const [sentToGateways, sentPlain] = [sumsOf(ways.filter(({ to }) => options.gateways.has(to))), sumsOf(plain)];
+  return [
+    ...told.flatMap((row) => remainder(row, row.isOutside ? sentToGateways.get(row.place) : undefined, options)),
+    ...byServers
+      .filter(({ pair }) => !toldPairs.has(pair))
+      .flatMap((row) => remainder(row, row.isUnnamedPlain ? sentPlain.get(row.place) : undefined, options)),
+  ];
 }
 
 /** What clients say that they sent. */
@@ -235,42 +221,19 @@ interface Sent {
 }
 
 /** An edge of callers that nobody else tells of: without what known clients sent. */
-function remainder(row: EdgeRow, sent: Sent | undefined, { edge, options }: Omit<Told, "row"> & { readonly options: EdgeNames }) {
-  if (sent === undefined) return [edge];
+function remainder(row: EdgeRow, sent: Sent | undefined, names: EdgeNames): readonly TrafficEdge[] {
+  if (sent === undefined) return [row.edge(names)];
   // Both ends report once a second, not together: as much as comes in that time may be of the same requests.
   const isMore = row.answered - sent.answered > (lateSeconds * sent.answered) / sent.seconds;
-  return isMore ? [row.edge(options, sent.answered)] : [];
-}
-
-/** What clients sent in plaintext, by destination and protocol. */
-function plaintextOf(clients: readonly Told[]): ReadonlyMap<string, Sent> {
-  return sumsOf(clients.filter(({ row }) => row.isPlain));
-}
-
-/** What workloads of the mesh sent to its gateways. */
-function sentTo(clients: readonly Told[], gateways: ReadonlySet<string>): ReadonlyMap<string, Sent> {
-  return sumsOf(clients.filter(({ row, edge }) => row.labels[outsideLabel] === undefined && gateways.has(edge.to.name)));
+  return isMore ? [row.edge(names, sent.answered)] : [];
 }
 
 /** By destination and protocol. */
-function sumsOf(clients: readonly Told[]): ReadonlyMap<string, Sent> {
+function sumsOf(clients: readonly EdgeRow[]): ReadonlyMap<string, Sent> {
   const sums = new Map<string, Sent>();
-  for (const { row, edge } of clients) {
-    const { answered = 0, seconds = 1 } = sums.get(placeOf(edge)) ?? {};
-    sums.set(placeOf(edge), { answered: answered + row.answered, seconds: Math.max(seconds, edge.seconds) });
+  for (const row of clients) {
+    const { answered = 0, seconds = 1 } = sums.get(row.place) ?? {};
+    sums.set(row.place, { answered: answered + row.answered, seconds: Math.max(seconds, row.seconds) });
   }
   return sums;
-}
-
-/** Clients don't count the copies that they send. */
-function isUnnamedPlain(row: EdgeRow, { encryption, mirrored }: TrafficEdge): boolean {
-  return !mirrored && encryption !== "mtls" && (row.labels["source_workload"] ?? unknownValue) === unknownValue;
-}
-
-function placeOf({ to, protocol }: TrafficEdge): string {
-  return JSON.stringify([to.name, protocol]);
-}
-
-function pairOf({ from, to, mirrored }: TrafficEdge): string {
-  return JSON.stringify([from.name, to.name, mirrored]);
 }
