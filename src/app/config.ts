@@ -167,6 +167,9 @@ export const runFiles = {
   adminSocket: (runDir: string, podUid: string) => join(runDir, "pods", podUid, "admin.sock"),
   /** Where the node answers the control plane: pods' pages of metrics. */
   nodeSocket: (runDir: string) => join(runDir, "node.sock"),
+  /** The control plane's, for spans of applications; the node's, for connections of the control plane to pods. */
+  otlpSocket: (runDir: string) => join(runDir, "otlp.sock"),
+  reachSocket: (runDir: string) => join(runDir, "reach.sock"),
   /** Targets and, of `lateen dashboard prometheus`, its data. */
   prometheusDir: (runDir: string) => join(runDir, "prometheus"),
   logsDir: (runDir: string) => join(runDir, "logs"),

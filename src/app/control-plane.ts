@@ -18,7 +18,7 @@ import { AdsServer } from "../xds/ads-server.ts";
 import { runFiles } from "./config.ts";
 import { readCredentials, writeCredentials } from "./credentials-file.ts";
 import { readKept, writeKept } from "./kept-file.ts";
-import { MeshEngine } from "./mesh-engine.ts";
+import { MeshEngine, type MeshEngineOptions } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
 import { MeshGraph } from "./telemetry/mesh-graph.ts";
@@ -26,6 +26,7 @@ import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
 import { meshStat } from "./telemetry/mesh-stat.ts";
 import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
 import { openTaps } from "./telemetry/tap/open-taps.ts";
+import { startMeshTraces } from "./telemetry/traces/start.ts";
 import { lateenVersion } from "./versions.ts";
 
 /** Runs the control plane until SIGTERM. Tells the supervisor when its API answers. */
@@ -62,7 +63,6 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const logger = createLogger("control-plane", options.logLevel, (line) => void process.stderr.write(line));
   const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
   const keptPath = join(runDir, "kept.json");
-  const credentialsPath = join(runDir, "credentials.json");
   const authority = authorityOf(options);
   const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
@@ -85,10 +85,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     kept: readKept(keptPath),
     authority,
     certificates,
-    credentials: {
-      kept: readCredentials(credentialsPath),
-      onKeep: (kept) => keepOrTell(logger, () => writeCredentials(credentialsPath, kept)),
-    },
+    credentials: keptCredentials(join(runDir, "credentials.json"), logger),
     onKeep: (kept) => keepOrTell(logger, () => writeKept(keptPath, kept)),
   });
   const controllers = startControllers({
@@ -98,6 +95,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     nameSuffix,
     acknowledged: async (revision, signal) => void (await ads.whenAcknowledged(revision, signal)),
   });
+  const traces = await startMeshTraces({ mesh: () => engine.mesh, telemetry, runDir, logger });
   const graph = new MeshGraph({ mesh: () => engine.mesh, store, telemetry, logsDir: runFiles.logsDir(runDir) });
   const view = createMeshView({ mesh: options.mesh, store, ads, engine, telemetry, startedAt: new Date().toISOString(), graph });
   await prometheus.open(options.metrics);
@@ -107,6 +105,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
     metrics: prometheus.view,
     taps,
+    traces,
     stat: { stat: (query) => meshStat(telemetry, query) },
     log: logger,
     socketPath: runFiles.apiSocket(runDir),
@@ -119,6 +118,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       controllers.close();
       taps.close();
       engine.close();
+      traces.close();
       telemetry.close();
       await api.close();
       await ads.close();
@@ -131,6 +131,10 @@ function authorityOf({ caDirectory, runDir }: ControlPlaneOptions): OwnAuthority
   const { trustDomain } = defaultMeshSettings;
   if (caDirectory === undefined) return openAuthority({ directory: runFiles.authority(runDir), trustDomain });
   return openPlugInAuthority({ directory: caDirectory, trustDomain });
+}
+
+function keptCredentials(path: string, logger: Logger): MeshEngineOptions["credentials"] {
+  return { kept: readCredentials(path), onKeep: (kept) => keepOrTell(logger, () => writeCredentials(path, kept)) };
 }
 
 /** A full disk stops no push: only the next process would miss what could not be written. */

@@ -17,6 +17,7 @@ import { createImageTable } from "../platform/local/node/images.ts";
 import type { NodeApi } from "../platform/local/node/node-api.ts";
 import { PodMetrics } from "../platform/local/node/pod-metrics.ts";
 import type { SidecarPlan } from "../platform/local/node/pod-worker.ts";
+import { SpanBridge } from "../platform/local/node/span-bridge.ts";
 import type { Fabric, PodSandbox } from "../platform/local/sandbox.ts";
 import { bootstrapOf } from "../translate/bootstrap.ts";
 import { runFiles } from "./config.ts";
@@ -53,9 +54,18 @@ export async function runNode(options: NodeOptions): Promise<void> {
     logsDir: runFiles.logsDir(options.runDir),
     logger,
   });
+  const spans = new SpanBridge({
+    address: fabric.address,
+    collectorPath: runFiles.otlpSocket(options.runDir),
+    reachPath: runFiles.reachSocket(options.runDir),
+    dial: (address, port) => agent.dial(address, port),
+    logger,
+  });
+  spans.listen();
   announceReady(channel);
   await Promise.all([agent.start(abort.signal), followNames({ client, fabric, forwarder, logger, signal: abort.signal })]);
   metrics.close();
+  spans.close();
   await agent.close();
   await fabric.close();
   client.close();

@@ -17,6 +17,7 @@ import { addReleaseRoutes } from "./routes/releases.ts";
 import { addTapRoute } from "./routes/tap.ts";
 import { addStatRoute } from "./routes/telemetry.ts";
 import { addTokenRequestRoute } from "./routes/token-request.ts";
+import { addTracesRoutes } from "./routes/traces.ts";
 
 /** As Kubernetes' API server: 3 MiB. */
 const bodyLimit = 3 * 1024 * 1024;
@@ -42,6 +43,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   addDiscoveryRoutes(app, options);
   addKubeRoutes(app, options);
   if (options.tokens !== undefined) addTokenRequestRoute(app, options, options.tokens);
+  if (options.traces !== undefined) addTracesRoutes(app, options.traces);
   addLateenRoutes(app, options);
   if (options.metrics !== undefined) addMetricsRoutes(app, options.metrics);
   if (options.releases !== undefined) addReleaseRoutes(app, options.releases);

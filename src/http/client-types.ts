@@ -6,6 +6,7 @@ import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
 import type { ReleasesClient } from "./client-releases.ts";
+import type { TracesClient } from "./client-traces.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
 import type { EdgeList, EdgesRequest } from "./edges-contract.ts";
 import type { ProxyMetrics } from "./metrics-contract.ts";
@@ -65,6 +66,7 @@ export interface DeleteRequest {
 /** Errors of all calls: NotFound, Conflict, Unavailable (socket gone), RefusedResource (422), MeshError otherwise. */
 export interface ApiClient {
   readonly releases: ReleasesClient;
+  readonly traces: TracesClient;
   get(ref: ObjectRef): Promise<RawResource>;
   list(kind: KindName, request?: ListRequest): Promise<RawList>;
   /** Lists, then follows; resumes and relists by itself until the signal aborts. */

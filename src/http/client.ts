@@ -9,6 +9,7 @@ import type { RawResource } from "../store/store.ts";
 import { sendBatch } from "./client-batch.ts";
 import { createReleasesClient } from "./client-releases.ts";
 import { tapLines } from "./client-tap.ts";
+import { createTracesClient, type TracesClient } from "./client-traces.ts";
 import type { ApiClient, ApplyReply, DeleteRequest, ListRequest, ObjectRef, RawList, WriteReply } from "./client-types.ts";
 import { watchObjects } from "./client-watch.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, NamesReply, ProxyList } from "./contract.ts";
@@ -32,10 +33,12 @@ type OwnRequest = Partial<Pick<ApiRequest, "method" | "body" | "query" | "signal
 class HttpApiClient implements ApiClient {
   readonly #transport: Transport;
   readonly #closing = new AbortController();
+  readonly traces: TracesClient;
   readonly releases = createReleasesClient((route, options) => this.#own(route, options));
 
   constructor(transport: Transport) {
     this.#transport = transport;
+    this.traces = createTracesClient(transport);
   }
 
   async get(ref: ObjectRef): Promise<RawResource> {

@@ -9,6 +9,7 @@ import type { ReleasesView } from "./release-contract.ts";
 import type { TokenIssuing } from "./routes/token-request.ts";
 import type { TapSource } from "./tap-contract.ts";
 import type { StatView } from "./telemetry-contract.ts";
+import type { TracesView } from "./traces-contract.ts";
 
 export interface ApiServerOptions {
   readonly store: Store;
@@ -27,6 +28,8 @@ export interface ApiServerOptions {
   readonly releases?: ReleasesView;
   /** Golden numbers; without it there are none. */
   readonly stat?: StatView;
+  /** Recent traces; without it there are none. */
+  readonly traces?: TracesView;
   /** Requests as they happen; without it there is no tap. */
   readonly taps?: TapSource;
   /** Version told at /version, for example "0.1.0". */

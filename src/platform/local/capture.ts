@@ -1,7 +1,7 @@
 // Capture rules of a pod as nftables text: which of its TCP goes through the sidecar, and DNS to our server. Pure.
 // Two marks keep the proxy's own connections out: 0x539 its upstream sockets, 0x53a delivery to its own application.
 
-import { podRange } from "./addresses.ts";
+import { fabricAddress, podRange } from "./addresses.ts";
 import type { CaptureSpec } from "./sandbox.ts";
 
 /** SO_MARK of the proxy's connections (Istio uses the same number as its proxy's user id, 1337). */
@@ -18,6 +18,9 @@ export const sidecarPorts = { outbound: 15001, inbound: 15006, dns: 15053 } as c
 const reachableProxyPorts = [15006, 15008, 15020, 15021, 15090];
 /** Ports of the sidecar that nobody outside of the pod may reach. */
 const privateProxyPorts = [15000, 15001, 15004, 15053];
+
+/** Ports of OTLP (IANA: gRPC, HTTP) at the fabric's own address, where pods send their spans: never captured. */
+export const otlpPorts = [4317, 4318];
 
 const hex = (mark: number): string => `0x${mark.toString(16)}`;
 const setOf = (values: readonly (string | number)[]): string => `{ ${[...values].join(", ")} }`;
@@ -45,6 +48,7 @@ function outboundRules(podAddress: string, capture: CaptureSpec): readonly strin
       ? [`${selfCall} meta l4proto tcp redirect to :${sidecarPorts.inbound}`]
       : rulesFor(`${selfCall} tcp dport`, capture.includeInboundPorts, `redirect to :${sidecarPorts.inbound}`)),
     `meta mark ${hex(proxyMark)} return`,
+    `ip daddr ${fabricAddress} tcp dport ${setOf(otlpPorts)} return`,
     `meta l4proto { tcp, udp } th dport 53 redirect to :${sidecarPorts.dns}`,
     // As istio-iptables: an application that calls its own pod's address talks to itself.
     `oifname "lo" return`,

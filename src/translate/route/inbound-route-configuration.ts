@@ -3,12 +3,16 @@
 
 import type { AnyJson } from "@bufbuild/protobuf/wkt";
 import type { VirtualHostJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
+import type { RouteConfigurationJson } from "#envoy/envoy/config/route/v3/route_pb.js";
 import { defined } from "../../envoy/defined.ts";
 import { defaultRouteName, inboundClusterName, inboundVirtualHostName } from "../../envoy/names.ts";
 import { b3Parent, b3Sampled } from "../filter/b3.ts";
 
 /** Everything of an inbound route configuration but its name and its virtual host. */
-export const inboundRouteConfigurationHead = { validateClusters: false, requestHeadersToAdd: [...b3Parent] } as const;
+export const inboundRouteConfigurationHead: Omit<RouteConfigurationJson, "name" | "virtualHosts"> = {
+  validateClusters: false,
+  requestHeadersToAdd: [...b3Parent],
+};
 
 /**
  * Everything to the application, without timeout (the client's proxy has one). A connection the application just closed is tried again

@@ -1,6 +1,8 @@
 // The node agent: every Pod of the API becomes a PodWorker, and goes with it. The kubelet's twin.
 
+import type { Socket } from "node:net";
 import { type Pod, podSchema } from "../../../api/kubernetes/pod.ts";
+import { NotFound } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { NodeApi, NodeObject } from "./node-api.ts";
 import { PodWorker, type PodWorkerOptions } from "./pod-worker.ts";
@@ -44,6 +46,13 @@ export class NodeAgent {
 
   workerOf(uid: string): PodWorker | undefined {
     return this.#workers.get(uid);
+  }
+
+  /** Connects to the application in the pod with an address. @throws NotFound when there is no such pod */
+  async dial(address: string, port: number): Promise<Socket> {
+    const worker = [...this.#workers.values()].find((one) => one.address === address);
+    if (worker === undefined) throw new NotFound(`no pod has the address ${address}`);
+    return await worker.dial(port);
   }
 
   #sync(items: readonly NodeObject[]): void {

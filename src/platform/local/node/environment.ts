@@ -4,6 +4,8 @@ import type { ConfigMap } from "../../../api/kubernetes/config-map.ts";
 import type { Container, EnvVar, Pod } from "../../../api/kubernetes/pod.ts";
 import type { Secret } from "../../../api/kubernetes/secret.ts";
 import { UserError } from "../../../lib/errors.ts";
+import { fabricAddress } from "../addresses.ts";
+import { otlpPorts } from "../capture.ts";
 import type { ImageProcess } from "../lateen-yaml.ts";
 
 /** Looks up what the pod's spec names; undefined when it does not exist. */
@@ -34,6 +36,18 @@ export function environmentOf(input: EnvironmentInput): Readonly<Record<string, 
     if (value !== undefined) env.set(entry.name, value);
   }
   return Object.fromEntries(env);
+}
+
+/** The address at which pods' spans are taken; the node's own, which status.hostIP names as well (OpenTelemetry's way to a collector on the node). */
+const spanCollector = `http://${fabricAddress}:${otlpPorts[1]}`;
+
+/**
+ * The environment with OpenTelemetry's variable for where spans go, unless it names a place of its own: all SDKs read it, and either port takes
+ * gRPC as well as HTTP, so that it holds whichever of the two an SDK prefers.
+ */
+export function withSpanCollector(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const names = Object.keys(env).some((name) => /^OTEL_EXPORTER_OTLP_([A-Z]+_)?ENDPOINT$/.test(name));
+  return names ? env : { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: spanCollector };
 }
 
 /** Command and arguments: `command` replaces the image's process, `args` follow it; `$(VAR)` is expanded. */

@@ -1,13 +1,14 @@
 // One pod's life on this node: namespaces, Envoy, containers, status; and its end without losing a request.
 // In: the Pod as the API has it. Out: processes, and the pod's status through the API.
 
+import type { Socket } from "node:net";
 import type { Pod } from "../../../api/kubernetes/pod.ts";
-import { Conflict, NotFound, UserError } from "../../../lib/errors.ts";
+import { Conflict, NotFound, Unavailable, UserError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { Fabric, PodSandbox, ContainerSpec as ProcessSpec } from "../sandbox.ts";
 import { captureOf } from "./capture-annotations.ts";
 import { ContainerWorker } from "./container-worker.ts";
-import { argvOf, environmentOf, type PodSources } from "./environment.ts";
+import { argvOf, environmentOf, type PodSources, withSpanCollector } from "./environment.ts";
 import type { ImageTable } from "./images.ts";
 import type { NodeApi } from "./node-api.ts";
 import { type ContainerState, type PodState, podStatusOf, waitingState } from "./pod-status.ts";
@@ -39,6 +40,7 @@ export interface SidecarPlan {
 /** The longest that a pod's end waits for the proxies to take it out of their endpoints. */
 const maxDrainMs = 5000;
 const sidecarReadyMs = 30_000;
+const dialMs = 3000;
 
 export class PodWorker {
   readonly #options: PodWorkerOptions;
@@ -132,6 +134,12 @@ export class PodWorker {
     return this.#sandbox?.ip;
   }
 
+  /** Connects to the application itself. @throws Unavailable */
+  async dial(port: number): Promise<Socket> {
+    if (this.#sandbox === undefined) throw new Unavailable("the pod isn't there yet");
+    return await this.#sandbox.dial(port, { timeoutMs: dialMs });
+  }
+
   async #make(): Promise<void> {
     const { fabric, bootstrap, logger } = this.#options;
     const { uid, name, namespace } = this.#pod.metadata;
@@ -192,7 +200,7 @@ export class PodWorker {
     const { images, api, logsDir } = this.#options;
     const image = images.processOf(spec.image ?? "");
     const sources: PodSources = await fetchSources(this.#pod, api);
-    const env = images.complete(environmentOf({ pod: this.#pod, container: spec, image, sources, podIp: sandbox.ip }));
+    const env = images.complete(withSpanCollector(environmentOf({ pod: this.#pod, container: spec, image, sources, podIp: sandbox.ip })));
     const [command, ...args] = argvOf(spec, image, env);
     if (command === undefined) throw new UserError(`container ${spec.name} has an empty command`, { fix: "name a command" });
     const folders = await makeVolumes(this.#pod, sandbox.dir, sources);

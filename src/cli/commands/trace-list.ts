@@ -1,0 +1,96 @@
+// `lateen trace list`: recent traces, newest first, with what failed and what was slow marked.
+
+import type { ForwardView } from "../../http/traces-contract.ts";
+import { parseDuration } from "../../lib/duration.ts";
+import { UsageError } from "../../lib/errors.ts";
+import type { FoundTrace } from "../../telemetry/traces/search.ts";
+import { exitCode, formatOption, listOption, type OptionValues, type RunCommand, textOption } from "../command.ts";
+import { connect } from "../connect.ts";
+import { age, type Column, fittingTable, type Terminal } from "../output.ts";
+import { durationText } from "../trace-view.ts";
+
+export const runTraceList: RunCommand = async ({ options }, { config, terminal, commandStart }) => {
+  const format = formatOption(options, ["table", "json"]);
+  const since = durationOption(options, "since");
+  const query = {
+    service: textOption(options, "service"),
+    operation: textOption(options, "operation"),
+    minDurationMs: durationOption(options, "minDuration"),
+    onlyErrors: options["error"] === true ? true : undefined,
+    sinceMs: since === undefined ? undefined : commandStart - since,
+    attributes: attributesOf(listOption(options, "attribute")),
+    limit: limitOf(textOption(options, "limit")),
+  };
+  const client = connect(config);
+  try {
+    const list = await client.traces.search(query);
+    if (format === "json") terminal.out(JSON.stringify(list, null, 2));
+    else printTraces(list.traces, terminal, commandStart);
+    if (format === "table") printForwards(list.forwards, terminal);
+    return exitCode.ok;
+  } finally {
+    client.close();
+  }
+};
+
+function durationOption(options: OptionValues, name: "since" | "minDuration"): number | undefined {
+  const text = textOption(options, name);
+  if (text === undefined) return undefined;
+  const duration = parseDuration(text);
+  const flag = name === "since" ? "--since" : "--min-duration";
+  if (duration === undefined) throw new UsageError(`${flag}: "${text}" is no duration`, { fix: "write for example 100ms, 5s or 10m" });
+  return duration;
+}
+
+function limitOf(text = "20"): number {
+  const limit = Number(text);
+  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
+  throw new UsageError(`--limit: "${text}" is no number from 1 to 1000`, { fix: "write for example --limit 50" });
+}
+
+function attributesOf(texts: readonly string[]): Readonly<Record<string, string>> | undefined {
+  if (texts.length === 0) return undefined;
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf("=");
+      if (at <= 0)
+        throw new UsageError(`--attribute: "${text}" has no value`, { fix: "write for example --attribute http.status_code=503" });
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+function printTraces(traces: readonly FoundTrace[], terminal: Terminal, nowMs: number): void {
+  if (traces.length === 0) {
+    terminal.out("no traces found");
+    terminal.err("1 % of requests are traced unless a Telemetry says otherwise (spec.tracing[0].randomSamplingPercentage)");
+    return;
+  }
+  terminal.out(fittingTable(columns(terminal, nowMs), traces, terminal));
+}
+
+function columns({ colours }: Terminal, nowMs: number): readonly Column<FoundTrace>[] {
+  return [
+    // Twelve digits tell them apart; `trace get` takes the first digits of an id.
+    { heading: "TRACE", cell: ({ traceId }) => traceId.slice(0, 12) },
+    { heading: "AGE", cell: ({ startUs }) => age(startUs / 1000, nowMs) },
+    { heading: "SERVICE", cell: ({ service }) => service },
+    { heading: "OPERATION", cell: ({ operation, isPartial }) => (isPartial ? `… ${operation}` : operation), dropAt: 2 },
+    {
+      heading: "DURATION",
+      cell: ({ durationUs, keeping }) =>
+        keeping === "slow" ? colours.yellow(`${durationText(durationUs)} slow`) : durationText(durationUs),
+    },
+    { heading: "STATUS", cell: ({ status, errors }) => (errors > 0 ? colours.red(status || "error") : status || "-") },
+    { heading: "SPANS", cell: ({ spans }) => String(spans), dropAt: 3 },
+    { heading: "SERVICES", cell: ({ services }) => String(services.length), dropAt: 4 },
+    { heading: "FAILED IN", cell: ({ failedIn }) => (failedIn === "" ? "" : colours.red(failedIn)), dropAt: 1 },
+  ];
+}
+
+function printForwards(forwards: readonly ForwardView[], { err }: Terminal): void {
+  for (const { provider, destination, droppedSpans, queuedSpans, problem } of forwards) {
+    if (problem !== undefined) err(`provider ${provider} (${destination}) doesn't take spans: ${problem}; ${queuedSpans} wait`);
+    if (droppedSpans > 0) err(`${droppedSpans} spans for provider ${provider} were given up`);
+  }
+}
