@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { DiscoveryKind, TargetGroup } from "../telemetry/prometheus/discovery.ts";
 import type { Family } from "../telemetry/prometheus/family.ts";
+import type { TextFormat } from "../telemetry/prometheus/write-text.ts";
 
 /** GET /lateen/v1/pods/:namespace/:name/metrics: what the control plane has counted for a pod's proxy. */
 export interface ProxyMetrics {
@@ -17,8 +18,8 @@ export interface PodPage {
 }
 
 export interface MetricsView {
-  /** Istio's series of all proxies and the control plane's own. */
-  readonly mesh: () => Promise<readonly Family[]>;
+  /** Istio's series of all proxies and the control plane's own, as text in pieces. */
+  readonly mesh: (format: TextFormat) => Promise<Iterable<string>>;
   /** The control plane's own alone. */
   readonly controlPlane: () => Promise<readonly Family[]>;
   /** Istio's series of one proxy; none while it has reported nothing. @throws NotFound when the mesh has no such proxy. */

@@ -7,12 +7,13 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { NotFound, Unavailable } from "../lib/errors.ts";
 import { silentLogger } from "../lib/log.ts";
 import type { Family } from "../telemetry/prometheus/family.ts";
+import { writeText } from "../telemetry/prometheus/write-text.ts";
 import type { MetricsView } from "./metrics-contract.ts";
 import { isLoopbackHost, type MetricsServer, startMetricsServer } from "./metrics-server.ts";
 
 const family: Family = { name: "a_total", type: "counter", help: undefined, samples: [{ name: "a_total", labels: [], value: 1 }] };
 const view: MetricsView = {
-  mesh: async () => [family],
+  mesh: async (format) => writeText([family], format),
   controlPlane: async () => [],
   proxy: () => {
     throw new NotFound("no proxy");

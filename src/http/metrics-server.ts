@@ -73,7 +73,7 @@ async function answer({ request, response }: Exchange, view: MetricsView): Promi
   const url = request.url ?? "/";
   const [path = "/"] = url.split("?", 1);
   const format = formatFor(request.headers.accept);
-  if (path === "/metrics") return sendPieces({ request, response }, writeText(await view.mesh(), format), contentTypes[format]);
+  if (path === "/metrics") return sendPieces({ request, response }, await view.mesh(format), contentTypes[format]);
   if (path === "/control-plane/metrics") {
     return sendPieces({ request, response }, writeText(await view.controlPlane(), format), contentTypes[format]);
   }

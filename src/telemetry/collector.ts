@@ -8,10 +8,12 @@ import { parseOtlpMetrics } from "./otlp-metrics.ts";
 import { type Labels, seriesKey } from "./point.ts";
 import type { Family } from "./prometheus/family.ts";
 import { familiesOf } from "./prometheus/merge.ts";
+import { labelPairs, type ShownPoint, writePoints } from "./prometheus/write-points.ts";
+import type { TextFormat } from "./prometheus/write-text.ts";
 import { SampleStore, type SampleStoreOptions } from "./samples/sample-store.ts";
 import { coarseSeconds } from "./samples/series.ts";
-import { type StandardMetricName, standardMetricOf } from "./standard-metrics.ts";
-import { Totals } from "./totals.ts";
+import { exportedName, ownLabels, type StandardMetricName, standardMetricOf } from "./standard-metrics.ts";
+import { type KeptTotal, Totals } from "./totals.ts";
 
 export interface CollectorOptions extends ExactCountersOptions, SampleStoreOptions, PeerOptions {
   /** Who a proxy is, by its id: the labels of its own side. Undefined while it isn't known, and then they are what it says itself. */
@@ -38,6 +40,8 @@ export interface Counted {
 
 /** Labels of tags already expanded; cleared beyond this many, since peers choose some of them. */
 const maxExpanded = 50_000;
+/** Names of the series that logs say, not proxies' counters. */
+const loggedPrefix = "istio_tcp_";
 /** Of one proxy, between two of its reports; as many series as its counters may have. */
 const maxPending = 20_000;
 
@@ -98,6 +102,16 @@ export class Collector {
     if (pending.size > 0) this.#pending.set(source, pending);
   }
 
+  /** Totals of what was counted by `count`: proxies' own counters are cumulative, these live here only. */
+  keptTotals(): Iterable<KeptTotal> {
+    return this.#totals.kept(loggedPrefix);
+  }
+
+  /** Goes on where the process before ended. */
+  restoreTotals(kept: Iterable<KeptTotal>, nowMs: number): void {
+    for (const { source, ...total } of kept) this.#totals.add(source, [{ kind: "counter", ...total }], nowMs);
+  }
+
   /** Labels of tags that are no counter's: of connections that are open now. */
   labelsOf(source: string, name: StandardMetricName, tags: Labels): Labels {
     const [labelled] = this.#labelled(source, [{ kind: "counter", key: seriesKey({ name, labels: tags }), name, labels: tags, value: 0 }]);
@@ -115,6 +129,12 @@ export class Collector {
   families(options: { readonly source?: string; readonly labelsOf?: (source: string) => Labels } = {}): readonly Family[] {
     const sources = options.source === undefined ? this.#totals.sources() : [options.source];
     return familiesOf(this.#totals.points(sources, options.labelsOf), (name) => standardMetricOf(name)?.help);
+  }
+
+  /** Istio's series of all proxies as text in pieces, each with labels of `labelsOf`; without OpenMetrics' end. */
+  text(format: TextFormat, labelsOf: (source: string) => Labels): Generator<string> {
+    const options = { format, helpOf: (name: string) => standardMetricOf(name)?.help, hidden: hiddenLabels };
+    return writePoints(shownPoints(this.#totals, labelsOf), options);
   }
 
   /** The proxy is gone for good; its samples stay for windows of the past. */
@@ -175,4 +195,15 @@ const tagNames: readonly CompositeTag[] = Object.values(compositeTags);
 
 function tagsOf(labels: Labels): CompositeTags {
   return Object.fromEntries(tagNames.flatMap((tag) => (Object.hasOwn(labels, tag) ? [[tag, labels[tag]]] : [])));
+}
+
+const hiddenLabels: ReadonlySet<string> = new Set(ownLabels);
+
+function* shownPoints(totals: Totals, labelsOf: (source: string) => Labels): Generator<ShownPoint> {
+  const texts = new Map<string, string>();
+  for (const { source, point } of totals.entries()) {
+    const more = texts.get(source) ?? labelPairs(labelsOf(source));
+    texts.set(source, more);
+    yield { name: exportedName(point.name, point.labels["mirrored"] ?? ""), point, more };
+  }
 }

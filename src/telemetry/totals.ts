@@ -1,12 +1,18 @@
 // Deltas → totals that only grow, per proxy, for Prometheus: a proxy that restarts or drops an idle series resets nothing that a dashboard sees.
 
 import type { Delta } from "./exact-counters.ts";
-import type { Labels, Point } from "./point.ts";
+import type { Labels, Point, SeriesName } from "./point.ts";
 import { exportedName, ownLabels } from "./standard-metrics.ts";
 
 interface Total {
   point: Point;
   lastMs: number;
+}
+
+export interface KeptTotal extends SeriesName {
+  readonly source: string;
+  readonly key: string;
+  readonly value: number;
 }
 
 export class Totals {
@@ -51,6 +57,22 @@ export class Totals {
         const name = exportedName(point.name, labels["mirrored"] ?? "");
         for (const label of ownLabels) delete labels[label];
         yield { ...point, name, labels };
+      }
+    }
+  }
+
+  /** The same for quick writing: the points as they are, their labels the very objects that were added. */
+  *entries(): Generator<{ readonly source: string; readonly point: Point }> {
+    for (const [source, totals] of this.#sources) for (const { point } of totals.values()) yield { source, point };
+  }
+
+  /** Counters as they were added, of metrics whose name begins so: what the next process can't learn from proxies. */
+  *kept(prefix: string): Generator<KeptTotal> {
+    for (const [source, totals] of this.#sources) {
+      for (const [key, { point }] of totals) {
+        if (point.kind !== "counter" || !point.name.startsWith(prefix)) continue;
+        const { name, labels, value } = point;
+        yield { source, key, name, labels, value };
       }
     }
   }

@@ -12,6 +12,7 @@ import { applicationTargetOf } from "../../telemetry/prometheus/application-targ
 import { type DiscoveredPod, targetGroupsOf } from "../../telemetry/prometheus/discovery.ts";
 import type { Family } from "../../telemetry/prometheus/family.ts";
 import { mergeFamilies } from "../../telemetry/prometheus/merge.ts";
+import { writeText } from "../../telemetry/prometheus/write-text.ts";
 import { externalNamespace } from "../external-hosts.ts";
 import { lateenVersion } from "../versions.ts";
 import { askNode } from "./ask-node.ts";
@@ -37,9 +38,12 @@ export function meshMetrics(options: MeshMetricsOptions): MetricsView {
   const controlPlane = async () => (await own()).map((family) => withLabels(family, controlPlaneLabels));
   return {
     controlPlane,
-    mesh: async () => {
-      const proxies = collector.families({ labelsOf: (source) => podLabels(source, mesh()) });
-      return mergeFamilies([proxies, [proxyBuilds(mesh())], await controlPlane()]).families;
+    mesh: async (format) => {
+      const others = mergeFamilies([[proxyBuilds(mesh())], await controlPlane()]).families;
+      return joined(
+        collector.text(format, (source) => podLabels(source, mesh())),
+        writeText(others, format),
+      );
     },
     proxy: (namespace, name) => {
       const proxy = [...(mesh()?.proxies.values() ?? [])].find((one) => one.namespace === namespace && one.podName === name);
@@ -49,6 +53,10 @@ export function meshMetrics(options: MeshMetricsOptions): MetricsView {
     podPage: (path, accept) => askNode(nodeSocket, path, accept),
     targets: (kind) => targetGroupsOf(discoveredPods(store), { kind, address: address(), node: nodeName }),
   };
+}
+
+function* joined(...texts: readonly Iterable<string>[]): Generator<string> {
+  for (const text of texts) yield* text;
 }
 
 /** istio_build of every proxy. */

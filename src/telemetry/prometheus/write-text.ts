@@ -35,11 +35,15 @@ export function* writeText(families: Iterable<Family>, format: TextFormat): Gene
 }
 
 function familyText(family: Family, format: TextFormat): string {
+  const lines = family.samples.filter(({ name }) => metricName.test(name)).map((sample) => `${sampleText(sample, format)}\n`);
+  return headText(family, format) + lines.join("");
+}
+
+/** HELP and TYPE of a family. */
+export function headText(family: Family, format: TextFormat): string {
   const { name, type } = headOf(family, format);
-  const lines = [`# TYPE ${name} ${type}`];
-  if (family.help !== undefined) lines.unshift(`# HELP ${name} ${escapeHelp(family.help, format)}`);
-  for (const sample of family.samples) if (metricName.test(sample.name)) lines.push(sampleText(sample, format));
-  return `${lines.join("\n")}\n`;
+  const help = family.help === undefined ? "" : `# HELP ${name} ${escapeHelp(family.help, format)}\n`;
+  return `${help}# TYPE ${name} ${type}\n`;
 }
 
 /**
@@ -67,7 +71,8 @@ function sampleText({ name, labels, value, timestampMs }: TextSample, format: Te
   return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${numberText(value)}${time}`;
 }
 
-function escapeValue(text: string): string {
+/** A label's value as it stands between quotes. */
+export function escapeValue(text: string): string {
   return text.replace(/["\\\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
 }
 
