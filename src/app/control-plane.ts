@@ -66,7 +66,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   const authority = authorityOf(options);
   const certificates = new WorkloadCertificates({ authority, lifetimeMs: options.certificateLifetimeMs });
   // Asked for only once a proxy connects; there is none before the engine has opened its socket.
-  const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger });
+  const telemetry: MeshTelemetry = new MeshTelemetry({ mesh: () => engine.mesh, logger, keptPath: join(runDir, "connections.json") });
   const later = () => ({ engine, ads });
   const taps = openTaps(telemetry, later);
   const prometheus = new MeshPrometheus({ runDir, store, certificates, authority, telemetry, logger, later });

@@ -115,6 +115,17 @@ test("more connections than are followed are refused, and count once there is ro
   expect(sums(report(connections, [record(other)]).deltas)).toEqual([1, 0, 50, 0]);
 });
 
+test("the next process goes on where this one ended; what was carried meanwhile lies at no known time", () => {
+  const first = new Connections({ sinceMs: nowMs });
+  report(first, [record({ received: 10 }), record({ id: "8@1", isEnd: true })]);
+  const next = new Connections({ sinceMs: nowMs + 5000 });
+  next.restore(first.kept(), nowMs + 5000);
+  expect([...next.open()]).toEqual([{ source: "web-1.shop", tags }]);
+  const back = report(next, [record({ received: 25 })], nowMs + 6000);
+  expect([sums(back.before), back.deltas]).toEqual([[0, 0, 15, 0], []]);
+  expect(sums(report(next, [record({ received: 30, isEnd: true })], nowMs + 7000).deltas)).toEqual([0, 1, 5, 0]);
+});
+
 test("any history with ends that arrive says what the connections carried", () => {
   const step = fc.record({ received: fc.nat(1000), sent: fc.nat(1000), fate: fc.constantFrom("sent", "lost", "twice", "late") });
   const connection = fc.array(step, { maxLength: 8 });

@@ -84,6 +84,19 @@ interface Connection {
   isClosed: boolean;
   /** Its end was reported; otherwise it may still come back from being silent. */
   hasEnded: boolean;
+  /** Known from the process before: what it has carried since then lies at no known time. */
+  isRestored: boolean;
+}
+
+/** What the next process needs to go on counting a connection. */
+export interface KeptConnection {
+  readonly source: string;
+  readonly id: string;
+  readonly startMs: number;
+  readonly received: number;
+  readonly sent: number;
+  readonly tags: Labels;
+  readonly isClosed: boolean;
 }
 
 interface Source {
@@ -118,7 +131,8 @@ export class Connections {
         refused += 1;
         continue;
       }
-      const isOlder = known === undefined && record.startMs + clockOffsetMs < this.#sinceMs;
+      const isOlder = known === undefined ? record.startMs + clockOffsetMs < this.#sinceMs : known.isRestored;
+      if (known !== undefined) known.isRestored = false;
       count(source, { record, known, receivedMs, counts: isOlder ? before : deltas });
     }
     return { deltas: deltas.list(), before: before.list(), refused };
@@ -146,6 +160,20 @@ export class Connections {
   /** Open connections, with the tags of their last report. */
   *open(): Generator<{ readonly source: string; readonly tags: Labels }> {
     for (const [source, { open }] of this.#sources) for (const { tags } of open.values()) yield { source, tags };
+  }
+
+  /** Open connections, for the next process. */
+  *kept(): Generator<KeptConnection> {
+    for (const [source, { open }] of this.#sources) {
+      for (const [id, { startMs, received, sent, tags, isClosed }] of open) yield { source, id, startMs, received, sent, tags, isClosed };
+    }
+  }
+
+  /** Goes on where the process before ended. */
+  restore(kept: Iterable<KeptConnection>, nowMs: number): void {
+    for (const { source, id, ...connection } of kept) {
+      this.#sourceOf(source, nowMs).open.set(id, { ...connection, heardMs: nowMs, hasEnded: false, isRestored: true });
+    }
   }
 
   #closeWhere({ open, ended }: Source, isOver: (connection: Connection) => boolean): readonly CounterDelta[] {
@@ -177,7 +205,16 @@ interface Counting {
 function count({ open, ended }: Source, { record, known, receivedMs, counts }: Counting): void {
   const { id, startMs, received, sent, isEnd, tags } = record;
   if (known === undefined) counts.add("istio_tcp_connections_opened_total", tags, 1);
-  const connection = known ?? { startMs, received: 0, sent: 0, heardMs: receivedMs, tags, isClosed: false, hasEnded: false };
+  const connection = known ?? {
+    startMs,
+    received: 0,
+    sent: 0,
+    heardMs: receivedMs,
+    tags,
+    isClosed: false,
+    hasEnded: false,
+    isRestored: false,
+  };
   // Of reports that come late the values are smaller: they say nothing new.
   counts.add("istio_tcp_received_bytes_total", tags, Math.max(0, received - connection.received));
   counts.add("istio_tcp_sent_bytes_total", tags, Math.max(0, sent - connection.sent));

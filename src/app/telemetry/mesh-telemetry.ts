@@ -14,6 +14,7 @@ import type { Labels } from "../../telemetry/point.ts";
 import type { Family } from "../../telemetry/prometheus/family.ts";
 import { maxCountersOfProxy, maxHistogramsOfProxy, reportFlushMs, statsEvictionMs } from "../../telemetry/proxy-reports.ts";
 import type { ExportSignal } from "../../xds/proxy-exports.ts";
+import { KeptConnections } from "./kept-connections.ts";
 import { ReportLimits } from "./report-limits.ts";
 import { type SignalCounts, telemetryFamilies } from "./telemetry-families.ts";
 import { telemetryFindings } from "./telemetry-findings.ts";
@@ -25,6 +26,8 @@ export interface MeshTelemetryOptions {
   readonly logger: Logger;
   /** Of the proxies' stats scope, which drops what is beyond without a word; what proxies are configured with unless given. */
   readonly statsLimits?: StatsLimits;
+  /** File in which open connections outlive the process; they don't without one. */
+  readonly keptPath?: string;
 }
 
 export interface StatsLimits {
@@ -40,6 +43,8 @@ export type TakeTraces = (proxyId: string, bytes: Uint8Array, nowMs: number) => 
 /** Looks for proxies that are gone. */
 const sweepMs = 2000;
 const expireMs = 60_000;
+/** A kill of the process loses at most so much of connections that end meanwhile. */
+const keepMs = 1000;
 
 export class MeshTelemetry {
   readonly collector: Collector;
@@ -57,6 +62,9 @@ export class MeshTelemetry {
   /** Proxies whose reports were refused, with the last reason. */
   readonly #refused = new Map<string, { readonly atMs: number; readonly reason: string }>();
   readonly #timers: readonly NodeJS.Timeout[];
+  readonly #kept: KeptConnections | undefined;
+  /** Proxies of the process before, until the mesh says which are still there. */
+  #restored: readonly string[];
   #takeTraces: TakeTraces | undefined;
   #refusedConnections = 0;
 
@@ -73,11 +81,17 @@ export class MeshTelemetry {
       flushMs: reportFlushMs,
     });
     this.connections = new Connections({ sinceMs });
+    this.#kept = options.keptPath === undefined ? undefined : new KeptConnections(options.keptPath, options.logger);
+    this.#restored = this.#kept?.restore(this, sinceMs) ?? [];
     this.onLog(connectionLogName, (proxyId, records, nowMs) => this.#takeConnections(proxyId, records, nowMs));
     this.onLog(messageLogName, (proxyId, records, nowMs) =>
       this.collector.count(proxyId, { deltas: messageCountsOf(records), before: [] }, nowMs),
     );
-    this.#timers = [setInterval(() => this.#sweep(), sweepMs), setInterval(() => this.collector.expire(this.nowMs()), expireMs)];
+    this.#timers = [
+      setInterval(() => this.#sweep(), sweepMs),
+      setInterval(() => this.collector.expire(this.nowMs()), expireMs),
+      setInterval(() => this.#kept?.save(this), keepMs),
+    ];
     for (const timer of this.#timers) timer.unref();
   }
 
@@ -162,6 +176,7 @@ export class MeshTelemetry {
 
   close(): void {
     for (const timer of this.#timers) clearInterval(timer);
+    this.#kept?.save(this);
   }
 
   #read(
@@ -187,6 +202,7 @@ export class MeshTelemetry {
     const clockOffsetMs = this.#clockOffsets.get(proxyId) ?? 0;
     const { refused, ...counted } = this.connections.observe({ source: proxyId, records, receivedMs: nowMs, clockOffsetMs });
     this.#refusedConnections += refused;
+    if (records.length > 0) this.#kept?.changed();
     this.collector.count(proxyId, counted, nowMs);
   }
 
@@ -197,6 +213,9 @@ export class MeshTelemetry {
 
   #sweep(): void {
     for (const id of this.directory.refresh(this.nowMs())) this.#end(id);
+    if (this.#restored.length === 0 || this.#options.mesh() === undefined) return;
+    for (const id of this.#restored) if (this.directory.proxyOf(id) === undefined) this.#end(id);
+    this.#restored = [];
   }
 
   /** The pod is gone, and its grace is over. */
