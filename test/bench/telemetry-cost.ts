@@ -1,0 +1,215 @@
+// What telemetry costs a proxy: CPU per request with standard metrics, access log and 1 % of traces, and with all traces, against none of it. The same
+// configuration of our own each time, an outbound HTTP chain taken from a real Envoy that got it from the control plane.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { runFiles } from "../../src/app/config.ts";
+import { askAdmin } from "../../src/platform/local/sidecar.ts";
+import { bootstrapOf } from "../../src/translate/bootstrap.ts";
+import { eventually } from "../harness/eventually.ts";
+import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
+import { startControlPlane } from "./control-plane.ts";
+import { cpuSeconds } from "./machine.ts";
+import { rounded, summaryOf } from "./numbers.ts";
+import { backendBootstrap } from "./plain-envoy.ts";
+import { type PodProcess, startPodProcess, type Target } from "./pod-process.ts";
+import { createWorld } from "./world.ts";
+
+const counts = { full: { rounds: 8, seconds: 3 }, quick: { rounds: 2, seconds: 1 } };
+const connections = 16;
+
+const variants = ["none", "standard", "allTraces"] as const;
+type Variant = (typeof variants)[number];
+const firstPort = 18_001;
+
+interface Place {
+  readonly target: Target;
+  readonly pid: number;
+}
+
+async function run(context: BenchContext): Promise<Outcome> {
+  const { pod, places } = await startEnvoys(context);
+  const { rounds, seconds } = context.quick ? counts.quick : counts.full;
+  const samples: Record<Variant, number>[] = [];
+  let failures = 0;
+  const cost = async (variant: Variant, length: number): Promise<number> => {
+    const { pid, target: to } = places[variant];
+    const before = cpuSeconds(pid);
+    const { requests, failures: failed } = await pod.load(to, { seconds: length, connections });
+    failures += failed;
+    return ((cpuSeconds(pid) - before) * 1e6) / requests;
+  };
+  for (const variant of variants) await cost(variant, 1);
+  for (let round = 0; round < rounds; round += 1) {
+    // Each goes first, second and last equally often.
+    const order = variants.map((_, index) => variants[(index + round) % variants.length] ?? "none");
+    const costs: Record<Variant, number> = { none: 0, standard: 0, allTraces: 0 };
+    for (const variant of order) costs[variant] = await cost(variant, seconds);
+    samples.push(costs);
+    context.progress(
+      `round ${round + 1} of ${rounds}: ${variants.map((variant) => `${variant} ${rounded(costs[variant])} µs`).join(", ")} per request`,
+    );
+  }
+  if (failures > 0) throw new Error(`${failures} requests failed, so what was measured is not what it should be`);
+  const ratioOf = (variant: Variant) =>
+    summaryOf(
+      samples.map((costs) => costs[variant] / costs.none),
+      3,
+    );
+  const measured = {
+    noneCpuUs: summaryOf(samples.map(({ none }) => none)),
+    standardCpuUs: summaryOf(samples.map(({ standard }) => standard)),
+    allTracesCpuUs: summaryOf(samples.map(({ allTraces }) => allTraces)),
+    standardRatio: ratioOf("standard"),
+    allTracesRatio: ratioOf("allTraces"),
+  };
+  return { measured, reached: { standardRatio: measured.standardRatio.median <= target.standardRatio } };
+}
+
+/** What is measured on core 0, the backend and the client on core 1. */
+async function startEnvoys(context: BenchContext) {
+  const { client, runDir } = await startControlPlane(context);
+  const { real, proxies, service } = await createWorld(client, { services: 5, proxies: variants.length }, context);
+  const pod = await startPodProcess(context, { podAddress: real.address, endpointAddresses: service.endpoints });
+  const adminOf = (name: string) => join(runDir, `${name}.sock`);
+  const start = (name: string, bootstrap: Readonly<Record<string, unknown>>, core: 0 | 1) =>
+    pod.envoy({ name, bootstrap, adminPath: adminOf(name), folder: runDir, core });
+  await start("backend", { ...backendBootstrap(adminOf("backend"), service.endpoints) }, 1);
+  const optionsOf = (name: string, place: typeof real) =>
+    ({
+      kind: "sidecar",
+      podName: place.name,
+      namespace: place.namespace,
+      xdsPath: runFiles.xdsSocket(runDir, place.uid),
+      adminPath: adminOf(name),
+    }) as const;
+  const sample = optionsOf("real", real);
+  await eventually(() => existsSync(sample.xdsPath), 10_000, "the proxy's socket");
+  await start("real", bootstrapOf(sample), 1);
+  const parts = await configuredBy(sample.adminPath, service.host);
+  const entries: (readonly [Variant, Place])[] = [];
+  for (const [index, variant] of variants.entries()) {
+    const own = proxies[index] ?? real;
+    const options = optionsOf(variant, own);
+    await eventually(() => existsSync(options.xdsPath), 10_000, "the proxy's socket");
+    const port = firstPort + index;
+    const bootstrap = staticVersion(bootstrapOf(options), parts, { variant, port });
+    entries.push([
+      variant,
+      { pid: await start(variant, bootstrap, 0), target: { address: "127.0.0.1", port, host: service.host } },
+    ] as const);
+  }
+  const placeOf = (wanted: Variant): Place => {
+    const found = entries.find(([variant]) => variant === wanted)?.[1];
+    if (found === undefined) throw new Error(`${wanted} was not started`);
+    return found;
+  };
+  return { pod, places: { none: placeOf("none"), standard: placeOf("standard"), allTraces: placeOf("allTraces") } } satisfies {
+    readonly pod: PodProcess;
+    readonly places: Readonly<Record<Variant, Place>>;
+  };
+}
+
+const json = z.record(z.string(), z.unknown());
+const dumpSchema = z.object({ configs: z.array(z.looseObject({ "@type": z.string() })) });
+const listenersSchema = z.object({
+  dynamic_listeners: z.array(z.object({ name: z.string(), active_state: z.object({ listener: json }) })),
+});
+const listenerSchema = z.looseObject({
+  filter_chains: z.array(json).optional(),
+  default_filter_chain: z.looseObject({ filters: z.array(z.looseObject({ name: z.string(), typed_config: json })) }).optional(),
+});
+const routesSchema = z.object({ dynamic_route_configs: z.array(z.object({ route_config: z.looseObject({ name: z.string() }) })) });
+const clustersSchema = z.object({ dynamic_active_clusters: z.array(z.object({ cluster: z.looseObject({ name: z.string() }) })) });
+const endpointsSchema = z.object({
+  dynamic_endpoint_configs: z.array(z.object({ endpoint_config: z.looseObject({ cluster_name: z.string() }) })),
+});
+
+interface Parts {
+  readonly manager: Readonly<Record<string, unknown>>;
+  readonly routes: Readonly<Record<string, unknown>>;
+  readonly clusters: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** The HTTP connection manager of port 80 with its routes and the clusters of one service, as the control plane sent them. */
+async function configuredBy(adminPath: string, host: string): Promise<Parts> {
+  const { configs } = dumpSchema.parse(JSON.parse((await askAdmin(adminPath, "GET", "/config_dump?include_eds")).body));
+  const of = (type: string) => configs.find((config) => config["@type"].endsWith(`.${type}`));
+  const listener = listenersSchema.parse(of("ListenersConfigDump")).dynamic_listeners.find(({ name }) => name === "0.0.0.0_80")
+    ?.active_state.listener;
+  const filter = listenerSchema
+    .parse(listener)
+    .default_filter_chain?.filters.find(({ name }) => name === "envoy.filters.network.http_connection_manager");
+  const routes = routesSchema.parse(of("RoutesConfigDump")).dynamic_route_configs.find(({ route_config: { name } }) => name === "80");
+  if (filter === undefined || routes === undefined) throw new Error("the proxy has no HTTP on port 80");
+  const endpoints = endpointsSchema.parse(of("EndpointsConfigDump")).dynamic_endpoint_configs;
+  const clusters = clustersSchema
+    .parse(of("ClustersConfigDump"))
+    .dynamic_active_clusters.map(({ cluster }) => cluster)
+    .filter(({ name }) => name.endsWith(`|${host}`))
+    .map(({ eds_cluster_config: _eds, transport_socket_matches: _sockets, ...cluster }) => ({
+      ...cluster,
+      type: "STATIC",
+      load_assignment: endpoints.find(({ endpoint_config: { cluster_name } }) => cluster_name === cluster.name)?.endpoint_config,
+    }));
+  return { manager: filter.typed_config, routes: routes.route_config, clusters };
+}
+
+interface Wanted {
+  readonly variant: Variant;
+  readonly port: number;
+}
+
+/** A bootstrap that has all of it from the start, and speaks to the control plane only to report. */
+function staticVersion(bootstrap: ReturnType<typeof bootstrapOf>, { manager, routes, clusters }: Parts, { variant, port }: Wanted) {
+  const { dynamicResources: _none, staticResources, statsSinks, ...rest } = bootstrap;
+  const { rds: _rds, access_log, tracing, ...common } = manager;
+  const reports = variant === "none" ? {} : { access_log, tracing };
+  const sampling = variant === "allTraces" ? { "tracing.random_sampling": 10_000 } : {};
+  const layers = [{ name: "static", static_layer: sampling }];
+  return {
+    ...rest,
+    ...(variant === "none" || statsSinks === undefined ? {} : { statsSinks }),
+    layeredRuntime: { layers },
+    staticResources: {
+      clusters: [...(staticResources?.clusters ?? []), ...clusters],
+      listeners: [
+        {
+          name: "measured",
+          address: { socket_address: { address: "127.0.0.1", port_value: port } },
+          filter_chains: [
+            {
+              filters: [
+                {
+                  name: "envoy.filters.network.http_connection_manager",
+                  typed_config: { ...common, ...reports, route_config: withoutUnknownClusters(routes, clusters) },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+    },
+  };
+}
+
+/** Routes of other services name clusters that aren't there: of the table only the virtual hosts remain whose clusters are. */
+function withoutUnknownClusters(routes: Parts["routes"], clusters: Parts["clusters"]) {
+  const names = clusters.map(({ name }) => String(name));
+  const hosts = z.array(json).parse(routes["virtual_hosts"]);
+  return {
+    ...routes,
+    validate_clusters: false,
+    virtual_hosts: hosts.filter((host) => names.some((name) => JSON.stringify(host).includes(name))),
+  };
+}
+
+const target = { standardRatio: 1.2 };
+
+export const benchmark: Benchmark = {
+  name: "telemetry-cost",
+  summary: "CPU per request of a proxy with metrics, access log and traces against none of them",
+  target,
+  run,
+};

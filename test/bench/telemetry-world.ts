@@ -1,0 +1,134 @@
+// What collecting costs the control plane: 50 proxies that report 2,000 requests a second in total once a second, a scrape of the whole mesh, and the graph.
+// The proxies are simulated (their reports have a real one's form, labels and size), the control plane is the real one.
+
+import { existsSync } from "node:fs";
+import { request } from "node:http";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { runFiles } from "../../src/app/config.ts";
+import { eventually } from "../harness/eventually.ts";
+import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
+import { startControlPlane } from "./control-plane.ts";
+import { Helper } from "./ipc-calls.ts";
+import { cpuSeconds, memoryOf } from "./machine.ts";
+import { rounded, summaryOf } from "./numbers.ts";
+import { startProcess, stopProcess } from "./workspace.ts";
+import { createWorld, namespace, serviceName } from "./world.ts";
+
+const sizes = { full: { proxies: 50, seconds: 20, scrapes: 10 }, quick: { proxies: 6, seconds: 3, scrapes: 2 } };
+const totalPerSecond = 2000;
+/** Services that each proxy calls, and that call it. */
+const neighbours = 12;
+
+const receiptSchema = z.object({ reports: z.number(), bytes: z.number(), refused: z.number() });
+
+async function run(context: BenchContext): Promise<Outcome> {
+  const { proxies, seconds, scrapes } = context.quick ? sizes.quick : sizes.full;
+  const { client, runDir, pid } = await startControlPlane(context);
+  const services = Math.ceil(proxies / 2);
+  const world = await createWorld(client, { services, proxies }, context);
+  const idle = await cpuShare(pid, seconds / 2);
+  const before = memoryOf(pid);
+  const sockets = world.proxies.map(({ uid }) => runFiles.xdsSocket(runDir, uid));
+  for (const path of sockets) await eventually(() => existsSync(path), 10_000, `${path}`);
+  const helper = startReporter(context);
+  const names = Array.from({ length: services }, (_, index) => serviceName(index));
+  const around = (index: number) => Array.from({ length: neighbours }, (_, step) => names[(index + step) % services] ?? "");
+  await helper.call("start", {
+    namespace,
+    requestsPerSecond: Math.round(totalPerSecond / proxies),
+    proxies: sockets.map((socketPath, index) => ({ socketPath, calls: around(index), callers: around(index + 1) })),
+  });
+  // The first second begins all series.
+  await pause(3000);
+  await helper.call("receipt");
+  const busy = await cpuShare(pid, seconds);
+  const receipt = receiptSchema.parse(await helper.call("receipt"));
+  const { metricsPort } = await client.status();
+  if (metricsPort === undefined || metricsPort === 0) throw new Error("the control plane serves no metrics");
+  const scraped = [];
+  for (let index = 0; index < scrapes; index += 1) {
+    scraped.push(await scrape(metricsPort));
+    await pause(200);
+  }
+  const edges = [];
+  for (let index = 0; index < scrapes; index += 1) {
+    const startedMs = performance.now();
+    const reply = await client.edges({ windowMs: 10_000 });
+    edges.push({ ms: performance.now() - startedMs, count: reply.edges.length });
+    // An answer is kept for a moment: each of these is to be a new one.
+    await pause(1100);
+  }
+  const collecting = busy - idle;
+  const scrapeMs = summaryOf(scraped.map(({ ms }) => ms));
+  return {
+    measured: {
+      proxies,
+      requestsPerSecond: Math.round(totalPerSecond / proxies) * proxies,
+      cpuPercentIdle: rounded(100 * idle),
+      cpuPercentCollecting: rounded(100 * collecting),
+      bytesPerReport: Math.round(receipt.bytes / Math.max(1, receipt.reports)),
+      reportsPerSecond: rounded(receipt.reports / seconds),
+      refusedReports: receipt.refused,
+      rssMbBefore: before.rssMb,
+      rssMb: memoryOf(pid).rssMb,
+      scrapeMs,
+      scrapeMb: rounded((scraped.at(-1)?.bytes ?? 0) / 1e6),
+      scrapeSeries: scraped.at(-1)?.series ?? 0,
+      edgesMs: summaryOf(edges.map(({ ms }) => ms)),
+      edges: edges.at(-1)?.count ?? 0,
+    },
+    reached: { collectingCpuPercent: 100 * collecting <= target.collectingCpuPercent, scrapeMs: scrapeMs.median < target.scrapeMs },
+  };
+}
+
+function startReporter(context: BenchContext): Helper {
+  const program = fileURLToPath(new URL("report-program.ts", import.meta.url));
+  const child = startProcess([process.execPath, "--disable-warning=ExperimentalWarning", program], {
+    core: 1,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  context.cleanup.defer(() => stopProcess(child, "SIGKILL"));
+  return new Helper(child);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** CPU seconds per second over a time. */
+async function cpuShare(pid: number, seconds: number): Promise<number> {
+  const [before, startedMs] = [cpuSeconds(pid), performance.now()];
+  await pause(seconds * 1000);
+  return (cpuSeconds(pid) - before) / ((performance.now() - startedMs) / 1000);
+}
+
+function scrape(port: number): Promise<{ readonly ms: number; readonly bytes: number; readonly series: number }> {
+  const startedMs = performance.now();
+  return new Promise((resolve, reject) => {
+    const call = request({ host: "127.0.0.1", port, path: "/metrics", agent: false }, (answer) => {
+      const chunks: Buffer[] = [];
+      answer.on("data", (chunk: Buffer) => chunks.push(chunk));
+      answer.on("end", () => {
+        const ms = performance.now() - startedMs;
+        const text = Buffer.concat(chunks);
+        const series = text
+          .toString("utf8")
+          .split("\n")
+          .filter((line) => line !== "" && !line.startsWith("#")).length;
+        resolve({ ms, bytes: text.length, series });
+      });
+    });
+    call.once("error", reject);
+    call.end();
+  });
+}
+
+const target = { collectingCpuPercent: 15, scrapeMs: 300 };
+
+export const benchmark: Benchmark = {
+  name: "telemetry-world",
+  summary: "CPU of collecting from 50 proxies at 2,000 requests/s, a scrape of all, and the graph",
+  target,
+  run,
+};
