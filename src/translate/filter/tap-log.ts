@@ -39,13 +39,10 @@ function tapLog(formats: Readonly<Record<string, string>>, filter: AccessLogFilt
     name: "envoy.access_loggers.open_telemetry",
     filter,
     typedConfig: any(OpenTelemetryAccessLogConfigSchema, {
-      // Deprecated, but Envoy 1.40 ignores buffer_flush_interval beside the newer grpc_service: lines would come a second late.
-      commonConfig: {
-        logName: tapLogName,
-        transportApiVersion: "V3",
-        grpcService: { envoyGrpc: { clusterName: xdsClusterName } },
-        bufferFlushInterval: "0.2s",
-      },
+      // Sent after a second, or 16 KiB: Envoy 1.40 ignores buffer_flush_interval here, and common_config, where it doesn't, is deprecated, of which
+      // each proxy would warn in its log once per listener.
+      logName: tapLogName,
+      grpcService: { envoyGrpc: { clusterName: xdsClusterName } },
       attributes: { values },
     }),
   };

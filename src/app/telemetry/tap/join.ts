@@ -14,8 +14,8 @@ interface Waiting {
   readonly sinceMs: number;
 }
 
-/** How long one half waits: proxies send after 200 ms, and both take their time. */
-const waitMs = 1000;
+/** How long one half waits: proxies send once a second, each at a time of its own. */
+const waitMs = 1500;
 /** Halves that wait; beyond, the oldest go alone. */
 const maxWaiting = 5000;
 

@@ -38,6 +38,8 @@ const tickMs = 100;
 const rateMs = 1000;
 /** Watchers at a time. */
 const maxWatchers = 32;
+/** Proxies up to which all tell, whoever is asked for, so that no request lacks its other half. */
+const smallMesh = 50;
 /** Peers of one watcher that join by themselves. */
 const maxPeers = 200;
 
@@ -155,16 +157,18 @@ export class Taps implements TapSource {
     this.#options.tap(this.#tapped);
   }
 
+  /** Those that were asked for, gateways, through which strangers come, and peers: in a small mesh all, for they are soon seen anyway. */
   *#idsOf({ filter, peers }: Watcher): Generator<string> {
-    const proxies = this.#options.mesh()?.proxies ?? new Map();
+    const proxies: Mesh["proxies"] = this.#options.mesh()?.proxies ?? new Map();
+    const isSmall = proxies.size <= smallMesh && filter.parties.length > 0;
     let found = false;
     for (const [id, proxy] of proxies) {
-      if (!filter.concerns(endOfProxy(proxy)) && !peers.has(id)) continue;
-      found = true;
-      yield id;
+      const isConcerned = filter.concerns(endOfProxy(proxy));
+      found ||= isConcerned;
+      if (isConcerned || isSmall || peers.has(id) || proxy.kind === "gateway") yield id;
     }
     // Only hosts outside are named: anybody may call them.
-    if (!found) yield* proxies.keys();
+    if (!found && !isSmall) yield* proxies.keys();
   }
 
   #checkParties({ parties }: TapFilter): void {
