@@ -3,6 +3,7 @@
 
 import type { Pod } from "../api/kubernetes/pod.ts";
 import type { Endpoint, Mesh, MeshProxy, MeshService } from "./mesh.ts";
+import { previewHost } from "./releases/default-rules.ts";
 import { compare } from "./visibility.ts";
 
 export interface NamedHost {
@@ -38,11 +39,15 @@ export interface NameTable {
 export const externalHostsAnnotation = "lateen.dev/external-hosts";
 
 /** The table of one moment; of several services that claim a host for the same namespaces the first by id counts. */
-export function nameTableOf(mesh: Pick<Mesh, "services" | "endpoints" | "proxies">, pods: readonly Pod[]): NameTable {
+export function nameTableOf(
+  mesh: Pick<Mesh, "services" | "endpoints" | "proxies"> & Partial<Pick<Mesh, "releases">>,
+  pods: readonly Pod[],
+): NameTable {
   const services = [...mesh.services.values()];
   const endpoints = (service: MeshService) => mesh.endpoints.get(service.id) ?? [];
   const hosts = new Map<string, NamedHost>();
-  for (const host of [...services.map((service) => namedHost(service, endpoints(service))), ...externalHosts(pods)]) {
+  const own = services.map((service) => namedHost(service, endpoints(service)));
+  for (const host of [...own, ...externalHosts(pods), ...previewedHosts(mesh, own)]) {
     const key = JSON.stringify([host.host, host.namespaces]);
     if (host.addresses.length > 0 && !hosts.has(key)) hosts.set(key, host);
   }
@@ -61,6 +66,17 @@ function namedHost(service: MeshService, endpoints: readonly Endpoint[]): NamedH
   const isLimited = service.kind === "ServiceEntry" && service.exportTo !== "all";
   const namespaces = isLimited ? { namespaces: [...service.exportTo].toSorted(compare) } : {};
   return { host: service.hostname, addresses, ports, ...namespaces };
+}
+
+/** Preview hosts of releases: other names of their services, which sidecars route to one version. A name that somebody has is theirs. */
+function previewedHosts({ services, releases }: Parameters<typeof nameTableOf>[0], own: readonly NamedHost[]): readonly NamedHost[] {
+  const taken = new Set(own.map(({ host }) => host));
+  return [...(releases?.structures.values() ?? [])].flatMap((release) => {
+    const service = services.get(release.serviceId);
+    const names = previewHost(release);
+    if (service === undefined || service.headless || names === undefined || taken.has(names.host)) return [];
+    return [{ ...namedHost(service, []), host: names.host }];
+  });
 }
 
 function transportOf(protocol: string): "tcp" | "udp" {

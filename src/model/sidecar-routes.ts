@@ -1,12 +1,12 @@
 // The route tables of sidecars: per HTTP port one table with a virtual host per service, and one table per port of undeclared protocol.
 
 import { serviceAliases } from "../api/hosts.ts";
-import type { VirtualService } from "../api/networking/virtual-service.ts";
+import type { HttpMatchRequest, VirtualService } from "../api/networking/virtual-service.ts";
 import { meshGateway } from "../api/networking/virtual-service.ts";
 import { detectedRouteName, outboundClusterName, sidecarRouteName, virtualHostName } from "../envoy/names.ts";
 import type { Directory } from "./client.ts";
 import { effectivePolicy } from "./destinations.ts";
-import { memoLast, sameItems } from "./memo.ts";
+import { memoLast, memoObject, sameItems } from "./memo.ts";
 import type { MeshService, ServicePort } from "./mesh.ts";
 import { isHttp } from "./protocol.ts";
 import { defaultRules, previewHost, previewRules } from "./releases/default-rules.ts";
@@ -124,11 +124,23 @@ function slotRelation(slot: Slot, { directory, client, index, memo }: Context): 
       },
     },
     rules.map(atMesh),
-    defaultRules(service, port, { directory, client }).map(atMesh),
+    virtualService !== undefined && takesEverybody(virtualService) ? [] : defaultRules(service, port, { directory, client }).map(atMesh),
   );
   slot.virtualService = virtualService;
   slot.relation = memo.stable(relation);
   return slot.relation;
+}
+
+/** Whether some route is there for every client, so that the service's own is never asked for. */
+const takesEverybody = memoObject(({ spec }: VirtualService) =>
+  spec.http.some(
+    ({ match, route, redirect, directResponse }) =>
+      (route.length > 0 || redirect !== undefined || directResponse !== undefined) && (match.length === 0 || match.some(asksNobody)),
+  ),
+);
+
+function asksNobody({ gateways, port, sourceLabels, sourceNamespace }: HttpMatchRequest): boolean {
+  return gateways.length === 0 && !port && Object.keys(sourceLabels).length === 0 && !sourceNamespace;
 }
 
 const atMesh = (rule: ResolvedRule): HostRule => ({ rule, gateway: meshGateway });

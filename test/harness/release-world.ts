@@ -71,9 +71,9 @@ export function tableOf(world: World, proxy = "client.shop", table = "80"): Rout
 }
 
 /** The routes of one host of shop: "<path> [<conditions>] → <subset>:<weight> …", subsets alone for clusters of that host on port 80. */
-export function routesOf(world: World, service: string, proxy = "client.shop"): readonly string[] {
+export function routesOf(world: World, service: string, proxy = "client.shop", table = "80"): readonly string[] {
   const name = service.includes(".") ? service : `${service}.shop.svc.cluster.local`;
-  const host = tableOf(world, proxy).virtualHosts?.find((virtualHost) => virtualHost.domains?.includes(name));
+  const host = tableOf(world, proxy, table).virtualHosts?.find((virtualHost) => virtualHost.domains?.includes(name));
   return (host?.routes ?? []).map((route) => routeLine(route, world));
 }
 
