@@ -36,9 +36,17 @@ export function isFrom({ name, namespace }: StatParty, labels: Labels): boolean 
 
 /** Whether labels say that the party was asked: a workload, or a service by its name or host. */
 export function isTo({ name, namespace }: StatParty, labels: Labels): boolean {
-  const { destination_service: host = "", destination_workload: workload, destination_workload_namespace: ofWorkload } = labels;
+  const { destination_service: host = "", destination_workload_namespace: ofWorkload } = labels;
   if (isHost(name, host) && isIn(namespace, labels["destination_service_namespace"], name)) return true;
-  return isNamed(name, [workload, labels["destination_canonical_service"]], ofWorkload) && isIn(namespace, ofWorkload, name);
+  return isWorkload(name, labels) && isIn(namespace, ofWorkload, name);
+}
+
+/** Whether labels are of the workload, by its name or its application's. */
+export function isWorkload(
+  name: string,
+  { destination_workload: workload, destination_canonical_service: app, ...labels }: Labels,
+): boolean {
+  return isNamed(name, [workload, app], labels["destination_workload_namespace"]);
 }
 
 /** "web", "web.shop" and more of it, as far as it is written. */

@@ -141,6 +141,8 @@ describe("what is asked for", () => {
     ["name", { name: "orders" }, 1],
     ["workload's name", { by: "workload", name: "orders-v2" }, 1],
     ["name with namespace", { name: "orders.shop" }, 1],
+    ["a workload's name isn't its service's", { name: "orders-v2" }, 0],
+    ["a service's workload by the application", { by: "workload", name: "orders" }, 1],
     ["part of a name", { name: "order" }, 0],
     ["from app", { from: party("web", "shop") }, 1],
     ["from workload", { from: party("deploy/web-v1", "shop") }, 1],

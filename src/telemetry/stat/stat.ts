@@ -6,7 +6,7 @@ import type { Labels } from "../point.ts";
 import type { SampleStore } from "../samples/sample-store.ts";
 import { quantileOf, type WindowQuery, type WindowRow, windowOf } from "../samples/window.ts";
 import type { StandardMetricName } from "../standard-metrics.ts";
-import { isFrom, isTo, type StatParty } from "./party.ts";
+import { isFrom, isHost, isTo, isWorkload, type StatParty } from "./party.ts";
 
 /** Labels that tell the rows of each kind apart. */
 export const statLabels = {
@@ -197,8 +197,8 @@ function concerns({ by, reporter, namespace, name, from, to }: StatQuery, labels
   if (to !== undefined && !isTo(to, labels)) return false;
   if (namespace !== undefined && labels[namespaceLabel(by)] !== namespace) return false;
   if (name === undefined) return true;
-  const named = { name, namespace: undefined };
-  return by === "source" ? isFrom(named, labels) : isTo(named, labels);
+  if (by === "source") return isFrom({ name, namespace: undefined }, labels);
+  return by === "workload" ? isWorkload(name, labels) : isHost(name, labels["destination_service"] ?? "");
 }
 
 function namespaceLabel(by: StatBy): string {
