@@ -40,8 +40,6 @@ export interface Counted {
 
 /** Labels of tags already expanded; cleared beyond this many, since peers choose some of them. */
 const maxExpanded = 50_000;
-/** Names of the series that logs say, not proxies' counters. */
-const loggedPrefix = "istio_tcp_";
 /** Of one proxy, between two of its reports; as many series as its counters may have. */
 const maxPending = 20_000;
 
@@ -49,6 +47,8 @@ export class Collector {
   readonly store: SampleStore;
   readonly #counters: ExactCounters;
   readonly #totals = new Totals();
+  /** The part of the totals that logs have made: proxies' own counters are cumulative, these live here only. */
+  readonly #logged = new Totals();
   /** By source, then by series: counted, and not yet in the samples. */
   readonly #pending = new Map<string, Map<string, CounterDelta>>();
   readonly #options: Pick<CollectorOptions, "peerOf" | "ownOf">;
@@ -91,7 +91,9 @@ export class Collector {
   /** Adds what logs of a proxy say: to the totals at once, to the samples with its next report, which says for which seconds. */
   count(source: string, { deltas, before }: Counted, nowMs: number): void {
     const labelled = this.#labelled(source, deltas);
-    this.#totals.add(source, [...this.#labelled(source, before), ...labelled], nowMs);
+    const all = [...this.#labelled(source, before), ...labelled];
+    this.#totals.add(source, all, nowMs);
+    this.#logged.add(source, all, nowMs);
     const pending = this.#pending.get(source) ?? new Map<string, CounterDelta>();
     for (const delta of labelled) {
       if (delta.kind !== "counter") continue;
@@ -102,14 +104,16 @@ export class Collector {
     if (pending.size > 0) this.#pending.set(source, pending);
   }
 
-  /** Totals of what was counted by `count`: proxies' own counters are cumulative, these live here only. */
+  /** What `count` has added to the totals, for the next process. */
   keptTotals(): Iterable<KeptTotal> {
-    return this.#totals.kept(loggedPrefix);
+    return this.#logged.kept();
   }
 
   /** Goes on where the process before ended. */
   restoreTotals(kept: Iterable<KeptTotal>, nowMs: number): void {
-    for (const { source, ...total } of kept) this.#totals.add(source, [{ kind: "counter", ...total }], nowMs);
+    for (const { source, ...total } of kept) {
+      for (const totals of [this.#totals, this.#logged]) totals.add(source, [{ kind: "counter", ...total }], nowMs);
+    }
   }
 
   /** Labels of tags that are no counter's: of connections that are open now. */
@@ -141,6 +145,7 @@ export class Collector {
   end(source: string): void {
     this.#counters.forget(source);
     this.#totals.forget(source);
+    this.#logged.forget(source);
     this.#pending.delete(source);
     this.store.end(source);
   }
@@ -158,7 +163,7 @@ export class Collector {
   /** Lets go of what is too old. Call it about once a minute. */
   expire(nowMs: number): void {
     this.store.expire(nowMs);
-    this.#totals.expire(nowMs - coarseSeconds * 1000);
+    for (const totals of [this.#totals, this.#logged]) totals.expire(nowMs - coarseSeconds * 1000);
   }
 
   /** Only Istio's series, with its labels. */

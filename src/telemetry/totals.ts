@@ -66,11 +66,11 @@ export class Totals {
     for (const [source, totals] of this.#sources) for (const { point } of totals.values()) yield { source, point };
   }
 
-  /** Counters as they were added, of metrics whose name begins so: what the next process can't learn from proxies. */
-  *kept(prefix: string): Generator<KeptTotal> {
+  /** Counters as they were added. */
+  *kept(): Generator<KeptTotal> {
     for (const [source, totals] of this.#sources) {
       for (const [key, { point }] of totals) {
-        if (point.kind !== "counter" || !point.name.startsWith(prefix)) continue;
+        if (point.kind !== "counter") continue;
         const { name, labels, value } = point;
         yield { source, key, name, labels, value };
       }
