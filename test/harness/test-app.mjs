@@ -9,6 +9,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { selfSigned } from "../../examples/shop/remote/certificate.mjs";
 import { runHttp, startLoad, stopLoad } from "./test-app-client.mjs";
+import { ownSpan, tracePassed } from "./test-app-spans.mjs";
 import { tcpBurst, tcpOnce, tlsGet, upgraded } from "./test-app-streams.mjs";
 import { tlsSay, tlsServe } from "./test-app-tls.mjs";
 
@@ -20,16 +21,16 @@ let failing = false;
 const forwardAgent = new Agent({ keepAlive: true, maxSockets: 64 });
 
 /** The version that answers a further request, "" when it fails. */
-function versionBehind(url) {
+function versionBehind(url, headers) {
   return new Promise((resolve) => {
-    get(url, { agent: forwardAgent }, (response) => {
+    get(url, { agent: forwardAgent, headers }, (response) => {
       response.resume();
       response.on("end", () => resolve(response.statusCode === 200 ? (response.headers["x-served-by"] ?? "") : ""));
     }).on("error", () => resolve(""));
   });
 }
 
-/** One JSON answer; the query says what happens: ?status=503&delay=100&reset=1&forward=http://next/ (x-served-by is then "v1>v2"). */
+/** One JSON answer; the query says what happens: ?status=503&delay=100&reset=1&forward=http://next/ (x-served-by is then "v1>v2"), ?span=name. */
 async function answer(request, respond, destroy) {
   seen.push({ method: request.method, path: request.url, headers: request.headers });
   if (seen.length > 1000) seen.shift();
@@ -47,7 +48,11 @@ async function answer(request, respond, destroy) {
   const status = bad ? 503 : forced !== null && (onlyVersion === null || onlyVersion === version) ? Number(forced) : 200;
   const body = { pod, version, method: request.method, path: request.url, headers: request.headers, bytes: Buffer.concat(chunks).length };
   const next = url.searchParams.get("forward");
-  respond(status, JSON.stringify(body), next === null ? version : `${version}>${await versionBehind(next)}`);
+  const traced = { ...tracePassed(request.headers) };
+  const ended = url.searchParams.has("span") ? ownSpan(url.searchParams.get("span"), traced) : () => {};
+  const servedBy = next === null ? version : `${version}>${await versionBehind(next, traced)}`;
+  ended();
+  respond(status, JSON.stringify(body), servedBy);
 }
 
 const seen = [];

@@ -29,7 +29,8 @@ const mirrorSpanName = "mirror";
 
 /** Istio's names (route decorators): "<host>:<port>/*"; Envoy's own where no service was reached. */
 function operationOf({ name, attributes }: ReportedSpan, { serviceOfPort }: ProxyPlace): string {
-  const cluster = attributeText(attributes, "upstream_cluster.name") || attributeText(attributes, "upstream_cluster");
+  // `upstream_cluster.name` is the name of the cluster's statistics, which has no dots.
+  const cluster = attributeText(attributes, "upstream_cluster");
   const [direction, port = "", , host = ""] = cluster.split("|");
   if (direction === "outbound" && host !== "") return `${host}:${port}/*`;
   if (direction !== "inbound") return name;

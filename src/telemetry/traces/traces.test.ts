@@ -121,8 +121,8 @@ function reported(fields: Partial<ReportedSpan>): ReportedSpan {
 
 test("a proxy's spans bear Istio's names and its identity, not what they say", () => {
   const spans = [
-    reported({ attributes: { "upstream_cluster.name": "outbound|80|v2|stock.shop.svc.cluster.local", "http.status_code": "200" } }),
-    reported({ attributes: { "upstream_cluster.name": "inbound|8080||", "http.status_code": "503", "lateen.mirrored": "1" } }),
+    reported({ attributes: { upstream_cluster: "outbound|80|v2|stock.shop.svc.cluster.local", "http.status_code": "200" } }),
+    reported({ attributes: { upstream_cluster: "inbound|8080||", "http.status_code": "503", "lateen.mirrored": "1" } }),
     reported({ name: "ingress", attributes: { component: "proxy", "http.status_code": "404", "service.name": "evil" } }),
     reported({ attributes: { "grpc.status_code": "14", "http.status_code": "200" } }),
   ];

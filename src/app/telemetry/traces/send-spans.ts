@@ -52,8 +52,9 @@ function sendHttp(
   { body, contentType }: { readonly body: Uint8Array; readonly contentType: string },
 ): Promise<SendAnswer> {
   return new Promise((resolve, reject) => {
+    // With an agent, even none, Node would open a connection of its own.
     const headers = { "content-type": contentType, "content-length": body.length, host: `${hostOf(service)}:${port}` };
-    const post = request({ createConnection: () => socket, method: "POST", path, headers, agent: false, signal }, (answer) => {
+    const post = request({ createConnection: () => socket, method: "POST", path, headers, signal }, (answer) => {
       answer.resume();
       answer.once("error", reject);
       answer.once("end", () => {
