@@ -132,5 +132,5 @@ export type TrafficLabels = StandardLabels & Readonly<Record<OwnLabel, string>>;
  * names would count them as the users' requests, whatever their labels.
  */
 export function exportedName(name: string, mirrored: string): string {
-  return mirrored === "true" && name.startsWith("istio_") ? `lateen_mirrored_${name.slice("istio_".length)}` : name;
+  return mirrored === "true" ? name.replace(/^(?:istio|lateen)_/, "lateen_mirrored_") : name;
 }
