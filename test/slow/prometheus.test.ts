@@ -1,15 +1,18 @@
 // A real Prometheus on a whole mesh, by its one page and by each pod: dashboard queries in Istio's style have the values that the load generator counted.
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shippedRules } from "../../src/app/telemetry/prometheus-process.ts";
 import { prometheusConfig } from "../../src/app/telemetry/prometheus-setup.ts";
+import { lateenOn, runtimeDirOf } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
+import { freePort } from "../harness/gateway-envoy.ts";
 import { appYaml, type LoadSummary, TestMesh } from "../harness/mesh.ts";
 import { controlPlaneOutage } from "../harness/outage.ts";
+import { mainPath, root } from "../harness/program.ts";
 import { prometheusTools, TestPrometheus } from "../harness/prometheus.ts";
 import { acceptsYaml } from "../harness/security-yaml.ts";
 import { routesYaml, subsetsYaml, yamlOf } from "../harness/traffic-yaml.ts";
@@ -77,7 +80,9 @@ beforeAll(async () => {
       acceptsYaml("server", "STRICT"),
       pods,
     ),
-    lateenYaml: { images: { "test/orders": { command: [process.execPath, "-e", serveApplication] } } },
+    lateenYaml: {
+      images: { "test/orders": { command: [process.execPath, "-e", serveApplication] }, "test/prometheus": { command: ["prometheus"] } },
+    },
   });
   metricsPort = (await mesh.client.status()).metricsPort ?? 0;
   const often = (perPodTargets: boolean) =>
@@ -91,6 +96,11 @@ afterAll(async () => {
 });
 
 const get = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}${path}`)).text();
+
+async function addressOf(name: string): Promise<string> {
+  const pod = (await mesh.client.get({ kind: "Pod", namespace: "default", name })) as unknown as { status: { podIP: string } };
+  return pod.status.podIP;
+}
 
 /** Everything that the client sends, counted by it. */
 interface Sent {
@@ -289,16 +299,79 @@ describe("a Prometheus", () => {
     expect(await get("/pods/default/nobody/stats/prometheus")).toContain("does not run");
   });
 
-  it("may be in the mesh, when its pod says so", async () => {
-    const ip = async (name: string) =>
-      ((await mesh.client.get({ kind: "Pod", namespace: "default", name })) as unknown as { status: { podIP: string } }).status.podIP;
-    const address = await ip("orders");
+  it("may be a pod of the mesh, when that says so", async () => {
+    const { prometheus } = await prometheusTools();
+    const targets = await Promise.all(["orders", ...(await mesh.pods("server"))].map(async (name) => `"${await addressOf(name)}:15020"`));
+    const config = `scrape_configs: [{job_name: pods, scrape_interval: 1s, metrics_path: /stats/prometheus, static_configs: [{targets: [${targets.join(", ")}]}]}]`;
+    await mesh.apply(`
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: prometheus}
+data: {prometheus.yml: '${config}'}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: prometheus}
+spec: {selector: {app: prometheus}, ports: [{name: http, port: 9090}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: prometheus, labels: {app: prometheus}, annotations: {lateen.dev/scrapes-metrics: "true"}}
+spec:
+  terminationGracePeriodSeconds: 1
+  volumes: [{name: config, configMap: {name: prometheus}}, {name: data, emptyDir: {}}]
+  containers:
+    - name: prometheus
+      image: test/prometheus
+      command: ["${prometheus}", --config.file=/etc/prometheus/prometheus.yml, --storage.tsdb.path=/data, "--web.listen-address=:9090"]
+      volumeMounts: [{name: config, mountPath: /etc/prometheus}, {name: data, mountPath: /data}]
+      readinessProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 1}
+`);
+    const query = `sum(istio_requests_total{reporter="destination",connection_security_policy="mutual_tls",source_workload="client-v1"})`;
+    const ask = async (): Promise<string> =>
+      (await mesh.http("client", `http://prometheus:9090/api/v1/query?${new URLSearchParams({ query })}`)).body;
+    const arrived = await whole.value(query);
+    await eventually(async () => (await ask().catch(() => "")).includes(`"${arrived}"`), waitMs, `${arrived} requests`);
+  });
+
+  it("reads nothing of another pod without being told to", async () => {
+    const address = await addressOf("orders");
     const merged = await mesh.http("scraper", `http://${address}:15020/stats/prometheus`);
     expect([merged.status, merged.body.includes("orders_total"), merged.body.includes("envoy_server_live")]).toEqual([200, true, true]);
     const proxy = await mesh.http("scraper", `http://${address}:15090/stats/prometheus`);
     expect([proxy.status, proxy.body.includes("orders_total"), proxy.body.includes("envoy_server_live")]).toEqual([200, false, true]);
     const refused = await mesh.http("client", `http://${address}:15020/stats/prometheus`);
     expect([refused.status, refused.body]).toEqual([403, expect.stringContaining("lateen.dev/scrapes-metrics")]);
+  });
+
+  it("is started by lateen dashboard, and ends with it", async () => {
+    const { prometheus } = await prometheusTools();
+    const port = await freePort();
+    const env = {
+      ...process.env,
+      XDG_RUNTIME_DIR: runtimeDirOf(mesh),
+      PATH: `${dirname(prometheus)}:${process.env["PATH"]}`,
+      NO_COLOR: "1",
+    };
+    const args = [mainPath, "--mesh", "t", "dashboard", "prometheus", "--port", String(port)];
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        said += chunk;
+      });
+    }
+    await eventually(() => said.includes(`http://127.0.0.1:${port}\n`), waitMs, "the address");
+    const isUp = async () => (await (await fetch(`http://127.0.0.1:${port}/api/v1/query?query=up`)).text()).includes('"1"');
+    await eventually(isUp, waitMs, "a scrape");
+    const again = await lateenOn(mesh, ["dashboard", "prometheus", "--port", String(port)]);
+    expect([again.code, again.stdout.trim()]).toEqual([0, `http://127.0.0.1:${port}`]);
+    const grafana = await lateenOn(mesh, ["dashboard", "grafana", "--print", "--port", String(port)]);
+    expect(grafana.stdout).toContain(`url: http://127.0.0.1:${port}`);
+    child.kill("SIGTERM");
+    await ended;
+    await expect(fetch(`http://127.0.0.1:${port}/-/ready`)).rejects.toThrow();
   });
 
   it("goes on after the control plane was killed, on the same port, and counts nothing twice", async () => {
