@@ -47,7 +47,7 @@ export interface SideTracing {
   readonly tags: readonly TraceTag[];
   /** Percent of traces begun here; undefined where the runtime key tracing.random_sampling says it, which is the rule. */
   readonly sampling: number | undefined;
-  /** Whether no spans are made here at all, while the other side makes some. */
+  /** Whether no spans are made here, and what came of a trace passes on as it is. */
   readonly isOff: boolean;
 }
 

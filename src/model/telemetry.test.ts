@@ -207,7 +207,6 @@ test.each<[string, object, object, object]>([
   ["all traces", tracing({ randomSamplingPercentage: 100 }), {}, { "tracing.random_sampling": 10_000 }],
   ["few traces", tracing({ randomSamplingPercentage: 0.01 }), {}, { "tracing.random_sampling": 1 }],
   ["more by MeshConfig", {}, { defaultConfig: { tracing: { sampling: 2.5 } } }, { "tracing.random_sampling": 250 }],
-  ["no spans", tracing({ disableSpanReporting: true }), {}, { "tracing.global_enabled": 0 }],
   ["another tracing provider", tracing(use("zip")), {}, {}],
 ])("no listener changes: %s", (_what, spec, mesh, runtime) => {
   const before = translated({});
@@ -222,9 +221,9 @@ test("a gateway has one side, the client's", () => {
   expect(translated(logging({ ...client, ...off }), {}, "in.shop").runtime).toEqual({ "lateen.access_log.outbound": 0 });
 });
 
-test("a workload's own tags, and sampling that differs by side, change its listeners and nobody else's", () => {
+test("a workload's own tags, no spans, and sampling that differs by side, change its listeners and nobody else's", () => {
   const before = translated({});
-  for (const spec of [tracing(tags("own")), tracing({ ...server, randomSamplingPercentage: 7 })]) {
+  for (const spec of [tracing(tags("own")), tracing({ ...server, randomSamplingPercentage: 7 }), tracing({ disableSpanReporting: true })]) {
     const after = translated({ selector: web, ...spec });
     expect(after.versions).not.toEqual(before.versions);
     expect(after.runtime).toEqual({});

@@ -31,8 +31,6 @@ export const telemetryRuntimeKeys = {
    * listener's value holds: SideTracing.sampling, else defaultSampling.
    */
   sampling: "tracing.random_sampling",
-  /** Envoy's own key for HttpConnectionManager.Tracing.overall_sampling, here in hundredths of a percent as well: 0 makes no spans. */
-  spans: "tracing.global_enabled",
 } as const;
 
 /** Percent that listeners say by themselves (Istio's default), wherever SideTracing.sampling doesn't say another. */
@@ -111,20 +109,22 @@ function createProxySettings() {
 }
 
 /** What listeners say where no Telemetry says otherwise. */
-export const meshListenerTracing = memoObject(({ telemetry: { tags } }: MeshSettings): ListenerTracing => {
-  const side: SideTracing = { tags, sampling: undefined, isOff: false };
-  return { inbound: side, outbound: side };
+export const meshListenerTracing = memoObject((settings: MeshSettings): ListenerTracing => {
+  const none = createTelemetryLookup([], settings)({ namespace: settings.rootNamespace, labels: {} });
+  return listenerTracingOf(none, "sidecar");
 });
 
-/** Sides that differ can't share Envoy's one runtime key, so that their listeners say it. */
+/**
+ * Sides that differ can't share Envoy's one runtime key, so that their listeners say it. Nor can spans be switched off by a key: Envoy would tell those
+ * who come next that the trace isn't sampled; without any tracing what came passes on as it is, as in Istio.
+ */
 function listenerTracingOf({ inbound, outbound }: ProxyTelemetry, kind: MeshProxy["kind"]): ListenerTracing {
   const sidesOf = kind === "gateway" ? [outbound] : [inbound, outbound];
   const sampled = new Set(sidesOf.map(({ tracing }) => tracing.sampling)).size > 1;
-  const reporting = new Set(sidesOf.map(({ tracing }) => tracing.isReporting)).size > 1;
   const side = ({ tracing: { tags, sampling, isReporting } }: SideTelemetry): SideTracing => ({
     tags,
     sampling: sampled ? sampling : undefined,
-    isOff: reporting && !isReporting,
+    isOff: !isReporting,
   });
   return { inbound: side(kind === "gateway" ? outbound : inbound), outbound: side(outbound) };
 }
@@ -171,7 +171,6 @@ function settingKeys(
   if (sampling !== undefined && otherShares.length === 0 && sampling !== defaultSampling) {
     keys.set(telemetryRuntimeKeys.sampling, Math.round(sampling * 100));
   }
-  if (tracings.every(({ isReporting }) => !isReporting)) keys.set(telemetryRuntimeKeys.spans, 0);
   return keys;
 }
 
