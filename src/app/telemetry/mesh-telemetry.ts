@@ -5,7 +5,7 @@ import type { Diagnostic } from "../../api/diagnostic.ts";
 import { MeshError, Unavailable } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Mesh } from "../../model/mesh.ts";
-import { Collector } from "../../telemetry/collector.ts";
+import { Collector, type Counted } from "../../telemetry/collector.ts";
 import { connectionLogName } from "../../telemetry/connection-log.ts";
 import { Connections, connectionRecordOf } from "../../telemetry/connections.ts";
 import { messageCountsOf, messageLogName } from "../../telemetry/message-log.ts";
@@ -22,12 +22,14 @@ import { WorkloadDirectory } from "./workload-directory.ts";
 
 export interface MeshTelemetryOptions {
   /** The newest mesh: who a proxy is, and who its peers are. */
-  readonly mesh: () => Mesh | undefined;
+  readonly mesh: () => Pick<Mesh, "proxies" | "settings"> | undefined;
   readonly logger: Logger;
   /** Of the proxies' stats scope, which drops what is beyond without a word; what proxies are configured with unless given. */
   readonly statsLimits?: StatsLimits;
   /** File in which open connections outlive the process; they don't without one. */
   readonly keptPath?: string;
+  /** Milliseconds since the Unix epoch that never jump; the start's time and a monotonic clock unless given. */
+  readonly nowMs?: () => number;
 }
 
 export interface StatsLimits {
@@ -84,9 +86,7 @@ export class MeshTelemetry {
     this.#kept = options.keptPath === undefined ? undefined : new KeptConnections(options.keptPath, options.logger);
     this.#restored = this.#kept?.restore(this, sinceMs) ?? [];
     this.onLog(connectionLogName, (proxyId, records, nowMs) => this.#takeConnections(proxyId, records, nowMs));
-    this.onLog(messageLogName, (proxyId, records, nowMs) =>
-      this.collector.count(proxyId, { deltas: messageCountsOf(records), before: [] }, nowMs),
-    );
+    this.onLog(messageLogName, (proxyId, records, nowMs) => this.#count(proxyId, { deltas: messageCountsOf(records), before: [] }, nowMs));
     this.#timers = [
       setInterval(() => this.#sweep(), sweepMs),
       setInterval(() => this.collector.expire(this.nowMs()), expireMs),
@@ -97,7 +97,7 @@ export class MeshTelemetry {
 
   /** Milliseconds since the Unix epoch that never jump: the start's time and a monotonic clock. */
   nowMs(): number {
-    return this.#startMs + performance.now();
+    return this.#options.nowMs?.() ?? this.#startMs + performance.now();
   }
 
   /** Gives the records of a log, by the name its loggers bear, to whoever reads it. */
@@ -116,12 +116,17 @@ export class MeshTelemetry {
     const counted = this.#counts[signal];
     counted.reports += 1;
     counted.bytes += bytes.length;
+    this.#sweep();
+    // Nobody would ever end what is counted for it.
+    if (this.#options.mesh() !== undefined && this.directory.proxyOf(proxyId) === undefined) {
+      counted.refused += 1;
+      throw new Unavailable("the mesh has no such proxy");
+    }
     if (!this.#limits.admits(proxyId, bytes.length, nowMs)) {
       this.#refuse(proxyId, signal, "it sends more than a proxy may");
       throw new Unavailable("more than a proxy may send");
     }
     try {
-      this.#sweep();
       this.#read(proxyId, { signal, bytes, nowMs });
     } catch (error) {
       const { code, message } = MeshError.from(error);
@@ -194,7 +199,7 @@ export class MeshTelemetry {
     if (clockOffsetMs !== undefined) this.#clockOffsets.set(proxyId, clockOffsetMs);
     const isAnother = observations.some(({ kind }) => kind === "restarted") && processStartMs !== undefined;
     const over = [...(isAnother ? this.connections.restarted(proxyId, processStartMs) : []), ...this.connections.heard(proxyId, nowMs)];
-    if (over.length > 0) this.collector.count(proxyId, { deltas: over, before: [] }, nowMs);
+    this.#count(proxyId, { deltas: over, before: [] }, nowMs);
   }
 
   #takeConnections(proxyId: string, all: readonly OtlpLogRecord[], nowMs: number): void {
@@ -202,8 +207,13 @@ export class MeshTelemetry {
     const clockOffsetMs = this.#clockOffsets.get(proxyId) ?? 0;
     const { refused, ...counted } = this.connections.observe({ source: proxyId, records, receivedMs: nowMs, clockOffsetMs });
     this.#refusedConnections += refused;
-    if (records.length > 0) this.#kept?.changed();
+    this.#count(proxyId, counted, nowMs);
+  }
+
+  #count(proxyId: string, counted: Counted, nowMs: number): void {
+    if (counted.deltas.length + counted.before.length === 0) return;
     this.collector.count(proxyId, counted, nowMs);
+    this.#kept?.changed();
   }
 
   #refuse(proxyId: string, signal: ExportSignal, reason: string): void {

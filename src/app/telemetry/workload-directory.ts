@@ -9,8 +9,11 @@ import type { OwnSide, PeerName } from "../../telemetry/expand-tags.ts";
 import { workloadText } from "../../translate/endpoint/cluster-load-assignment.ts";
 import { identityOf } from "../proxy-secrets.ts";
 
+/** The part of the mesh that names workloads. */
+export type KnownMesh = Pick<Mesh, "proxies" | "settings">;
+
 export interface WorkloadDirectoryOptions {
-  readonly mesh: () => Mesh | undefined;
+  readonly mesh: () => KnownMesh | undefined;
   /** How long a proxy is known after its pod: its last flush is a second late, more on a busy machine. 10 s unless given. */
   readonly graceMs?: number;
 }
@@ -81,7 +84,7 @@ export class WorkloadDirectory {
     return undefined;
   }
 
-  #follow(mesh: Mesh, nowMs: number): void {
+  #follow(mesh: KnownMesh, nowMs: number): void {
     const isOther = mesh.settings.trustDomain !== this.#trustDomain;
     this.#proxies = mesh.proxies;
     this.#trustDomain = mesh.settings.trustDomain;

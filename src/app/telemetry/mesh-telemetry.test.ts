@@ -1,0 +1,291 @@
+// Reports of proxies in the control plane: who they are from, what becomes of pods that go, and of bytes that nobody should send.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import fc from "fast-check";
+import { afterAll, describe, expect, test } from "vitest";
+import { ExportLogsServiceRequestSchema } from "#envoy/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
+import { ExportMetricsServiceRequestSchema } from "#envoy/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.js";
+import { AggregationTemporality } from "#envoy/opentelemetry/proto/metrics/v1/metrics_pb.js";
+import { MeshError } from "../../lib/errors.ts";
+import { silentLogger } from "../../lib/log.ts";
+import { defaultMeshSettings, type MeshProxy } from "../../model/mesh.ts";
+import { connectionAttributes, connectionLogName, connectionLogTypes } from "../../telemetry/connection-log.ts";
+import { windowOf } from "../../telemetry/samples/window.ts";
+import { MeshTelemetry, type MeshTelemetryOptions } from "./mesh-telemetry.ts";
+
+const home = mkdtempSync(join(tmpdir(), "lateen-telemetry-"));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+const startMs = 1_800_000_000_000;
+
+function proxy(podName: string, app: string, version: string): MeshProxy {
+  const labels = { app, version };
+  const workload = { name: `${app}-${version}`, namespace: "shop", labels, pod: podName };
+  return {
+    id: `${podName}.shop`,
+    kind: "sidecar",
+    podName,
+    podUid: podName,
+    namespace: "shop",
+    address: "198.18.0.5",
+    labels,
+    serviceAccount: app,
+    workload,
+    inbound: [],
+  };
+}
+
+const web = proxy("web-1", "web", "v1");
+const orders = proxy("orders-1", "orders", "v2");
+
+/** A control plane's telemetry with a mesh and a clock that the test moves. */
+function start(options: Partial<MeshTelemetryOptions> = {}) {
+  const world = { nowMs: startMs, proxies: new Map([web, orders].map((one) => [one.id, one])) };
+  const telemetry = new MeshTelemetry({
+    mesh: () => ({ proxies: world.proxies, settings: defaultMeshSettings }),
+    logger: silentLogger,
+    nowMs: () => world.nowMs,
+    ...options,
+  });
+  return {
+    telemetry,
+    world,
+    [Symbol.dispose]: () => telemetry.close(),
+    /** Names that answers to Prometheus have of the sources. */
+    sum: (name: string, by: readonly string[] = []) =>
+      windowOf(telemetry.collector.store, { name, by, fromMs: startMs - 60_000, toMs: world.nowMs + 60_000 }),
+  };
+}
+
+type Tags = Readonly<Record<string, string>>;
+
+function attributesOf(tags: Tags) {
+  return Object.entries(tags).map(([key, value]) => ({ key, value: { value: { case: "stringValue", value } } }) as const);
+}
+
+/** A flush of a process that began with the test. */
+function metricBytes(value: number, atMs: number, tags: readonly Tags[]): Uint8Array {
+  const times = { startTimeUnixNano: BigInt(startMs) * 1_000_000n, timeUnixNano: BigInt(atMs) * 1_000_000n };
+  const dataPoints = tags.map(
+    (one) => ({ ...times, value: { case: "asInt", value: BigInt(value) }, attributes: attributesOf(one) }) as const,
+  );
+  const sum = { aggregationTemporality: AggregationTemporality.CUMULATIVE, isMonotonic: true, dataPoints };
+  const metrics = [{ name: "istio_requests_total", data: { case: "sum", value: sum } } as const];
+  return toBinary(
+    ExportMetricsServiceRequestSchema,
+    create(ExportMetricsServiceRequestSchema, { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }),
+  );
+}
+
+function connectionBytes(received: number, type: string, tags: Tags): Uint8Array {
+  const attributes = attributesOf({
+    ...tags,
+    [connectionAttributes.connection]: "1",
+    [connectionAttributes.logType]: type,
+    [connectionAttributes.received]: String(received),
+    [connectionAttributes.sent]: "0",
+  });
+  const logRecords = [{ timeUnixNano: BigInt(startMs + 100) * 1_000_000n, attributes }];
+  const resource = { attributes: attributesOf({ log_name: connectionLogName }) };
+  return toBinary(
+    ExportLogsServiceRequestSchema,
+    create(ExportLogsServiceRequestSchema, { resourceLogs: [{ resource, scopeLogs: [{ logRecords }] }] }),
+  );
+}
+
+const principal = (account: string) => `spiffe://cluster.local/ns/shop/sa/${account}`;
+const atClient = {
+  traffic: "source;http",
+  destination: "orders-v2;shop;orders;v2;Kubernetes",
+  response: "200;-",
+  security: `unknown;;${principal("orders")}`,
+};
+const atServer = {
+  traffic: "destination;http",
+  source: "v1.web-v1.shop.workload.lateen",
+  response: "200;-",
+  security: `mutual_tls;;${principal("web")}`,
+};
+
+describe("who it is", () => {
+  test("the sender by its connection, the peer by its certificate and the mesh", () => {
+    using it = start();
+    it.world.nowMs += 1000;
+    it.telemetry.take(
+      web.id,
+      "metrics",
+      metricBytes(3, it.world.nowMs, [{ ...atClient, source: "forged;kube-system;admin;v9;Kubernetes" }]),
+    );
+    it.telemetry.take(orders.id, "metrics", metricBytes(3, it.world.nowMs, [atServer]));
+    const labels = [
+      "reporter",
+      "source_workload",
+      "source_canonical_service",
+      "source_app",
+      "source_version",
+      "source_cluster",
+      "source_principal",
+      "destination_workload",
+      "destination_version",
+      "destination_principal",
+    ];
+    const both = ["web-v1", "web", "web", "v1", "Kubernetes", principal("web"), "orders-v2", "v2", principal("orders")];
+    expect(it.sum("istio_requests_total", labels).map(({ group }) => Object.values(group))).toEqual([
+      ["destination", ...both],
+      ["source", ...both],
+    ]);
+  });
+
+  test("a certificate of nobody in the mesh says what it says", () => {
+    using it = start();
+    const tags = { ...atServer, source: "v7.old.shop.workload.lateen" };
+    it.telemetry.take(orders.id, "metrics", metricBytes(1, startMs, [tags]));
+    const [row] = it.sum("istio_requests_total", ["source_workload", "source_version", "source_canonical_service"]);
+    expect(Object.values(row?.group ?? {})).toEqual(["old", "v7", "unknown"]);
+  });
+
+  test("a proxy that the mesh doesn't have is refused", () => {
+    using it = start();
+    expect(() => it.telemetry.take("stranger.shop", "metrics", metricBytes(1, startMs, [atClient]))).toThrow("no such proxy");
+    expect(it.telemetry.collector.store.report().sources).toBe(0);
+  });
+});
+
+describe("a pod that goes", () => {
+  test("its last report counts for a while; then its totals end, and its samples stay", () => {
+    using it = start();
+    const report = (value: number) => it.telemetry.take(web.id, "metrics", metricBytes(value, it.world.nowMs, [atClient]));
+    const exported = () => it.telemetry.collector.families({ source: web.id }).flatMap(({ samples }) => samples);
+    it.world.nowMs += 1000;
+    report(3);
+    it.world.proxies = new Map([[orders.id, orders]]);
+    it.world.nowMs += 1000;
+    report(5);
+    expect(exported()).toMatchObject([{ value: 5 }]);
+    it.world.nowMs += 20_000;
+    it.telemetry.take(orders.id, "metrics", metricBytes(1, it.world.nowMs, [atServer]));
+    expect(() => report(9)).toThrow("no such proxy");
+    expect(exported()).toEqual([]);
+    expect(it.sum("istio_requests_total", ["reporter"]).map(({ sum }) => sum)).toEqual([1, 5]);
+  });
+
+  test("its connections are over", () => {
+    using it = start();
+    it.telemetry.take(web.id, "logs", connectionBytes(5, connectionLogTypes.connected, { traffic: "source;tcp" }));
+    expect([...it.telemetry.openConnections()]).toMatchObject([{ source: web.id, labels: { source_workload: "web-v1" } }]);
+    it.world.proxies = new Map();
+    it.telemetry.reporting(1000);
+    it.world.nowMs += 20_000;
+    it.telemetry.reporting(1000);
+    expect([...it.telemetry.openConnections()]).toEqual([]);
+  });
+});
+
+test("connections are in the totals at once, in the samples with the next flush", () => {
+  using it = start();
+  const tcp = { traffic: "source;tcp" };
+  const received = () => it.telemetry.collector.families().find(({ name }) => name === "istio_tcp_received_bytes_total")?.samples;
+  it.telemetry.take(web.id, "logs", connectionBytes(5, connectionLogTypes.connected, tcp));
+  it.telemetry.take(web.id, "logs", connectionBytes(12, connectionLogTypes.periodic, tcp));
+  expect(received()).toMatchObject([{ value: 12 }]);
+  expect(it.sum("istio_tcp_received_bytes_total")).toEqual([]);
+  it.world.nowMs += 1000;
+  it.telemetry.take(web.id, "metrics", metricBytes(1, it.world.nowMs, [atClient]));
+  expect(it.sum("istio_tcp_received_bytes_total")).toMatchObject([{ sum: 12 }]);
+});
+
+test("a process after a kill goes on with what logs said", () => {
+  const keptPath = join(home, "connections.json");
+  const tcp = { traffic: "source;tcp" };
+  const total = (telemetry: MeshTelemetry) =>
+    telemetry.collector.families().flatMap(({ name, samples }) => samples.map(({ value }) => [name.replace("istio_tcp_", ""), value]));
+  {
+    using it = start({ keptPath });
+    it.telemetry.take(web.id, "logs", connectionBytes(12, connectionLogTypes.connected, tcp));
+    it.telemetry.take(orders.id, "logs", connectionBytes(3, connectionLogTypes.end, tcp));
+  }
+  using it = start({ keptPath });
+  it.world.proxies = new Map([[web.id, web]]);
+  it.world.nowMs += 5000;
+  it.telemetry.take(web.id, "logs", connectionBytes(20, connectionLogTypes.end, tcp));
+  // The other pod went while nobody watched.
+  expect(total(it.telemetry)).toEqual([
+    ["connections_closed_total", 1],
+    ["connections_opened_total", 1],
+    ["received_bytes_total", 20],
+  ]);
+});
+
+describe("bytes that nobody should send", () => {
+  const codeOf = (action: () => void): string => {
+    try {
+      action();
+      return "taken";
+    } catch (error) {
+      return error instanceof MeshError ? error.code : `thrown: ${String(error)}`;
+    }
+  };
+
+  test("are taken or refused, and never more", () => {
+    using it = start();
+    const good = metricBytes(3, startMs, [atClient]);
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 300 }),
+      fc.record({ at: fc.nat(good.length - 1), byte: fc.nat(255), length: fc.nat(good.length) }).map(({ at, byte, length }) => {
+        const cut = good.slice(0, length);
+        if (at < length) cut[at] = byte;
+        return cut;
+      }),
+    );
+    fc.assert(
+      fc.property(bytes, fc.constantFrom("metrics", "logs"), (sent, signal) => {
+        it.world.nowMs += 1000;
+        expect(["taken", "bad_request"]).toContain(codeOf(() => it.telemetry.take(web.id, signal, sent)));
+      }),
+      { seed: 5, numRuns: 1000 },
+    );
+    expect(it.telemetry.findings().map(({ code, resource }) => [code, resource])).toEqual([["LTN0907", "Pod shop/web-1"]]);
+  });
+
+  test("endless labels, names and series are left out, the others count", () => {
+    using it = start();
+    const wide = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`label${index}`, "x"]));
+    const long = { ...atClient, service: "x".repeat(100_000) };
+    it.telemetry.take(web.id, "metrics", metricBytes(3, startMs, [wide, long, atClient]));
+    expect(it.sum("istio_requests_total")).toMatchObject([{ sum: 3 }]);
+    expect(it.telemetry.collector.store.report().series).toBe(1);
+  });
+
+  test("one that sends too much is refused, the others aren't", () => {
+    using it = start();
+    const junk = new Uint8Array(3_000_000);
+    const codes = Array.from({ length: 10 }, () => codeOf(() => it.telemetry.take(web.id, "metrics", junk)));
+    expect(codes.slice(-5)).toEqual(Array.from({ length: 5 }, () => "unavailable"));
+    expect(codeOf(() => it.telemetry.take(web.id, "metrics", new Uint8Array(5_000_000)))).toBe("unavailable");
+    it.telemetry.take(orders.id, "metrics", metricBytes(1, startMs, [atServer]));
+    it.world.nowMs += 60_000;
+    it.telemetry.take(web.id, "metrics", metricBytes(1, startMs, [atClient]));
+    const refused = it.telemetry.families().find(({ name }) => name === "lateen_telemetry_reports_refused_total");
+    expect(refused?.samples.find(({ labels }) => labels[0]?.[1] === "metrics")?.value).toBeGreaterThan(5);
+  });
+});
+
+describe("limits are told", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, index) => ({ ...atClient, service: `host${index};;;80` }));
+
+  test("a proxy at its stats scope's, and series that the samples have no room for", () => {
+    using it = start({ statsLimits: { counters: 2100, histograms: 10 } });
+    it.telemetry.take(web.id, "metrics", metricBytes(1, startMs, many(2099)));
+    const codes = () => it.telemetry.findings().map(({ code, resource }) => `${code} ${resource}`);
+    expect(codes()).toEqual(["LTN0905 Pod shop/web-1"]);
+    it.world.nowMs += 1000;
+    it.telemetry.take(web.id, "metrics", metricBytes(2, it.world.nowMs, many(2100)));
+    expect(codes()).toEqual(["LTN0904 Pod shop/web-1", "LTN0905 Pod shop/web-1"]);
+    const gauge = it.telemetry.families().find(({ name }) => name === "lateen_telemetry_proxies_at_limit");
+    expect(gauge?.samples).toEqual([{ name: "lateen_telemetry_proxies_at_limit", labels: [], value: 1 }]);
+    expect(it.telemetry.findings()[0]?.message).toContain("2100 counters, the limit is 2100");
+  });
+});
