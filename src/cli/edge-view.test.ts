@@ -26,12 +26,14 @@ const text = (lines: readonly string[]) => lines.join("\n").split("\n");
 const outside = edge({
   from: { name: "(outside)", kind: "external" },
   to: { name: "shop/web", kind: "gateway" },
+  service: "unknown",
   encryption: "tls",
   failedShare: 0,
 });
 const plain = edge({
   from: { name: "shop/web", kind: "workload" },
   to: { name: "shop/old", kind: "workload" },
+  service: "old.shop.svc.cluster.local",
   encryption: "none",
   reason: "DestinationRule shop/old says tls DISABLE",
   source: "DestinationRule shop/old",
@@ -54,6 +56,7 @@ const unused = edge({
 const queue = edge({
   from: { name: "shop/db", kind: "workload" },
   to: { name: "shop/web", kind: "workload" },
+  service: "shop-front.shop.svc.cluster.local",
   protocol: "tcp",
   open: 3,
   latency: undefined,
@@ -62,10 +65,10 @@ const queue = edge({
 
 test("the table: a gap is no zero; below it why something isn't encrypted, and what is configured and idle", () => {
   expect(text(edgesTable(list([edge(), plain, unused]), screen))).toEqual([
-    "FROM       TO           PORT      ENCRYPTED         RATE         FAILED   P50      P95       P99      BYTES      VERSION   CALLER'S IDENTITY              SERVER'S IDENTITY",
-    "shop/web   shop/db      80/http   ✓ mTLS        ●   2.5/s        4.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   v1        cluster.local/ns/shop/sa/web   cluster.local/ns/shop/sa/db",
-    "shop/web   shop/old     80/http   ✗ plaintext   ?   ? no data    -        -        -         -        ?          v1        -                              -",
-    "shop/web   shop/db-v2   80/http   ✓ mTLS        ◌   configured   -        -        -         -        0 B/s      v2        cluster.local/ns/shop/sa/web   -",
+    "FROM       TO           PORT      ENCRYPTED         RATE         FAILED   P50      P95       P99      BYTES      SERVICE   VERSION   CALLER'S IDENTITY              SERVER'S IDENTITY",
+    "shop/web   shop/db      80/http   ✓ mTLS        ●   2.5/s        4.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   db        v1        cluster.local/ns/shop/sa/web   cluster.local/ns/shop/sa/db",
+    "shop/web   shop/old     80/http   ✗ plaintext   ?   ? no data    -        -        -         -        ?          old       v1        -                              -",
+    "shop/web   shop/db-v2   80/http   ✓ mTLS        ◌   configured   -        -        -         -        0 B/s      db        v2        cluster.local/ns/shop/sa/web   -",
     "",
     "1 of 2 edges are encrypted",
     "✗ plaintext shop/web → shop/old 80/http: DestinationRule shop/old says tls DISABLE",
@@ -82,12 +85,12 @@ test("the tree begins where requests come in, shows each place once, and circles
     { name: "shop/web", kind: "workload" as const },
   ];
   expect(text(graphTree(list([outside, queue, edge(), copies], { nodes }), screen))).toEqual([
-    "GRAPH                             RATE     FAILED   P50      P95       P99      BYTES      ENCRYPTED",
+    "GRAPH                                          RATE     FAILED   P50      P95       P99      BYTES      ENCRYPTED",
     "(outside)",
-    "└─ ● shop/web v1 80/http          2.5/s    0.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   ✓ TLS",
-    "   ├─ ● shop/db v1 80/http        2.5/s    4.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   ✓ mTLS",
-    "   │  └─ ● shop/web v1 80/tcp ↑   3 open   -        -        -         -        1.5 kB/s   ✓ mTLS",
-    "   └─ ● ⇉ shop/db-v2 80/http      2.5/s    4.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   ✓ mTLS",
+    "└─ ● shop/web v1 80/http                       2.5/s    0.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   ✓ TLS",
+    "   ├─ ● shop/db v1 80/http                     2.5/s    4.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   ✓ mTLS",
+    "   │  └─ ● shop/web v1 (shop-front) 80/tcp ↑   3 open   -        -        -         -        1.5 kB/s   ✓ mTLS",
+    "   └─ ● ⇉ shop/db-v2 80/http                   2.5/s    4.0 %    1.5 ms   20.0 ms   250 ms   1.5 kB/s   ✓ mTLS",
     "",
     "no calls: shop/alone",
     "",

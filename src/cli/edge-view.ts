@@ -14,6 +14,7 @@ import {
   portText,
   printable,
   rateText,
+  serviceText,
   stateMark,
   targetText,
 } from "./edge-words.ts";
@@ -51,6 +52,7 @@ function tableColumns({ colours }: Screen): readonly Column<MeshEdge>[] {
     { heading: "P95", cell: (edge) => latencyText(edge, "p95"), dropAt: 4 },
     { heading: "P99", cell: (edge) => latencyText(edge, "p99"), dropAt: 1 },
     { heading: "BYTES", cell: bytesText, dropAt: 5 },
+    { heading: "SERVICE", cell: (edge) => printable(serviceText(edge)), dropAt: 9 },
     { heading: "VERSION", cell: ({ version }) => printable(version), dropAt: 8 },
     { heading: "CALLER'S IDENTITY", cell: ({ from }) => identityText(from.identity), dropAt: 7 },
     { heading: "SERVER'S IDENTITY", cell: ({ to }) => identityText(to.identity), dropAt: 6 },

@@ -83,10 +83,20 @@ function number(value: number): string {
   return value === 0 || value >= 0.1 ? value.toFixed(1) : value.toPrecision(1);
 }
 
-/** The way to where an edge leads: "shop/orders-v2 v2 :80/http". */
-export function targetText({ to, version, port, protocol }: MeshEdge): string {
+/** Where an edge leads: "shop/orders-v2 80/http"; the version and the service where the workload's name doesn't tell them. */
+export function targetText(edge: MeshEdge): string {
+  const { to, version } = edge;
   const shown = version === "unknown" || to.name.endsWith(`-${version}`) ? "" : ` ${version}`;
-  return printable(`${to.name}${shown} ${portText({ port, protocol })}`);
+  const service = serviceText(edge);
+  const [, workload = ""] = to.name.split("/");
+  const isTold = service === "-" || service === to.name || workload.startsWith(service);
+  return printable(`${to.name}${shown}${isTold ? "" : ` (${service})`} ${portText(edge)}`);
+}
+
+/** The short name of a service of the mesh, or a host; "-" where only the server counted, who doesn't know by which name it was called. */
+export function serviceText({ service, reporter }: MeshEdge): string {
+  if (service === "unknown" || reporter === "destination") return "-";
+  return service.replace(/\.[^.]+\.svc\.cluster\.local$/, "");
 }
 
 /** "80/http"; only the protocol where the port isn't known. */

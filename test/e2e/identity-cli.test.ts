@@ -81,7 +81,10 @@ describe("who is at both ends", () => {
     await mesh.http("client", "http://legacy/");
     await mesh.http("legacy", "http://server/");
     const identity = "spiffe://cluster.local/ns/default/sa/default";
-    const { edges } = JSON.parse((await on("graph", "-o", "json")).stdout);
+    const find = async (from: string, to: string) =>
+      (await mesh.client.edges({ windowMs: 60_000 })).edges.find((edge) => edge.from.name === from && edge.to.name === to);
+    await eventually(async () => (await find("(no sidecar)", "default/server-v1")) !== undefined, 15_000, "the last of the three calls");
+    const { edges } = JSON.parse((await on("edges", "--for", "60s", "-o", "json")).stdout);
     const edgeOf = (from: string, to: string) =>
       edges.find((edge: { from: { name: string }; to: { name: string } }) => edge.from.name === from && edge.to.name === to);
     expect(edgeOf("default/client-v1", "default/server-v1")).toMatchObject({
@@ -99,9 +102,9 @@ describe("who is at both ends", () => {
       encryption: "none",
       reason: expect.stringContaining("pods without one: default/legacy-v1"),
     });
-    const { stdout } = await on("graph");
+    const { stdout } = await on("edges", "--for", "60s");
     expect(stdout).toMatch(/default\/client-v1 +default\/server-v1 +80\/http +✓ mTLS/);
-    expect(stdout).toMatch(/✗ plaintext \(no sidecar\) → default\/server-v1:\d+: the caller has no sidecar/);
+    expect(stdout).toMatch(/✗ plaintext \(no sidecar\) → default\/server-v1 80\/http: the caller has no sidecar/);
     expect((await on("graph", "-o", "mermaid")).stdout).toMatch(/^flowchart LR\n/);
   });
 

@@ -64,23 +64,25 @@ export class MeshEdges {
   #withConfigured(edges: readonly MeshEdge[]): readonly MeshEdge[] {
     const places = new Map<string, { readonly live: boolean }>();
     for (const edge of edges) {
-      const key = placeKey(edge.from.name, edge.to.name, edge.mirrored);
+      const key = placeOf(edge);
       places.set(key, { live: edge.state === "live" || places.get(key)?.live === true });
     }
     const callersByHost = new Map<string, Set<string>>();
     for (const { from, service } of edges) {
-      if (this.world.workloads.has(from.name)) callersByHost.set(service, (callersByHost.get(service) ?? new Set()).add(from.name));
+      // Gateways follow only the routes that name them.
+      if (this.world.workloads.has(from.name) && !this.world.gatewayNames.has(from.name))
+        callersByHost.set(service, (callersByHost.get(service) ?? new Set()).add(from.name));
     }
     const routesOf = new Map<string, string[]>();
     const missing = new Map<string, Way>();
     for (const way of this.#targets.flatMap((target) => waysOf(target, callersByHost))) {
-      const key = placeKey(way.from, way.to, way.target.mirrored);
+      const key = placeKey(way.from, way.to, way.target.mirrored ? copies : way.target.host);
       if (places.get(key)?.live === true) continue;
       routesOf.set(key, [...(routesOf.get(key) ?? []), way.target.route]);
       if (!places.has(key)) missing.set(key, missing.get(key) ?? way);
     }
     const told = edges.map((edge) => {
-      const configuredBy = routesOf.get(placeKey(edge.from.name, edge.to.name, edge.mirrored));
+      const configuredBy = routesOf.get(placeOf(edge));
       return configuredBy === undefined || edge.state === "live" ? edge : { ...edge, configuredBy };
     });
     return [...told, ...[...missing].map(([key, way]) => this.#configured(way, routesOf.get(key) ?? []))];
@@ -141,8 +143,15 @@ function waysOf(target: ConfiguredTarget, callersByHost: ReadonlyMap<string, Rea
   return from.flatMap((caller) => to.map((server) => ({ from: caller, to: server, target })));
 }
 
-function placeKey(from: string, to: string, mirrored: boolean): string {
-  return `${from}\n${to}\n${mirrored}`;
+/** Stands for the host of copies: only servers count them, who don't know by which of their names they were called. */
+const copies = "(copies)";
+
+function placeOf({ from, to, mirrored, service }: MeshEdge): string {
+  return placeKey(from.name, to.name, mirrored ? copies : service);
+}
+
+function placeKey(from: string, to: string, host: string): string {
+  return `${from}\n${to}\n${host}`;
 }
 
 /** Ends that stand for hosts which no Service or ServiceEntry names. */
