@@ -31,22 +31,17 @@ export interface ProxyTracing {
   readonly tags: readonly TraceTag[];
 }
 
-/** The Telemetries that hold for a workload, widest first: of each level the oldest. A selector in the root namespace reaches its own pods only. */
-export function telemetriesOf(
-  telemetries: readonly Telemetry[],
-  { namespace, labels }: PolicySubject,
-  rootNamespace: string,
-): readonly Telemetry[] {
-  const oldest = byAge(telemetries);
-  const wide = (of: string) => oldest.find((telemetry) => telemetry.metadata.namespace === of && !hasSelector(telemetry));
-  const workload = oldest.find(
-    (telemetry) =>
-      telemetry.metadata.namespace === namespace &&
-      hasSelector(telemetry) &&
-      labelsMatch(telemetry.spec.selector?.matchLabels ?? {}, labels),
-  );
-  const levels = [wide(rootNamespace), namespace === rootNamespace ? undefined : wide(namespace), workload];
-  return levels.filter((level) => level !== undefined);
+/** Finds the Telemetries that hold for a workload, widest first: of each level the oldest. A selector in the root namespace reaches its own pods only. */
+function createLevels(telemetries: readonly Telemetry[], rootNamespace: string): (subject: PolicySubject) => readonly Telemetry[] {
+  const byNamespace = Map.groupBy(byAge(telemetries), ({ metadata }) => metadata.namespace);
+  const wide = new Map([...byNamespace].map(([namespace, oldest]) => [namespace, oldest.find((telemetry) => !hasSelector(telemetry))]));
+  return ({ namespace, labels }) => {
+    const workload = byNamespace
+      .get(namespace)
+      ?.find((telemetry) => hasSelector(telemetry) && labelsMatch(telemetry.spec.selector?.matchLabels ?? {}, labels));
+    const levels = [wide.get(rootNamespace), namespace === rootNamespace ? undefined : wide.get(namespace), workload];
+    return levels.filter((level) => level !== undefined);
+  };
 }
 
 /** Whether it is for workloads with certain labels, not for a whole namespace. */
@@ -59,10 +54,10 @@ export function createTelemetryLookup(
   telemetries: readonly Telemetry[],
   settings: MeshSettings,
 ): (subject: PolicySubject) => ProxyTelemetry {
-  const oldest = byAge(telemetries);
+  const levelsOf = createLevels(telemetries, settings.rootNamespace);
   const sinks = accessLogSinks(settings);
   return (subject) => {
-    const levels = telemetriesOf(oldest, subject, settings.rootNamespace);
+    const levels = levelsOf(subject);
     const side = (mode: "CLIENT" | "SERVER"): SideTelemetry => ({
       accessLogs: accessLogsOf(
         levels.map(({ spec }) => spec.accessLogging),
