@@ -90,7 +90,7 @@ export function statRows(store: SampleStore, query: StatQuery): readonly StatRow
   const own = rowsOf(store, query);
   if (query.reporter === "server") return own;
   const known = new Set(own.map(({ labels }) => keyOf(query.by, labels)));
-  const others = rowsOf(store, { ...query, reporter: "server" }).filter(({ labels }) => !known.has(keyOf(query.by, labels)));
+  const others = rowsOf(store, { ...query, reporter: "server" }, (labels) => !known.has(keyOf(query.by, labels)));
   return [...own, ...others].toSorted((a, b) => (keyOf(query.by, a.labels) < keyOf(query.by, b.labels) ? -1 : 1));
 }
 
@@ -98,9 +98,9 @@ function keyOf(by: StatBy, labels: Labels): string {
   return JSON.stringify(statLabels[by].map((label) => labels[label] ?? ""));
 }
 
-function rowsOf(store: SampleStore, query: StatQuery): readonly StatRow[] {
+function rowsOf(store: SampleStore, query: StatQuery, isWanted: (labels: Labels) => boolean = () => true): readonly StatRow[] {
   const { by, fromMs, toMs } = query;
-  const where = (labels: Labels) => concerns(query, labels);
+  const where = (labels: Labels) => concerns(query, labels) && isWanted(labels);
   const ask = (name: StandardMetricName, more: Partial<WindowQuery> = {}) =>
     windowOf(store, { name, where, by: statLabels[by], fromMs, toMs, ...more });
   const requests = rowsByKey(by, ask("istio_requests_total"));
