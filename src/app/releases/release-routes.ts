@@ -1,28 +1,47 @@
 // Releases and their stored states -> what the model lays over users' routes. Pure; remembered per object, so an unchanged Release costs a look-up.
 
 import type { Release } from "../../api/release/release.ts";
+import { stepsOf } from "../../api/release/steps.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { memoObject } from "../../model/memo.ts";
 import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
 import type { Exposure } from "../../release/exposure.ts";
 import { type Wish, wishOf } from "../../release/status.ts";
+import { unreleased, withFlags } from "./flag-arms.ts";
 import { storedReleaseOf } from "./stored-release.ts";
 
 /** Integers with the sum 10,000, as weights of the model. */
 const total = 10_000;
 
-/** What all Releases ask of the routes, sorted by name. */
+/** What all Releases and FeatureFlags ask of the routes, sorted by name. */
 export function releaseRoutesOf(snapshot: Snapshot): readonly ReleaseRoute[] {
-  return snapshot.list("Release").flatMap((release) => routeOf(release) ?? []);
+  const releases = snapshot.list("Release");
+  const flags = snapshot.list("FeatureFlag");
+  if (flags.length === 0) return releases.flatMap((release) => routeOf(release) ?? []);
+  const flagsOf = Map.groupBy(flags, ({ metadata, spec }) => `${metadata.namespace}/${spec.service}`);
+  const released = releases.flatMap((release): readonly ReleaseRoute[] => {
+    const route = routeOf(release);
+    const key = `${release.metadata.namespace}/${release.spec.service}`;
+    const own = flagsOf.get(key) ?? [];
+    if (route !== undefined) flagsOf.delete(key);
+    return route === undefined ? [] : [withFlags(route, own, wishOf(storedReleaseOf(release).state)?.exposure.flags ?? [])];
+  });
+  const alone = [...flagsOf.values()].flatMap((own) => own.slice(0, 1).map((first) => withFlags(unreleased(first), own, [])));
+  return [...released, ...alone];
 }
 
 const routeOf = memoObject((release: Release): ReleaseRoute | undefined => {
   const wish = wishOf(storedReleaseOf(release).state);
-  if (wish === undefined || wish.exposure.byPods) return undefined;
+  // Where the Deployment moves the traffic, the old version's pods go: its label must never be all that routes allow.
+  const isByPods = stepsOf(release.spec).some(({ kind }) => kind === "rollout");
+  if (wish === undefined || wish.exposure.byPods || isByPods) return undefined;
   const { metadata, spec } = release;
   const { arms, shares } = sidesOf(wish);
   const { exposure } = wish;
-  const candidate = arms.length > 1 ? 1 : 0;
+  const candidate = Math.max(
+    0,
+    arms.findIndex(({ version }) => version === wish.candidate),
+  );
   const matches = exposure.matches.map((audience) => ({ audience, arm: candidate }));
   return {
     name: `${metadata.namespace}/${metadata.name}`,

@@ -3,14 +3,14 @@
 
 import { serviceHost } from "../../api/hosts.ts";
 import type { Audience, Sticky } from "../../api/release/audience.ts";
-import { stableMap } from "../memo.ts";
+import { memoObject, stableMap } from "../memo.ts";
 import { hostKey } from "../virtual-addresses.ts";
 import { normalizedWeights, weightTotal } from "../weights.ts";
 
 /** One side of a release. Two arms may be of one version and differ in what the application is told (`headers`). */
 export interface ReleaseArm {
-  /** Value of the version label; undefined takes every pod (a service whose version isn't known). */
-  readonly version: string;
+  /** Value of the version label; undefined takes every pod: a flag of a service that isn't being released. */
+  readonly version?: string;
   /** Tells two arms of one version apart: the variant's name. */
   readonly name?: string;
   /** Set on every request that goes to it. */
@@ -83,10 +83,10 @@ export function createReleaseIndex(): (releases: readonly ReleaseRoute[]) => Rel
   };
 }
 
-function structureOf({ shares: _, ...release }: ReleaseRoute): ReleaseStructure {
+const structureOf = memoObject(({ shares: _, ...release }: ReleaseRoute): ReleaseStructure => {
   const serviceId = hostKey(release.namespace, serviceHost(release.service, release.namespace));
   return { ...release, serviceId, text: JSON.stringify(release) };
-}
+});
 
 function keptShares(before: readonly number[] | undefined, next: readonly number[]): readonly number[] {
   return before !== undefined && before.length === next.length && before.every((share, index) => share === next[index]) ? before : next;

@@ -86,13 +86,15 @@ function armSubset(
 ): string {
   const arm = release.arms[index];
   if (arm === undefined) return "";
-  const labels = { ...rest, [release.label]: arm.version };
+  const labels = arm.version === undefined ? rest : { ...rest, [release.label]: arm.version };
   const isFirst = release.arms.findIndex(({ version }) => version === arm.version) === index;
   const isPlain = owner.name === "";
+  if (isFirst && arm.version === undefined) return owner.name;
   const wanted = JSON.stringify(sortedPairs(labels));
   const own = subsets.find((subset) => JSON.stringify(sortedPairs(subset.labels)) === wanted);
   if (isFirst && own !== undefined && (isPlain || Object.keys(rest).length > 0)) return own.name;
-  const stem = [...(isPlain ? [] : [owner.name]), arm.version, ...(isFirst ? [] : [arm.name ?? `${index}`])].join("-");
+  const parts = [isPlain ? "" : owner.name, arm.version ?? "", isFirst ? "" : (arm.name ?? `${index}`)];
+  const stem = parts.filter((part) => part !== "").join("-");
   const names = new Set(subsets.map(({ name }) => name));
   let name = stem;
   for (let number = 1; names.has(name); number += 1) name = `${stem}-${number}`;

@@ -1,0 +1,72 @@
+// One flag decides the application's header and the version together, with a release and without.
+
+import { describe, expect, test } from "vitest";
+import { releasedWorld, releaseOf, routesOf, serviceYaml, tableOf } from "../../../test/harness/release-world.ts";
+import { type FeatureFlag, featureFlagSchema } from "../../api/release/feature-flag.ts";
+import type { ReleaseRoute } from "../../model/releases/release-route.ts";
+import { flagHeader, unreleased, withFlags } from "./flag-arms.ts";
+
+const flag = (name: string, spec: object): FeatureFlag =>
+  featureFlagSchema.parse({
+    apiVersion: "lateen.io/v1alpha1",
+    kind: "FeatureFlag",
+    metadata: { name, namespace: "shop" },
+    spec: { service: "catalog", key: "new-cart", ...spec },
+  });
+const beta = { headers: { "x-beta": { exact: "yes" } } };
+const cart = flag("cart", {
+  variants: { fresh: { value: "on", version: "v2" }, stale: { value: "off" } },
+  default: "stale",
+  sticky: { cookie: "who" },
+  rules: [{ match: beta, variant: "fresh" }],
+});
+const colour = flag("colour", {
+  key: "colour",
+  header: "X-Colour",
+  variants: { red: { value: "red" }, blue: { value: "blue" } },
+  default: "red",
+  sticky: { cookie: "who" },
+  rules: [{ percent: 25, variant: "blue" }],
+});
+
+function seen(route: ReleaseRoute) {
+  const world = releasedWorld([serviceYaml("catalog", ["v1", "v2"])], [route]);
+  const host = tableOf(world).virtualHosts?.find(({ name }) => name?.startsWith("catalog"));
+  const told = (host?.routes ?? []).map(({ requestHeadersToAdd = [], route: action }) =>
+    [requestHeadersToAdd, ...(action?.weightedClusters?.clusters ?? []).map((cluster) => cluster.requestHeadersToAdd ?? [])].map(
+      (headers) => headers.map(({ header }) => header?.value).join(),
+    ),
+  );
+  return { routes: routesOf(world, "catalog"), told };
+}
+
+test("its header", () => {
+  expect([flagHeader(cart), flagHeader(colour)]).toEqual(["x-flag-new-cart", "x-colour"]);
+});
+
+describe("with a release", () => {
+  test("a variant of a version that no step has released doesn't act", () => {
+    const { routes, told } = seen(withFlags(releaseOf("catalog", 0), [cart], []));
+    expect(routes).toEqual(["/* → catalog/v1:10000 catalog/v2:0"]);
+    expect(told).toEqual([["", "off", "off"]]);
+  });
+
+  test("once its step is there, header and version go together", () => {
+    const { routes, told } = seen(withFlags(releaseOf("catalog", 1000), [cart], [{ name: "cart", variant: "fresh" }]));
+    expect(routes).toEqual(["/* [x-beta] → catalog/v2-cart-fresh", "/* → catalog/v1:9000 catalog/v2:1000 catalog/v2-cart-fresh:0"]);
+    expect(told[0]).toEqual(["on"]);
+    expect(told[1]).toEqual(["", "off", "off", "on"]);
+  });
+});
+
+test("a service that isn't released keeps all its pods", () => {
+  const { routes, told } = seen(withFlags(unreleased(cart), [cart, colour], []));
+  expect(routes).toEqual([
+    "/* [x-beta] → catalog/v2",
+    "/* [baggage] → catalog:7500 catalog/v2:0 catalog/colour-blue:2500 by baggage",
+    "/* [cookie] → catalog:7500 catalog/v2:0 catalog/colour-blue:2500 by cookie",
+    "/* → catalog:7500 catalog/v2:0 catalog/colour-blue:2500",
+  ]);
+  expect(told[0]).toEqual(["red,on"]);
+  expect(told[3]).toEqual(["", "red,off", "red,on", "blue,off"]);
+});
