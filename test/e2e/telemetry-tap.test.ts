@@ -227,9 +227,11 @@ describe("tap", () => {
   });
 
   it("shows only what was asked for", async () => {
-    const failed = await watching("--failed", "--from", "client");
-    const slow = await watching("--to", "web", "--min-duration", "300ms", "--method", "get", "--path", "/s*w");
-    const codes = await watching("-n", "default", "--status", "404,none", "--limit", "1");
+    const [failed, slow, codes] = await Promise.all([
+      watching("--failed", "--from", "client"),
+      watching("--to", "web", "--min-duration", "300ms", "--method", "get", "--path", "/s*w"),
+      watching("-n", "default", "--status", "404,none", "--limit", "1"),
+    ]);
     for (const query of ["/slow?delay=400", "/snow", "/slow", "/gone?status=404", "/bad?status=500"])
       await mesh.http("client", `http://web${query}`);
     await Promise.all([failed.first(1), slow.first(1), codes.first(1)]);
@@ -290,20 +292,18 @@ describe("logs", () => {
     for (const path of paths) expect(new Set(seen.filter((line) => line.path === path).map(({ pod }) => pod)).size).toBe(1);
     expect(new Set(seen.map(({ pod }) => pod))).toEqual(new Set([first, second]));
     const told = paths.map((path) => `asked for ${path}`);
-    const lines = async (...args: readonly string[]) =>
-      (await lateenOn(mesh, ["logs", ...args])).stdout.split("\n").filter((line) => line !== "");
-    expect(await lines("service/talker", "--no-proxy", "--no-prefix")).toEqual(told);
-    expect(
-      (await lines("-l", "app=talker", "-c", "app", "-o", "jsonl")).map((line) => (JSON.parse(line) as { text: string }).text),
-    ).toEqual(told);
-    expect((await lines("deployment/talker", "--proxy-only", "--tail", "1")).every((line) => line.includes("/istio-proxy "))).toBe(true);
+    const [service, selected, one, unknown] = await Promise.all([
+      lateenOn(mesh, ["logs", "service/talker", "--no-proxy", "--no-prefix"]),
+      lateenOn(mesh, ["logs", "-l", "app=talker", "-c", "app", "-o", "jsonl"]),
+      lateenOn(mesh, ["logs", first]),
+      lateenOn(mesh, ["logs", "deployment/nobody"]),
+    ]);
+    const linesOf = (text: string): readonly string[] => text.split("\n").filter((line) => line !== "");
+    expect(linesOf(service.stdout)).toEqual(told);
+    expect(linesOf(selected.stdout).map((line) => (JSON.parse(line) as { text: string }).text)).toEqual(told);
     // A pod's own output is what it was.
-    const one = await lines(first);
-    expect(one.length).toBeGreaterThan(0);
-    expect(one.every((line) => line.startsWith("asked for /talk-"))).toBe(true);
-    expect(await lateenOn(mesh, ["logs", "deployment/nobody"])).toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining("deployments of namespace default: "),
-    });
+    expect(linesOf(one.stdout).length).toBeGreaterThan(0);
+    expect(linesOf(one.stdout).every((line) => line.startsWith("asked for /talk-"))).toBe(true);
+    expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining("deployments of namespace default: ") });
   });
 });
