@@ -2,12 +2,12 @@
 // the sender's identity; what it says of itself isn't believed.
 
 import { status as grpcStatus, type ServerUnaryCall, type sendUnaryData } from "@grpc/grpc-js";
-import { MeshError } from "../lib/errors.ts";
+import { BadInput, MeshError } from "../lib/errors.ts";
 import type { Authenticate } from "./stream-identity.ts";
 
 export type ExportSignal = "metrics" | "logs" | "traces";
 
-/** Takes a report; what it throws refuses the report, a MeshError "bad_request" for good. */
+/** Takes a report; what it throws refuses the report, a BadInput for good. */
 export type TakeExport = (proxyId: string, signal: ExportSignal, bytes: Uint8Array) => void;
 
 /** The collector services of OTLP/gRPC (opentelemetry-proto, collector/…/v1). */
@@ -53,8 +53,8 @@ export function exportHandler(signal: ExportSignal, authenticate: Authenticate, 
           take(identity.proxyId, signal, call.request);
           answer(null, taken);
         } catch (error) {
-          const { code, message } = MeshError.from(error);
-          answer({ code: code === "bad_request" ? grpcStatus.INVALID_ARGUMENT : grpcStatus.UNAVAILABLE, details: message });
+          const { message } = MeshError.from(error);
+          answer({ code: error instanceof BadInput ? grpcStatus.INVALID_ARGUMENT : grpcStatus.UNAVAILABLE, details: message });
         }
       },
       () => answer({ code: grpcStatus.UNAVAILABLE, details: "the caller can't be checked now" }),

@@ -5,7 +5,7 @@ import { unlinkSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
-import { MeshError } from "../../../lib/errors.ts";
+import { BadInput, MeshError } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { ReportedSpans } from "../../../telemetry/traces/span.ts";
 import { bodyOf, grpcMessage, partialSuccess, spansOfBody } from "./otlp-bodies.ts";
@@ -112,8 +112,7 @@ export class OtlpReceiver {
         if (call.path === tracesService) answer = this.#take(call.address, spansOfBody(body, "application/x-protobuf"));
       }
     } catch (error) {
-      const { code, message: reason } = MeshError.from(error);
-      [status, message] = [code === "bad_request" ? 3 : 13, reason];
+      [status, message] = [error instanceof BadInput ? 3 : 13, MeshError.from(error).message];
     }
     if (stream.destroyed || stream.headersSent) return;
     stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
@@ -141,8 +140,7 @@ export class OtlpReceiver {
       const answer = path === "/v1/traces" ? this.#take(this.#sockets.get(request.socket) ?? "", spansOfBody(body, contentType)) : nothing;
       end(200, isJson ? "{}" : answer, contentType);
     } catch (error) {
-      const { code, message } = MeshError.from(error);
-      end(code === "bad_request" ? 400 : 500, `${message}\n`);
+      end(error instanceof BadInput ? 400 : 500, `${MeshError.from(error).message}\n`);
       // The rest of a body that is too long isn't read.
       response.once("finish", () => request.socket.destroySoon());
     }

@@ -86,9 +86,17 @@ function sendGrpc({ provider: { service, port }, socket, signal }: Connected, me
     );
     let status = "";
     let text = "";
+    // gRPC writes its message with percent signs, as in URLs.
+    const plain = (message: string): string => {
+      try {
+        return decodeURIComponent(message).slice(0, 300);
+      } catch {
+        return message.slice(0, 300);
+      }
+    };
     const read = (headers: Readonly<Record<string, unknown>>): void => {
       status = String(headers["grpc-status"] ?? status);
-      text = String(headers["grpc-message"] ?? text);
+      text = plain(String(headers["grpc-message"] ?? text));
     };
     stream.on("response", read);
     stream.on("trailers", read);
