@@ -20,11 +20,14 @@ import { readCredentials, writeCredentials } from "./credentials-file.ts";
 import { readKept, writeKept } from "./kept-file.ts";
 import { MeshEngine, type MeshEngineOptions } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
+import { previewChecks } from "./releases/preview-checks.ts";
+import { startReleases } from "./releases/start-releases.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
 import { MeshGraph } from "./telemetry/mesh-graph.ts";
 import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
 import { meshStat } from "./telemetry/mesh-stat.ts";
 import { MeshTelemetry } from "./telemetry/mesh-telemetry.ts";
+import { ReleaseTraffic } from "./telemetry/release-traffic.ts";
 import { openTaps } from "./telemetry/tap/open-taps.ts";
 import { startMeshTraces } from "./telemetry/traces/start.ts";
 import { lateenVersion } from "./versions.ts";
@@ -59,6 +62,62 @@ interface RunningControlPlane {
 
 /** Starts all parts in the order in which they need each other. @throws Unavailable when the store or a socket can't be opened. */
 async function startControlPlane(options: ControlPlaneOptions): Promise<RunningControlPlane> {
+  const core = startCore(options);
+  const { logger, store, telemetry, prometheus, ads, engine, taps } = core;
+  const { runDir } = options;
+  const controllers = startControllers({
+    store,
+    timers: systemTimers,
+    log: logger,
+    nameSuffix,
+    acknowledged: async (revision, signal) => void (await ads.whenAcknowledged(revision, signal)),
+  });
+  const traces = await startMeshTraces({ mesh: () => engine.mesh, telemetry, runDir, logger });
+  const graph = new MeshGraph({ mesh: () => engine.mesh, store, telemetry, logsDir: runFiles.logsDir(runDir) });
+  const view = createMeshView({ mesh: options.mesh, store, ads, engine, telemetry, startedAt: new Date().toISOString(), graph });
+  const releases = startReleases({
+    runDir,
+    store,
+    ads,
+    traffic: new ReleaseTraffic(telemetry),
+    sendChecks: previewChecks(),
+    tell: () => {},
+    nowMs: () => telemetry.nowMs(),
+    logger,
+  });
+  await prometheus.open(options.metrics);
+  const api = await startApiServer({
+    store,
+    parser: prometheus.own.countedParser(apiParser),
+    view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
+    metrics: prometheus.view,
+    taps,
+    traces,
+    releases: releases.view,
+    stat: { stat: (query) => meshStat(telemetry, query) },
+    log: logger,
+    socketPath: runFiles.apiSocket(runDir),
+    version: lateenVersion(),
+  });
+  return {
+    metricsPort: prometheus.port,
+    close: async () => {
+      await prometheus.close();
+      releases.close();
+      controllers.close();
+      taps.close();
+      engine.close();
+      traces.close();
+      telemetry.close();
+      await api.close();
+      await ads.close();
+      store.close();
+    },
+  };
+}
+
+/** What everything else is built on: objects, keys, what proxies get and what they report. */
+function startCore(options: ControlPlaneOptions) {
   const { runDir } = options;
   const logger = createLogger("control-plane", options.logLevel, (line) => void process.stderr.write(line));
   const store = openSqliteStore({ path: runFiles.store(runDir), clock: systemClock, parser: apiParser, newUid: randomUUID });
@@ -88,43 +147,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     credentials: keptCredentials(join(runDir, "credentials.json"), logger),
     onKeep: (kept) => keepOrTell(logger, () => writeKept(keptPath, kept)),
   });
-  const controllers = startControllers({
-    store,
-    timers: systemTimers,
-    log: logger,
-    nameSuffix,
-    acknowledged: async (revision, signal) => void (await ads.whenAcknowledged(revision, signal)),
-  });
-  const traces = await startMeshTraces({ mesh: () => engine.mesh, telemetry, runDir, logger });
-  const graph = new MeshGraph({ mesh: () => engine.mesh, store, telemetry, logsDir: runFiles.logsDir(runDir) });
-  const view = createMeshView({ mesh: options.mesh, store, ads, engine, telemetry, startedAt: new Date().toISOString(), graph });
-  await prometheus.open(options.metrics);
-  const api = await startApiServer({
-    store,
-    parser: prometheus.own.countedParser(apiParser),
-    view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
-    metrics: prometheus.view,
-    taps,
-    traces,
-    stat: { stat: (query) => meshStat(telemetry, query) },
-    log: logger,
-    socketPath: runFiles.apiSocket(runDir),
-    version: lateenVersion(),
-  });
-  return {
-    metricsPort: prometheus.port,
-    close: async () => {
-      await prometheus.close();
-      controllers.close();
-      taps.close();
-      engine.close();
-      traces.close();
-      telemetry.close();
-      await api.close();
-      await ads.close();
-      store.close();
-    },
-  };
+  return { logger, store, telemetry, prometheus, ads, engine, taps };
 }
 
 function authorityOf({ caDirectory, runDir }: ControlPlaneOptions): OwnAuthority | Authority {
