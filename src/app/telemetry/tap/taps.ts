@@ -50,6 +50,9 @@ export class Taps implements TapSource {
   #ready: TapEvent[] = [];
   #timer: NodeJS.Timeout | undefined;
   #tapped: ReadonlyMap<string, number> = new Map();
+  /** The proxies that #tapped was chosen of; chosen again when they or the watchers have changed. */
+  #followed: Mesh["proxies"] | undefined;
+  #isStale = false;
   #percent = 100;
   #told = 0;
   #rateSinceMs = 0;
@@ -67,6 +70,7 @@ export class Taps implements TapSource {
     const watcher: Watcher = { filter, send, peers: new Set(), dropped: 0, isTold: false };
     this.#watchers.add(watcher);
     this.#timer ??= setInterval(() => this.#tick(), tickMs).unref();
+    this.#isStale = true;
     this.#follow();
     if (this.#percent < 100) watcher.send({ type: "sampling", percent: this.#percent });
     return () => this.#leave(watcher);
@@ -96,7 +100,11 @@ export class Taps implements TapSource {
     const isPaired = other !== undefined && this.#tapped.has(other);
     this.#ready.push(...this.#joiner.push({ event, pair: isPaired ? pair : undefined }, this.#options.nowMs()));
     if (other === undefined || isPaired) return;
-    for (const { filter, peers } of this.#watchers) if (peers.size < maxPeers && filter.matches(event)) peers.add(other);
+    for (const { filter, peers } of this.#watchers) {
+      if (peers.size >= maxPeers || peers.has(other) || !filter.matches(event)) continue;
+      peers.add(other);
+      this.#isStale = true;
+    }
   }
 
   #tick(): void {
@@ -130,6 +138,7 @@ export class Taps implements TapSource {
     const percent = decideTapPercent(this.#percent, this.#told, this.#options.maxRate);
     if (percent !== this.#percent) for (const { send } of this.#watchers) send({ type: "sampling", percent });
     if (this.#skipped > 0) for (const watcher of this.#watchers) watcher.dropped += this.#skipped;
+    this.#isStale ||= percent !== this.#percent;
     this.#percent = percent;
     this.#told = 0;
     this.#skipped = 0;
@@ -145,11 +154,16 @@ export class Taps implements TapSource {
       this.#ready = [];
       this.#percent = 100;
     }
+    this.#isStale = true;
     this.#follow();
   }
 
   /** Gives the engine the proxies that tell, when they are others than before. */
   #follow(): void {
+    const proxies = this.#options.mesh()?.proxies;
+    if (!this.#isStale && proxies === this.#followed) return;
+    this.#isStale = false;
+    this.#followed = proxies;
     const ids = new Set([...this.#watchers].flatMap((watcher) => [...this.#idsOf(watcher)]));
     const same = ids.size === this.#tapped.size && [...ids].every((id) => this.#tapped.get(id) === this.#percent);
     if (same) return;
