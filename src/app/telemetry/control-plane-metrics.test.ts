@@ -22,6 +22,7 @@ function started() {
     refusedStreams: () => new Map([["node id", 2]]),
     findings: () => [{ severity: "warning" }],
     storeBytes: () => 9,
+    dataAgesSeconds: () => [1, 7, Number.POSITIVE_INFINITY],
   });
   store.subscribe(metrics.onStore);
   const page = async () => [...writeText(await metrics.families(), "prometheus")].join("");
@@ -42,6 +43,8 @@ test("what is read when somebody scrapes, twice the same", async () => {
       'istio_build{component="pilot",tag="1.2.3"} 1',
       'pilot_xds{version="1.2.3"} 2',
       "pilot_services 4",
+      "lateen_telemetry_data_age_seconds 7",
+      "lateen_telemetry_silent_proxies 2",
       "lateen_proxies 3",
       "lateen_proxies_unacknowledged 1",
       "citadel_server_success_cert_issuance_count 5",

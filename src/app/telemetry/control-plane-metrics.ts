@@ -22,7 +22,12 @@ export interface ControlPlaneState {
   readonly refusedStreams: () => ReadonlyMap<string, number>;
   readonly findings: () => readonly { readonly severity: string }[];
   readonly storeBytes: () => number;
+  /** Of each connected proxy, how old its newest report is; infinite before its first. */
+  readonly dataAgesSeconds: () => readonly number[];
 }
+
+/** Reports come once a second: who said nothing for so long has lost some. */
+const silentSeconds = 5;
 
 export class ControlPlaneMetrics {
   readonly #registry = new Registry();
@@ -149,7 +154,13 @@ export class ControlPlaneMetrics {
     this.#ownGauges(state);
   }
 
-  #ownGauges({ store, storeBytes, findings, refusedStreams }: ControlPlaneState): void {
+  #ownGauges({ store, storeBytes, findings, refusedStreams, dataAgesSeconds }: ControlPlaneState): void {
+    this.#gauge("lateen_telemetry_data_age_seconds", "Age of the newest report of the connected proxy that is furthest behind.", (set) =>
+      set(Math.max(0, ...dataAgesSeconds().filter(Number.isFinite))),
+    );
+    this.#gauge("lateen_telemetry_silent_proxies", "Connected proxies that have reported nothing for 5 s.", (set) =>
+      set(dataAgesSeconds().filter((age) => age > silentSeconds).length),
+    );
     this.#gauge("lateen_store_revision", "The store's revision.", (set) => set(store.revision));
     this.#gauge("lateen_store_size_bytes", "The store's files.", (set) => set(storeBytes()));
     const readFindings: Read = (set) => {

@@ -70,7 +70,7 @@ export class MeshPrometheus {
   }
 }
 
-function stateOf({ runDir, store, certificates, authority, later }: MeshPrometheusOptions) {
+function stateOf({ runDir, store, certificates, authority, telemetry, later }: MeshPrometheusOptions) {
   return {
     version: lateenVersion(),
     store,
@@ -89,6 +89,13 @@ function stateOf({ runDir, store, certificates, authority, later }: MeshPromethe
     },
     refusedStreams: () => later().ads.refusals,
     findings: () => later().engine.findings(),
+    dataAgesSeconds: () => {
+      const { ads } = later();
+      const newest = new Map([...telemetry.collector.store.sources()].map(({ id, coverage }) => [id, coverage.last + 1]));
+      const connected = ads.status().filter(({ isConnected }) => isConnected);
+      const nowSeconds = telemetry.nowMs() / 1000;
+      return connected.map(({ proxyId }) => Math.max(0, nowSeconds - (newest.get(proxyId) ?? Number.NEGATIVE_INFINITY)));
+    },
     storeBytes: () => sizeOf(runFiles.store(runDir)) + sizeOf(`${runFiles.store(runDir)}-wal`),
   };
 }
