@@ -38,6 +38,34 @@ test("what was counted before anybody watched only begins the counting", () => {
   expect(sum(counters.observe(reportOf(12, [counter(1003)])))).toBe(3);
 });
 
+describe("a series that shows up after a baseline", () => {
+  const minutes = (count: number) => count * 60;
+  /** The process began at 0 and drops what is idle every five minutes; the watching began at `sinceMinutes`. */
+  const appears = (sinceMinutes: number, afterMinutes: number) => {
+    const counters = new ExactCounters({ sinceMs: minutes(sinceMinutes) * 1000, evictionMs: 300_000 });
+    const at = (seconds: number, points: readonly Point[]) => counters.observe(reportOf(seconds, points, { ageMs: seconds * 1000 - 500 }));
+    at(minutes(sinceMinutes), [counter(1)]);
+    const { deltas, before } = at(minutes(sinceMinutes + afterMinutes), [counter(1), counter(1000, "other")]);
+    const next = at(minutes(sinceMinutes + afterMinutes) + 1, [counter(1), counter(1001, "other")]);
+    return [
+      ...[deltas, before].map((list) => list.reduce((total, delta) => total + (delta.kind === "counter" ? delta.value : 0), 0)),
+      sum(next),
+    ];
+  };
+
+  test("may have been hidden then: its value may be old, what follows isn't", () => {
+    expect(appears(7, 1)).toEqual([0, 1000, 1]);
+  });
+
+  test("counts from 0 once what was hidden then is dropped", () => {
+    expect(appears(7, 4)).toEqual([1000, 0, 1]);
+  });
+
+  test("of a process that is too young to hide anything counts from 0", () => {
+    expect(appears(2, 1)).toEqual([1000, 0, 1]);
+  });
+});
+
 describe("reports that come twice, late or not at all", () => {
   test("twice: nothing new", () => {
     expect(observe(reportOf(1, [counter(5)]), reportOf(1, [counter(5)])).at(1)).toEqual(["repeated", 0, 1000, 1000]);

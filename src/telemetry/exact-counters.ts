@@ -48,7 +48,7 @@ export interface Observation {
   readonly toMs: number;
   /** Only what changed. */
   readonly deltas: readonly Delta[];
-  /** Of a baseline: what had been counted before, whenever that was. */
+  /** Of a baseline, and of series that were hidden then: what had been counted before, whenever that was. */
   readonly before: readonly Delta[];
   readonly gauges: readonly GaugePoint[];
   /** Series beyond the limit: not counted. */
@@ -86,6 +86,8 @@ interface Source {
   isBaseline: boolean;
   /** When a report came after others were lost: whether a series was dropped meanwhile nobody can tell. */
   gapMs: number;
+  /** Until then, by the proxy's clock, a series that shows up for the first time may be one that was hidden when the watching began. */
+  doubtMs: number;
   series: Map<string, Known>;
 }
 
@@ -129,9 +131,7 @@ export class ExactCounters {
       source.timeMs = report.timeMs;
       source.isBaseline = false;
     }
-    const { deltas, refused } = this.#count(source, report);
-    const counted = source.isBaseline ? { before: deltas } : { deltas };
-    return { ...observationOf(report, kind, source), ...counted, refused };
+    return { ...observationOf(report, kind, source), ...this.#count(source, report) };
   }
 
   /** The proxy is gone for good; what still comes of its last process means nothing. */
@@ -171,9 +171,9 @@ export class ExactCounters {
     return isSame && points.length > 0 ? "repeated" : "next";
   }
 
-  #begin({ source, process, ageMs = 0, timeMs, receivedMs }: Report, kind: ObservationKind, known: Source | undefined): Source {
+  #begin({ source, process, ageMs, timeMs, receivedMs }: Report, kind: ObservationKind, known: Source | undefined): Source {
     const isBaseline = kind === "baseline";
-    const startedMs = isBaseline ? receivedMs : receivedMs - ageMs;
+    const startedMs = isBaseline ? receivedMs : receivedMs - (ageMs ?? 0);
     const fresh: Source = {
       process,
       deadProcess: known?.process,
@@ -182,14 +182,24 @@ export class ExactCounters {
       receivedMs,
       isBaseline,
       gapMs: 0,
+      doubtMs: isBaseline ? this.#doubtUntil(timeMs, ageMs) : 0,
       series: new Map(),
     };
     this.#sources.set(source, fresh);
     return fresh;
   }
 
-  #count(source: Source, { points, timeMs, isComplete }: Report): { readonly deltas: readonly Delta[]; readonly refused: number } {
+  /** What was hidden at the process's last interval is dropped at its next one, when it stays idle; a process younger than an interval hides nothing. */
+  #doubtUntil(timeMs: number, ageMs: number | undefined): number {
+    if (!Number.isFinite(this.#evictionMs)) return 0;
+    if (ageMs === undefined) return timeMs + 2 * this.#evictionMs;
+    const intervals = Math.floor((ageMs + this.#flushMs) / this.#evictionMs);
+    return intervals === 0 ? 0 : timeMs - ageMs + (intervals + 1) * this.#evictionMs + 5 * this.#flushMs;
+  }
+
+  #count(source: Source, { points, timeMs, isComplete }: Report): Pick<Observation, "deltas" | "before" | "refused"> {
     const deltas: Delta[] = [];
+    const before: Delta[] = [];
     let refused = 0;
     for (const point of points) {
       if (point.kind === "gauge") continue;
@@ -203,14 +213,16 @@ export class ExactCounters {
       }
       source.series.set(key, { timeMs, value: point.kind === "counter" ? point.value : distributionOf(point) });
       const delta = deltaOf(key, point, last?.value);
-      if (delta !== undefined) deltas.push(delta);
+      if (delta === undefined) continue;
+      const isDoubtful = remembered === undefined && timeMs < source.doubtMs;
+      (source.isBaseline || isDoubtful ? before : deltas).push(delta);
     }
     if (isComplete) {
       for (const [key, known] of source.series) {
         if (this.#isDropped(source, known)) source.series.delete(key);
       }
     }
-    return { deltas, refused };
+    return { deltas, before, refused };
   }
 
   /** It was missing from all reports for longer than the proxy keeps what it hides; where reports were lost that time begins anew. */
