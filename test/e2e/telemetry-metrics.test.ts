@@ -2,11 +2,13 @@
 
 import { request } from "node:http";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { telemetryRuntimeKeys } from "../../src/model/telemetry.ts";
 import type { TextSample } from "../../src/telemetry/prometheus/family.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
+import { keySetOf, tokenSigner } from "../harness/tokens.ts";
 import { istioYaml, routedServiceYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
@@ -20,8 +22,12 @@ const routes: Readonly<Record<string, readonly object[]>> = {
   copied: [{ mirror: { host: "copied", subset: "v2" }, ...to("copied", "v1") }],
 };
 
+const signer = tokenSigner("ES256", "one");
+const selector = { matchLabels: { app: "server" } };
+const security = (kind: string, name: string, spec: object): string =>
+  istioYaml(kind, name, spec).replace("networking.istio.io/v1", "security.istio.io/v1");
 const denied = {
-  selector: { matchLabels: { app: "server" } },
+  selector,
   action: "DENY",
   rules: [{ to: [{ operation: { paths: ["/denied"], ports: ["8080"] } }] }],
 };
@@ -37,11 +43,20 @@ beforeAll(async () => {
     appYaml("outsider", ["v1"], { sidecar: false }),
     ...Object.entries(routes).map(([name, http]) => routedServiceYaml(name, http)),
     serviceYaml("nobody"),
+    istioYaml("ServiceEntry", "api", {
+      hosts: ["api.out.test"],
+      ports: [{ number: 80, name: "http", protocol: "HTTP", targetPort: 8080 }],
+      resolution: "DNS",
+      location: "MESH_EXTERNAL",
+    }),
+    security("RequestAuthentication", "tokens", { selector, jwtRules: [{ issuer: "test", jwks: keySetOf(signer) }] }),
     istioYaml("Gateway", "web", gateway),
     istioYaml("VirtualService", "web", { hosts: ["web.test"], gateways: ["web"], http: [to("plain", "v2")] }),
-    istioYaml("AuthorizationPolicy", "denied", denied).replace("networking.istio.io/v1", "security.istio.io/v1"),
+    security("AuthorizationPolicy", "denied", denied),
   );
-  mesh = await TestMesh.start({ manifests });
+  const workingDir = fileURLToPath(new URL("../harness", import.meta.url));
+  const outside = { command: ["node", "test-app.mjs"], workingDir, env: { VERSION: "outside", SHARED: "${shared}" }, ports: [8080] };
+  mesh = await TestMesh.start({ manifests, lateenYaml: { external: { "api.out.test": outside } } });
 });
 afterAll(async () => {
   await mesh?.close();
@@ -145,6 +160,9 @@ describe("HTTP", () => {
     await adds(() => send("slow/?delay=1000", 2), "slow", { source: { "server-v1 504 UT": 2 }, destination: { "server-v1 0 DC": 2 } });
     const denials = { "server-v1 403 -": 4 };
     await adds(() => send("plain/denied", 4), "plain", { source: denials, destination: { "server-v1 403 -": 4 } });
+    const bad = { headers: { authorization: "Bearer a.b.c" } };
+    const refused = { "server-v1 401 -": 2 };
+    await adds(() => send("plain/", 2, bad), "plain", { source: refused, destination: refused });
     await adds(() => send("nobody/", 2), "nobody", { source: { "unknown 503 UH": 2 }, destination: nothing });
     await adds(() => send("answer/", 2), "answer", { source: { "unknown 204 -": 2 }, destination: nothing });
   });
@@ -158,12 +176,28 @@ describe("HTTP", () => {
     await adds(() => send("plain/?reset=1", 2), "plain", { source: { "server-v1 503 -": 2 }, destination: { "server-v1 503 UC": 2 } });
   });
 
+  it("hosts outside, by their ServiceEntry; hosts that nobody declared", async () => {
+    const outside = { reporter: "source", destination_service: "api.out.test" };
+    await send("api.out.test/", 3);
+    await counted("istio_requests_total", ["destination_service_name", ...outcome], outside, { "api.out.test unknown 200 -": 3 });
+    const unknown = { destination_service_name: "PassthroughCluster" };
+    // Nothing listens there.
+    await send(`${await addressOf("outsider")}/`, 2);
+    await counted("istio_requests_total", ["reporter", ...outcome], unknown, { "source unknown 503 UF": 2 });
+  });
+
+  it("what is no HTTP at all", async () => {
+    const text = "NONSENSE\r\n\r\n";
+    await mesh.run("outsider", { kind: "tcp-once", host: await addressOf("server"), port: 8080, text });
+    await counted("istio_requests_total", outcome, { response_flags: "DPE" }, { "server-v1 400 DPE": 1 });
+  });
+
   it("callers without a proxy are unknown, and can't say that their requests are copies", async () => {
     const { status } = await mesh.http("outsider", `http://${await addressOf("server")}:8080/stranger`, {
       headers: { "x-lateen-mirror": "1", baggage: "lateen.mirror=1" },
     });
     expect(status).toBe(200);
-    const only = { source_workload: "unknown", reporter: "destination", connection_security_policy: "none" };
+    const only = { source_workload: "unknown", reporter: "destination", connection_security_policy: "none", response_code: "200" };
     await counted("istio_requests_total", ["source_principal", "response_code"], only, { "unknown 200": 1 });
   });
 

@@ -1,0 +1,87 @@
+// Which loggers count at which place, and by which tags. What a real Envoy makes of them: test/e2e/telemetry-metrics.test.ts.
+
+import { describe, expect, it } from "vitest";
+import { AccessLogSchema } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
+import { encodeJson } from "../../envoy/codec.ts";
+import { defaultMeshSettings } from "../../model/mesh.ts";
+import { messageCountsOf } from "../../telemetry/message-log.ts";
+import { parseOtlpLogs } from "../../telemetry/otlp-logs.ts";
+import type { HttpPlace } from "./http-connection-manager.ts";
+import { connectionStatsLogs, requestStatsLogs, tryStatsLogs } from "./stats-log.ts";
+import { tagFormats } from "./stats-tags.ts";
+
+const place: HttpPlace = { direction: "outbound", statPrefix: "test", routes: "80", settings: defaultMeshSettings };
+const service = "web.shop.svc.cluster.local;web;shop;80";
+
+/** Values of the tag `traffic`, one per logger that counts. */
+function traffic(logs: readonly object[]): readonly string[] {
+  return logs.flatMap((log) => /"traffic","value(?:Format":|":\{"stringValue":)"([^"]*)"/.exec(JSON.stringify(log))?.[1] ?? []);
+}
+
+describe("loggers", () => {
+  it("of sidecars' outbound side count copies apart; calls of many messages are logged besides", () => {
+    const logs = requestStatsLogs(place);
+    expect(traffic(logs)).toEqual(["source;http", "source;grpc", "source;grpc", "source;http;1", "source;grpc;1", "source;grpc;1"]);
+  });
+
+  it("of strangers know no copies", () => {
+    expect(traffic(requestStatsLogs({ ...place, direction: "gateway" }))).toEqual(["source;http", "source;grpc", "source;grpc"]);
+    const plain = requestStatsLogs({ ...place, direction: "inbound", service });
+    expect(traffic(plain)).toEqual(["destination;http", "destination;grpc", "destination;grpc"]);
+    expect(traffic(requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true }))).toHaveLength(6);
+  });
+
+  it("of tries are silent without their runtime key", () => {
+    for (const log of tryStatsLogs()) {
+      expect(JSON.stringify(log)).toContain('"runtimeKey":"lateen.tries","percentSampled":{"numerator":0');
+    }
+  });
+
+  it("name no proxy, so that listeners can be shared; and are messages of Envoy", () => {
+    const settings = defaultMeshSettings;
+    const logs = [
+      ...requestStatsLogs(place),
+      ...tryStatsLogs(),
+      ...connectionStatsLogs({ cluster: "db", settings }),
+      ...connectionStatsLogs({ cluster: "db", settings, inbound: { service, isMutual: true } }),
+    ];
+    for (const log of logs) expect(encodeJson(AccessLogSchema, log).length).toBeGreaterThan(0);
+    expect(traffic(logs).slice(-2)).toEqual(["source;tcp", "destination;tcp"]);
+  });
+});
+
+describe("tags", () => {
+  it("at a server without the client's certificate say nothing of the client", () => {
+    const tags = tagFormats({ reporter: "destination", service, isMutual: false }, { protocol: "http", mirrored: false });
+    expect(tags).toEqual({ traffic: "destination;http", service, response: "%RESPONSE_CODE%;%RESPONSE_FLAGS%", security: "none" });
+  });
+
+  it("hold no header of a request", () => {
+    const sides = [{ reporter: "source" }, { reporter: "destination", service, isMutual: true }] as const;
+    const texts = sides.map((side) => JSON.stringify(tagFormats(side, { protocol: "grpc", mirrored: true })));
+    for (const text of texts) expect(text).not.toMatch(/%(?:REQ|RESP|REQUESTED_SERVER_NAME|PATH|QUERY_PARAMS?)\b/);
+  });
+});
+
+describe("records of gRPC messages", () => {
+  const record = { timeMs: 1, body: "", traceId: "", spanId: "" };
+  const values = (messages: string) =>
+    messageCountsOf([{ ...record, attributes: { messages, traffic: "source;grpc" } }]).map(({ name, value }) => [name, value]);
+
+  it("add both directions", () => {
+    expect(values("12,3")).toEqual([
+      ["istio_request_messages_total", 12],
+      ["istio_response_messages_total", 3],
+    ]);
+    expect(values("0,7")).toEqual([["istio_response_messages_total", 7]]);
+  });
+
+  it.each(["", "-", "1", "1,2,3", "-1,2", "1e3,1", "9999999999999999,1"])("%j adds nothing", (text) => {
+    expect(values(text)).toEqual([]);
+  });
+
+  it("are read from what isn't one without harm", () => {
+    expect(parseOtlpLogs(new Uint8Array())).toEqual([]);
+    expect(messageCountsOf([{ ...record, attributes: { messages: "2,2", service: "x".repeat(10_000) } }])).toEqual([]);
+  });
+});
