@@ -103,7 +103,6 @@ export function createModel(): Model {
       const releases = releasesOf(inputs.releases ?? noReleaseRoutes);
       const directory = directoryOf(all, rules, inputs.settings, releases.structures);
       const behind = securedEndpoints(endpoints(all, slices, pods, entries, inputs.resolved), security.phases);
-      const tracing = telemetry.listeners;
       const traffic = trafficOf({
         directory,
         rules,
@@ -111,7 +110,7 @@ export function createModel(): Model {
         virtualServices,
         proxies: everyProxy,
         endpoints: behind,
-        tracing,
+        telemetry: telemetry.listeners,
         releases,
         inputs,
       });
@@ -127,7 +126,7 @@ export function createModel(): Model {
         jwks: inputs.jwks ?? noKeySets,
         telemetry: telemetry.runtime,
         reporting: telemetry.proxies,
-        listenerTracing: telemetry.listeners,
+        listenerTelemetry: telemetry.listeners,
         identities: identitiesOf(all, services, pods, inputs.settings),
         releases,
       };
@@ -231,7 +230,7 @@ interface TrafficInputs {
   readonly virtualServices: readonly VirtualService[];
   readonly proxies: ReadonlyMap<string, MeshProxy>;
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
-  readonly tracing: Mesh["listenerTracing"];
+  readonly telemetry: Mesh["listenerTelemetry"];
   readonly releases: ReleaseIndex;
   readonly inputs: MeshInputs;
 }
@@ -247,7 +246,7 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
   const splitMap = stableMap<string, Traffic["splits"] extends ReadonlyMap<string, infer Split> ? Split : never>();
   const runtimeMap = stableMap<string, number>();
   const scopeMap = stableMap<string, Scope>();
-  return ({ directory, rules, gateways, virtualServices, proxies, endpoints, tracing, releases, inputs }) => {
+  return ({ directory, rules, gateways, virtualServices, proxies, endpoints, telemetry, releases, inputs }) => {
     const scopeInputs = scopeInputsOf({
       directory,
       gateways,
@@ -256,7 +255,7 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
       credentials: inputs.credentials ?? noCredentials,
     });
     const deciding = decidingLabels(virtualServices, rules, releases.structures);
-    const classes = classesOf({ proxies, deciding, gateways: scopeInputs.gateways, tracing });
+    const classes = classesOf({ proxies, deciding, gateways: scopeInputs.gateways, telemetry });
     const sources = sourcesOf(...[...classes.values()].map(({ builder, example }) => builder.relate(scopeInputs, example)));
     const byKey = new Map(virtualServices.map((virtualService) => [virtualServiceKey(virtualService), virtualService]));
     const overlay = inputs.overlay ?? noOverlay;
@@ -317,7 +316,7 @@ function createClasses(): (inputs: {
   readonly proxies: ReadonlyMap<string, MeshProxy>;
   readonly deciding: readonly string[];
   readonly gateways: readonly Gateway[];
-  readonly tracing: Mesh["listenerTracing"];
+  readonly telemetry: Mesh["listenerTelemetry"];
 }) => ReadonlyMap<string, ProxyClass> {
   const builders = new Map<string, ScopeBuilder>();
   const decidingList = stableList<string>();
@@ -326,25 +325,25 @@ function createClasses(): (inputs: {
       proxies: ReadonlyMap<string, MeshProxy>,
       deciding: readonly string[],
       gateways: readonly Gateway[],
-      tracing: Mesh["listenerTracing"],
+      telemetry: Mesh["listenerTelemetry"],
     ) => {
       const groups = new Map<string, MeshProxy[]>();
       for (const proxy of proxies.values()) {
-        const key = scopeKeyOf(proxy, { deciding, gateways, tracing: tracing.get(proxy.id) });
+        const key = scopeKeyOf(proxy, { deciding, gateways, telemetry: telemetry.get(proxy.id) });
         groups.set(key, [...(groups.get(key) ?? []), proxy]);
       }
       return groups;
     },
   );
-  return ({ proxies, deciding, gateways, tracing }) => {
+  return ({ proxies, deciding, gateways, telemetry }) => {
     const names = decidingList(deciding);
-    const groups = grouped(proxies, names, gateways, tracing);
+    const groups = grouped(proxies, names, gateways, telemetry);
     for (const key of builders.keys()) if (!groups.has(key)) builders.delete(key);
     return new Map(
       [...groups].flatMap(([key, members]) => {
         const [example] = members;
         if (example === undefined) return [];
-        const builder = builders.get(key) ?? createScopeBuilder(key, example, { deciding: names, tracing: tracing.get(example.id) });
+        const builder = builders.get(key) ?? createScopeBuilder(key, example, { deciding: names, telemetry: telemetry.get(example.id) });
         builders.set(key, builder);
         return [[key, { builder, example, members: members.map(({ id }) => id) }] as const];
       }),

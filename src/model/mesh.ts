@@ -13,7 +13,7 @@ import type { WorkloadMtls, WorkloadPolicies } from "./policies.ts";
 import type { ReleaseIndex } from "./releases/release-route.ts";
 import type { RouteClient, RouteTable } from "./routes.ts";
 import type { ProxyTelemetry } from "./telemetry-levels.ts";
-import { defaultTelemetrySettings, type ListenerTracing, type TelemetrySettings } from "./telemetry-settings.ts";
+import { defaultTelemetrySettings, type ListenerTelemetry, type TelemetrySettings } from "./telemetry-settings.ts";
 import type { CurrentSplit, SettledWeights } from "./weights.ts";
 
 /** MeshConfig, the part we act on; Istio's names and defaults (pkg/config/mesh/mesh.go) unless a comment says otherwise. */
@@ -35,8 +35,8 @@ export interface MeshSettings {
   readonly accessLogEncoding: "TEXT" | "JSON";
   /** Providers, trace sampling and what holds without any Telemetry. */
   readonly telemetry: TelemetrySettings;
-  /** Of the proxies that these settings are for; unset: as `telemetry` says (meshListenerTracing). */
-  readonly listenerTracing?: ListenerTracing;
+  /** Of the proxies that these settings are for; unset: as `telemetry` says (meshListenerTelemetry). */
+  readonly listenerTelemetry?: ListenerTelemetry;
   /** Proxies in front of the gateways whose X-Forwarded-For entries are trusted (gatewayTopology.numTrustedProxies). */
   readonly numTrustedProxies: number;
   /** Of all identities in the mesh. */
@@ -211,8 +211,8 @@ export interface Scope {
   /** Sorted by name. */
   readonly tables: readonly RouteTable[];
   readonly listeners: ListenersRelation;
-  /** What its listeners say of tracing; undefined: what the settings say. */
-  readonly tracing: ListenerTracing | undefined;
+  /** What its listeners say of telemetry; undefined: what the settings say. */
+  readonly telemetry: ListenerTelemetry | undefined;
   /** Every destination that routes of `tables` may name, for its cluster. */
   readonly targets: readonly ResolvedDestination[];
 }
@@ -249,8 +249,8 @@ export interface Mesh {
   readonly telemetry: ReadonlyMap<string, ReadonlyMap<string, number>>;
   /** What each proxy reports, by proxy id, sorted. */
   readonly reporting: ReadonlyMap<string, ProxyTelemetry>;
-  /** What listeners say of tracing, by proxy id; only where it isn't what the settings say. */
-  readonly listenerTracing: ReadonlyMap<string, ListenerTracing>;
+  /** What listeners say of telemetry, by proxy id; only where it isn't what the settings say. */
+  readonly listenerTelemetry: ReadonlyMap<string, ListenerTelemetry>;
   /** What releases make of the routes. */
   readonly releases: ReleaseIndex;
   /** DNS names whose addresses are needed (ServiceEntry resolution DNS), sorted. */

@@ -16,7 +16,7 @@ import { RelationMemo, RouteHostMemo } from "./route-host.ts";
 import type { RouteClient, RouteHost, RouteTable } from "./routes.ts";
 import type { TableRelation } from "./sidecar-routes.ts";
 import { createSidecarTables } from "./sidecar-routes.ts";
-import type { ListenerTracing } from "./telemetry-settings.ts";
+import type { ListenerTelemetry } from "./telemetry-settings.ts";
 import type { SplitSource, VirtualServiceIndex } from "./virtual-services.ts";
 import type { SettledWeights } from "./weights.ts";
 
@@ -34,9 +34,9 @@ export interface ScopeInputs {
 }
 
 /** Names a proxy's class: what it depends on of the proxy, and nothing else. */
-export function scopeKeyOf(proxy: MeshProxy, { deciding, gateways, tracing }: ScopeKeyInputs): string {
+export function scopeKeyOf(proxy: MeshProxy, { deciding, gateways, telemetry }: ScopeKeyInputs): string {
   const labels = decidingPairs(proxy, deciding);
-  const own = tracing === undefined ? [] : [tracing];
+  const own = telemetry === undefined ? [] : [telemetry];
   if (proxy.kind === "sidecar") return JSON.stringify(["sidecar", proxy.namespace, labels, ...own]);
   const servers = gatewayServers(proxy, gateways).map(({ gatewayName, server, bindPort }) => [
     gatewayName,
@@ -52,8 +52,8 @@ export interface ScopeKeyInputs {
   /** Names of labels. */
   readonly deciding: readonly string[];
   readonly gateways: readonly Gateway[];
-  /** What its listeners say of tracing, where it isn't what the settings say. */
-  readonly tracing: ListenerTracing | undefined;
+  /** What its listeners say, where it isn't what the settings say. */
+  readonly telemetry: ListenerTelemetry | undefined;
 }
 
 function decidingPairs(proxy: MeshProxy, deciding: readonly string[]): readonly (readonly [string, string])[] {
@@ -72,7 +72,7 @@ export interface ScopeBuilder {
 export function createScopeBuilder(
   key: string,
   proxy: MeshProxy,
-  { deciding, tracing }: Pick<ScopeKeyInputs, "deciding" | "tracing">,
+  { deciding, telemetry }: Pick<ScopeKeyInputs, "deciding" | "telemetry">,
 ): ScopeBuilder {
   const kind = proxy.kind;
   const client: RouteClient = { namespace: proxy.namespace, labels: Object.fromEntries(decidingPairs(proxy, deciding)) };
@@ -104,7 +104,7 @@ export function createScopeBuilder(
       listeners,
       targets,
       tables,
-      tracing,
+      telemetry,
     }),
   );
   let tables: readonly TableRelation[] = [];

@@ -5,13 +5,15 @@ import { labelsMatch } from "../api/kubernetes/label-selector.ts";
 import type { Telemetry, TelemetryAccessLogging, TelemetryTracing } from "../api/telemetry/telemetry.ts";
 import type { MeshSettings } from "./mesh.ts";
 import type { PolicySubject } from "./policies.ts";
-import { type AccessLogSink, accessLogSinks, meshLogSink, type TraceTag, traceTagsOf } from "./telemetry-settings.ts";
+import { type AccessLogSink, accessLogSinks, isKnownToAll, meshLogSink, type TraceTag, traceTagsOf } from "./telemetry-settings.ts";
 import { byAge } from "./visibility.ts";
 
 /** What one proxy reports. A gateway has only an outbound side. */
 export interface ProxyTelemetry {
   readonly inbound: SideTelemetry;
   readonly outbound: SideTelemetry;
+  /** Providers of access logs whose files it must know: those of its levels, on or off, that aren't known to all; sorted. */
+  readonly files: readonly string[];
 }
 
 /** One side of a proxy. */
@@ -68,7 +70,10 @@ export function createTelemetryLookup(
         { mode, settings },
       ),
     });
-    return { inbound: side("SERVER"), outbound: side("CLIENT") };
+    const named = levels.flatMap(({ spec }) => spec.accessLogging.flatMap(({ providers }) => providers.map(({ name }) => name)));
+    const names = [...named, ...settings.telemetry.defaultProviders.accessLogging];
+    const files = sinks.filter((sink) => !isKnownToAll(sink) && names.some((name) => isSameName(sink.provider, name)));
+    return { inbound: side("SERVER"), outbound: side("CLIENT"), files: files.flatMap(({ provider }) => provider ?? []) };
   };
 }
 

@@ -13,7 +13,7 @@ export type AccessLogFormat =
   | { readonly encoding: "TEXT"; readonly format: string }
   | { readonly encoding: "JSON"; readonly format: JsonObject | undefined };
 
-/** A file that proxies can write access logs to. Every proxy knows all of them; runtime keys say which ones it writes. */
+/** A file that proxies can write access logs to. Runtime keys say which ones a proxy writes of those that it knows. */
 export interface AccessLogSink {
   /** Name of the provider; undefined for MeshConfig.accessLogFile, where that is another file than provider "envoy" writes to. */
   readonly provider: string | undefined;
@@ -51,10 +51,15 @@ export interface SideTracing {
   readonly isOff: boolean;
 }
 
-/** Changes with it replace listeners. */
-export interface ListenerTracing {
+/** What stands in listeners: changes of it replace them. */
+export interface ListenerTelemetry {
   readonly inbound: SideTracing;
   readonly outbound: SideTracing;
+  /**
+   * Providers whose files these proxies know, sorted. Files may be impossible to open, and Envoy then refuses the listener: only proxies that are
+   * told to use such a provider depend on it. The standard streams are known to all.
+   */
+  readonly files: readonly string[];
 }
 
 /** MeshConfig's part of telemetry. */
@@ -210,6 +215,11 @@ const standardOutput = "/dev/stdout";
 
 function isMeshFile(builtIn: AccessLogSink, accessLogFile: string, given: FileLog | undefined): boolean {
   return builtIn.path === accessLogFile && given?.format === undefined && !builtIn.omitEmptyValues;
+}
+
+/** Whether every proxy knows the sink: the mesh's own, and standard streams, which always can be opened. */
+export function isKnownToAll({ provider, path }: AccessLogSink): boolean {
+  return provider === undefined || provider === builtInLogProvider || /^\/dev\/std(?:out|err)$/.test(path);
 }
 
 /** The sink that MeshConfig.accessLogFile means; undefined for none. */

@@ -14,6 +14,7 @@ const providers = [
   { name: "otel", opentelemetry: { service: "otel.tools", port: 4317 } },
   { name: "zip", zipkin: { service: "zipkin.tools", port: 9411 } },
   { name: "file", envoyFileAccessLog: { path: "/tmp/a.log" } },
+  { name: "stream", envoyFileAccessLog: { path: "/dev/stderr" } },
 ];
 
 interface Given {
@@ -199,10 +200,10 @@ test.each<[string, object, object, object]>([
   ["one side's log off", logging({ ...client, ...off }), {}, { "lateen.access_log.outbound": 0 }],
   ["logs off by MeshConfig", {}, { accessLogFile: "" }, both("lateen.access_log", 0)],
   [
-    "another provider",
-    logging(use("file")),
+    "another provider of a standard stream",
+    logging(use("stream")),
     {},
-    { ...both("lateen.access_log", 0), "lateen.access_log.inbound.file": 100, "lateen.access_log.outbound.file": 100 },
+    { ...both("lateen.access_log", 0), "lateen.access_log.inbound.stream": 100, "lateen.access_log.outbound.stream": 100 },
   ],
   ["all traces", tracing({ randomSamplingPercentage: 100 }), {}, { "tracing.random_sampling": 10_000 }],
   ["few traces", tracing({ randomSamplingPercentage: 0.01 }), {}, { "tracing.random_sampling": 1 }],
@@ -219,6 +220,16 @@ test("a gateway has one side, the client's", () => {
   const spec = { ...logging({ ...server, ...off }), ...tracing({ ...server, randomSamplingPercentage: 7 }) };
   expect(translated(spec, {}, "in.shop")).toEqual(translated({}, {}, "in.shop"));
   expect(translated(logging({ ...client, ...off }), {}, "in.shop").runtime).toEqual({ "lateen.access_log.outbound": 0 });
+});
+
+test("files that may be impossible to open are known only to proxies that are told of them, and then switched by keys", () => {
+  const on = translated({ selector: web, ...logging(use("file")) });
+  expect(on.versions).not.toEqual(translated({}).versions);
+  expect(on.runtime).toMatchObject({ "lateen.access_log.inbound.file": 100, "lateen.access_log.outbound.file": 100 });
+  expect(translated({ selector: web, ...logging(use("file")) }, {}, "in.shop")).toEqual(translated({}, {}, "in.shop"));
+  const off = translated({ selector: web, ...logging(use("file", { disabled: true })) });
+  expect(off.versions).toEqual(on.versions);
+  expect(off.runtime).not.toHaveProperty(["lateen.access_log.inbound.file"]);
 });
 
 test("a workload's own tags, no spans, and sampling that differs by side, change its listeners and nobody else's", () => {

@@ -9,7 +9,8 @@ import {
   type AccessLogSink,
   accessLogSinks,
   defaultTelemetrySettings,
-  type ListenerTracing,
+  isKnownToAll,
+  type ListenerTelemetry,
   type SideTracing,
 } from "./telemetry-settings.ts";
 
@@ -60,7 +61,7 @@ export interface MeshTelemetrySettings {
   readonly proxies: ReadonlyMap<string, ProxyTelemetry>;
   readonly runtime: TelemetryRuntime;
   /** What listeners must say, only of proxies where it isn't what the mesh's settings say. */
-  readonly listeners: ReadonlyMap<string, ListenerTracing>;
+  readonly listeners: ReadonlyMap<string, ListenerTelemetry>;
 }
 
 const nobody: ReadonlySet<string> = new Set();
@@ -81,13 +82,13 @@ type ProxySettings = Omit<MeshTelemetrySettings, "runtime">;
 
 function createProxySettings() {
   const proxyMap = stableMap<string, ProxyTelemetry>();
-  const listenerMap = stableMap<string, ListenerTracing>();
+  const listenerMap = stableMap<string, ListenerTelemetry>();
   const shared = sharedByContent<ProxyTelemetry>();
-  const sharedTracing = sharedByContent<ListenerTracing>();
+  const sharedListeners = sharedByContent<ListenerTelemetry>();
   const lookupOf = memoLast(createTelemetryLookup);
   const memo = new KeyedMemo<ProxyTelemetry>();
   const joined = memoLast(
-    (byProxy: ReadonlyMap<string, ProxyTelemetry>, listeners: ReadonlyMap<string, ListenerTracing>): ProxySettings => ({
+    (byProxy: ReadonlyMap<string, ProxyTelemetry>, listeners: ReadonlyMap<string, ListenerTelemetry>): ProxySettings => ({
       proxies: byProxy,
       listeners,
     }),
@@ -96,29 +97,29 @@ function createProxySettings() {
     memo.generation();
     const lookup = lookupOf(telemetries, settings);
     const byProxy = new Map<string, ProxyTelemetry>();
-    const listeners = new Map<string, ListenerTracing>();
-    const ofMesh = JSON.stringify(meshListenerTracing(settings));
+    const listeners = new Map<string, ListenerTelemetry>();
+    const ofMesh = JSON.stringify(meshListenerTelemetry(settings));
     for (const proxy of proxies.values()) {
       const found = memo.get(proxy.id, [proxy, lookup], () => shared(lookup(proxy)));
       byProxy.set(proxy.id, found);
-      const tracing = listenerTracingOf(found, proxy.kind);
-      if (JSON.stringify(tracing) !== ofMesh) listeners.set(proxy.id, sharedTracing(tracing));
+      const own = listenerTelemetryOf(found, proxy.kind);
+      if (JSON.stringify(own) !== ofMesh) listeners.set(proxy.id, sharedListeners(own));
     }
     return joined(proxyMap(byProxy), listenerMap(listeners));
   });
 }
 
 /** What listeners say where no Telemetry says otherwise. */
-export const meshListenerTracing = memoObject((settings: MeshSettings): ListenerTracing => {
+export const meshListenerTelemetry = memoObject((settings: MeshSettings): ListenerTelemetry => {
   const none = createTelemetryLookup([], settings)({ namespace: settings.rootNamespace, labels: {} });
-  return listenerTracingOf(none, "sidecar");
+  return listenerTelemetryOf(none, "sidecar");
 });
 
 /**
  * Sides that differ can't share Envoy's one runtime key, so that their listeners say it. Nor can spans be switched off by a key: Envoy would tell those
  * who come next that the trace isn't sampled; without any tracing what came passes on as it is, as in Istio.
  */
-function listenerTracingOf({ inbound, outbound }: ProxyTelemetry, kind: MeshProxy["kind"]): ListenerTracing {
+function listenerTelemetryOf({ inbound, outbound, files }: ProxyTelemetry, kind: MeshProxy["kind"]): ListenerTelemetry {
   const sidesOf = kind === "gateway" ? [outbound] : [inbound, outbound];
   const sampled = new Set(sidesOf.map(({ tracing }) => tracing.sampling)).size > 1;
   const side = ({ tracing: { tags, sampling, isReporting } }: SideTelemetry): SideTracing => ({
@@ -126,7 +127,7 @@ function listenerTracingOf({ inbound, outbound }: ProxyTelemetry, kind: MeshProx
     sampling: sampled ? sampling : undefined,
     isOff: !isReporting,
   });
-  return { inbound: side(kind === "gateway" ? outbound : inbound), outbound: side(outbound) };
+  return { inbound: side(kind === "gateway" ? outbound : inbound), outbound: side(outbound), files };
 }
 
 function createRuntimeIndex() {
@@ -188,12 +189,18 @@ function sharedByContent<T extends object>(contentOf: (value: T) => string = (va
 }
 
 /** The settings that listeners of such proxies are made with; the same object for the same two. */
-export function listenerSettings(settings: MeshSettings, tracing: ListenerTracing | undefined): MeshSettings {
-  return tracing === undefined ? settings : withListenerTracing(settings)(tracing);
+export function listenerSettings(settings: MeshSettings, own: ListenerTelemetry | undefined): MeshSettings {
+  return own === undefined ? settings : withListenerTelemetry(settings)(own);
 }
 
-const withListenerTracing = memoObject((settings: MeshSettings) =>
-  memoObject((listenerTracing: ListenerTracing): MeshSettings => ({ ...settings, listenerTracing })),
+/** The access logs that listeners made with these settings know. */
+export function listenerSinks(settings: MeshSettings): readonly AccessLogSink[] {
+  const { files } = settings.listenerTelemetry ?? meshListenerTelemetry(settings);
+  return accessLogSinks(settings).filter((sink) => isKnownToAll(sink) || (sink.provider !== undefined && files.includes(sink.provider)));
+}
+
+const withListenerTelemetry = memoObject((settings: MeshSettings) =>
+  memoObject((listenerTelemetry: ListenerTelemetry): MeshSettings => ({ ...settings, listenerTelemetry })),
 );
 
 /** A layer with more keys; the same map for the same two. */

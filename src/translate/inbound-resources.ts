@@ -41,11 +41,11 @@ export function createInboundResources(cache: EncodeCache): {
     startRound: () => {
       for (const memo of [connections, enforced, together]) memo.generation();
     },
-    resources: ({ settings, security, listenerTracing }, proxy) => {
+    resources: ({ settings, security, listenerTelemetry }, proxy) => {
       if (proxy.kind === "sidecar" && proxy.address === "") return noInbound;
       const { mtls = defaultMtls, policies = noPolicies } = security.get(proxy.id) ?? {};
       const modes = JSON.stringify([mtls.mode, ...mtls.ports]);
-      const own = listenerSettings(settings, listenerTracing.get(proxy.id));
+      const own = listenerSettings(settings, listenerTelemetry.get(proxy.id));
       const first = connections.get(proxy.id, [proxy, modes, own], () =>
         proxy.kind === "gateway" ? noInbound : connectionResources(cache, proxy, { mtls, settings: own }),
       );

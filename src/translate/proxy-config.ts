@@ -142,7 +142,7 @@ function createClassTranslator(
     return config(
       clustersOf(plan),
       endpointsOf(plan, mesh.endpoints, mesh.releases.shares),
-      listenersOf(scope.listeners, scope.kind, listenerSettings(mesh.settings, scope.tracing)),
+      listenersOf(scope.listeners, scope.kind, listenerSettings(mesh.settings, scope.telemetry)),
       routesOf(encoder, scope.tables, scope.client),
       runtimeOf(scope.tables, mesh.runtime),
       graceOf(scope.tables),

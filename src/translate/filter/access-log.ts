@@ -1,4 +1,4 @@
-// The access logs of a place: one logger for every file that the mesh knows, switched on and off by runtime keys, in Istio's default text or JSON
+// The access logs of a place: one logger for every file that the proxy knows, switched on and off by runtime keys, in Istio's default text or JSON
 // format or one of the user's; `lateen logs` shows what goes to the standard output.
 
 import type { AccessLogFilterJson, AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
@@ -10,8 +10,8 @@ import type { JsonObject } from "../../api/json.ts";
 import { any } from "../../envoy/any.ts";
 import { defined } from "../../envoy/defined.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
-import { accessLogKey, type Side } from "../../model/telemetry.ts";
-import { type AccessLogFormat, type AccessLogSink, accessLogSinks } from "../../model/telemetry-settings.ts";
+import { accessLogKey, listenerSinks, type Side } from "../../model/telemetry.ts";
+import type { AccessLogFormat, AccessLogSink } from "../../model/telemetry-settings.ts";
 
 /** Whether an AUDIT policy marked the request: "true". */
 const auditMark = "%DYNAMIC_METADATA(envoy.common:access_log_hint)%";
@@ -63,7 +63,7 @@ export const defaultJsonAccessLogFormat: JsonObject = {
 
 /** The access logs of one side of a proxy. */
 export function accessLog(settings: MeshSettings, side: Side): AccessLogJson[] {
-  return accessLogSinks(settings).map((sink) => logOf(sink, formatOf(sink.format), isOn(sink, side)));
+  return listenerSinks(settings).map((sink) => logOf(sink, formatOf(sink.format), isOn(sink, side)));
 }
 
 /** The default formats with what went wrong at the client's side of TLS; custom formats rarely say it. */
@@ -86,7 +86,7 @@ export function handshakeFailureLog(settings: MeshSettings, side: Side): AccessL
       typedConfig: any(ExpressionFilterSchema, { expression: handshakeFailed }),
     },
   };
-  return accessLogSinks(settings).map((sink) =>
+  return listenerSinks(settings).map((sink) =>
     logOf(sink, inFormat(handshakeFailureFormat[sink.format.encoding]), { andFilter: { filters: [isOn(sink, side), failed] } }),
   );
 }

@@ -7,7 +7,7 @@ import type { CustomTag_EnvironmentJson, CustomTag_HeaderJson, CustomTagJson } f
 import { any } from "../../envoy/any.ts";
 import { defined } from "../../envoy/defined.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
-import { defaultSampling, meshListenerTracing } from "../../model/telemetry.ts";
+import { defaultSampling, meshListenerTelemetry } from "../../model/telemetry.ts";
 import type { TraceTag } from "../../model/telemetry-settings.ts";
 import { mirrorHeader } from "../../telemetry/proxy-reports.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
@@ -19,7 +19,7 @@ import type { HttpPlace } from "./http-connection-manager.ts";
  * default. A trace that came sampled stays so.
  */
 export function tracing({ direction, settings }: HttpPlace): HttpConnectionManager_TracingJson | undefined {
-  const sides = settings.listenerTracing ?? meshListenerTracing(settings);
+  const sides = settings.listenerTelemetry ?? meshListenerTelemetry(settings);
   const { tags, sampling = defaultSampling, isOff } = direction === "inbound" ? sides.inbound : sides.outbound;
   if (isOff) return undefined;
   return defined<HttpConnectionManager_TracingJson>({
