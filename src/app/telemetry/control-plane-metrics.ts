@@ -167,7 +167,7 @@ export class ControlPlaneMetrics {
       const found = findings();
       for (const severity of ["error", "warning"]) set(found.filter((finding) => finding.severity === severity).length, { severity });
     };
-    this.#gauge("lateen_findings", "Problems that `lateen status` lists.", readFindings, ["severity"]);
+    this.#gauge("lateen_findings", "Findings about objects and telemetry.", readFindings, ["severity"]);
     const readRefused: Read = (set) => {
       for (const [reason, count] of refusedStreams()) set(count, { reason });
     };

@@ -88,7 +88,7 @@ function stateOf({ runDir, store, certificates, authority, telemetry, later }: M
       chainExpiryMs: () => authority.status().issuer.notAfterMs,
     },
     refusedStreams: () => later().ads.refusals,
-    findings: () => later().engine.findings(),
+    findings: () => [...later().engine.findings(), ...telemetry.findings()],
     dataAgesSeconds: () => {
       const { ads } = later();
       const newest = new Map([...telemetry.collector.store.sources()].map(({ id, coverage }) => [id, coverage.last + 1]));
