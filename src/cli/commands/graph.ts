@@ -3,7 +3,7 @@
 import { stringify } from "yaml";
 import { type EdgeList, type EdgesRequest, maxEdgesWindowMs } from "../../http/edges-contract.ts";
 import { parseDuration } from "../../lib/duration.ts";
-import { UsageError } from "../../lib/errors.ts";
+import { MeshError, UsageError } from "../../lib/errors.ts";
 import { type CommandInput, exitCode, formatOption, type OptionValues, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
 import { dotOf, mermaidOf } from "../edge-export.ts";
@@ -31,17 +31,37 @@ async function run({ args, options }: CommandInput, { config, terminal, signal }
       return exitCode.ok;
     }
     if (format === "json") return await jsonLines(ask, terminal, signal);
-    const lines = async () => ({ lines: linesOf(await ask(), { format, view, terminal }), isLast: false });
-    await drawLive(lines, { terminal, signal, everyMs: watchMs });
+    let last: readonly string[] = [];
+    const lines = async () => {
+      const list = await ask().catch(away);
+      if (list !== undefined) last = linesOf(list, { format, view, terminal });
+      return { lines: list === undefined ? [...last, "\nthe control plane doesn't answer; these data are old"] : last, isLast: false };
+    };
+    await drawLive(lines, { terminal: wholeScreen(terminal), signal, everyMs: watchMs });
     return exitCode.ok;
   } finally {
     client.close();
   }
 }
 
-/** One answer a line, a second apart. */
+/** A control plane that starts again is waited for. */
+function away(error: unknown): undefined {
+  if (MeshError.from(error).code !== "unavailable") throw error;
+}
+
+/** Draws from the top: the graph may be longer than the screen, and its lines wider. */
+function wholeScreen({ out, raw, isTty }: Terminal): Pick<Terminal, "out" | "raw" | "isTty"> {
+  return { raw, isTty: false, out: (text) => (isTty ? raw(`\u001b[H\u001b[2J${text}\n`) : out(`${text}\n`)) };
+}
+
+/** One answer a line, a second apart; none while the control plane is away. */
 async function jsonLines(ask: () => Promise<EdgeList>, terminal: Terminal, signal: AbortSignal): Promise<number> {
-  const draw = async () => ({ lines: [JSON.stringify(await ask())], isLast: false });
+  let last = "";
+  const draw = async () => {
+    const list = await ask().catch(away);
+    last = list === undefined ? last : JSON.stringify(list);
+    return { lines: [last], isLast: false };
+  };
   await drawLive(draw, { terminal: { ...terminal, isTty: false }, signal, everyMs: watchMs });
   return exitCode.ok;
 }
