@@ -73,6 +73,8 @@ async function startServer(version: string, place: { readonly address: string; r
     answer.setHeader("x-baggage", String(asked.headers["baggage"] ?? ""));
     answer.end();
   });
+  // Nothing retries here, so a connection that waits for the next step must not be closed under a request.
+  server.keepAliveTimeout = 0;
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(place.port, place.address, resolve);
