@@ -14,7 +14,7 @@ export function openTaps(
   const taps = new Taps({
     mesh: () => later().engine.mesh,
     tap: (percentByProxy) => later().engine.tap(percentByProxy),
-    isCurrent: (proxyId) => !later().ads.isConnected(proxyId) || later().ads.isCurrent(proxyId),
+    isCurrent: (proxyId) => later().ads.isConnected(proxyId) && later().ads.isCurrent(proxyId),
     nowMs: () => telemetry.nowMs(),
   });
   telemetry.onLog(tapLogName, (proxyId, records) => taps.take(proxyId, records));

@@ -17,7 +17,7 @@ export interface TapsOptions {
   readonly mesh: () => Mesh | undefined;
   /** Lets these proxies tell of so many percent of their requests, and nobody else; MeshEngine.tap. */
   readonly tap: (percentByProxy: ReadonlyMap<string, number>) => void;
-  /** Whether a proxy has acknowledged its newest configuration, or is away. */
+  /** Whether a proxy is connected and has acknowledged its newest configuration. */
   readonly isCurrent: (proxyId: string) => boolean;
   /** Milliseconds of a clock that never jumps. */
   readonly nowMs: () => number;
@@ -31,11 +31,14 @@ interface Watcher {
   /** Proxies at the other end of what the watcher saw: they join, so that both halves come. */
   readonly peers: Set<string>;
   dropped: number;
+  readonly sinceMs: number;
   isTold: boolean;
 }
 
 const tickMs = 100;
 const rateMs = 1000;
+/** A watcher is told who tells when all do, or after this time: a proxy may be away, or its pod may not run yet. */
+const tellMs = 5000;
 /** Watchers at a time. */
 const maxWatchers = 32;
 /** Proxies up to which all tell, whoever is asked for, so that no request lacks its other half. */
@@ -67,7 +70,7 @@ export class Taps implements TapSource {
     if (this.#watchers.size >= maxWatchers) throw new MeshError("unavailable", `${maxWatchers} others are watching already`);
     const filter = tapFilterOf(query);
     this.#checkParties(filter);
-    const watcher: Watcher = { filter, send, peers: new Set(), dropped: 0, isTold: false };
+    const watcher: Watcher = { filter, send, peers: new Set(), dropped: 0, sinceMs: this.#options.nowMs(), isTold: false };
     this.#watchers.add(watcher);
     this.#timer ??= setInterval(() => this.#tick(), tickMs).unref();
     this.#isStale = true;
@@ -130,8 +133,9 @@ export class Taps implements TapSource {
   /** Once the proxies know of it: from now on nothing is missed. */
   #tell(watcher: Watcher): void {
     const ids = [...this.#idsOf(watcher)];
-    if (!ids.every((id) => this.#options.isCurrent(id))) return;
-    watcher.isTold = watcher.send({ type: "watching", proxies: ids.length });
+    const current = ids.filter((id) => this.#options.isCurrent(id)).length;
+    if (current < ids.length && this.#options.nowMs() - watcher.sinceMs < tellMs) return;
+    watcher.isTold = watcher.send({ type: "watching", proxies: current });
   }
 
   #adapt(now: number): void {
