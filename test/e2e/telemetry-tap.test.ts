@@ -244,7 +244,7 @@ describe("tap", () => {
     expect(codes.events.map(({ path }) => path)).toEqual(["/gone?status=404"]);
   });
 
-  it("tells of connections, goes on when the control plane was away, and leaves nothing behind", async () => {
+  it("tells of connections, and goes on when the control plane was away", { timeout: 120_000 }, async () => {
     const tap = await watching("client");
     await mesh.run("client", { kind: "tcp-once", host: "web", port: 83 });
     // Each proxy tells of the connection by itself; the client's knows the rule.
