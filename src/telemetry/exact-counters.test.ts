@@ -61,6 +61,17 @@ describe("a series that shows up after a baseline", () => {
     expect(appears(7, 4)).toEqual([1000, 0, 1]);
   });
 
+  test("counts from 0 where only the first report, without a counter, doesn't say how old the process is", () => {
+    const counters = new ExactCounters({ sinceMs: 0, evictionMs: 300_000 });
+    const { ageMs: _age, process: _process, ...gauges } = reportOf(5, []);
+    expect(counters.observe(gauges).kind).toBe("baseline");
+    const first = counters.observe(reportOf(6, [counter(40)], { ageMs: 3000 }));
+    expect([sum(first), first.before]).toEqual([40, []]);
+    // It is known from now on: another process with the same value has counted as much again.
+    const restarted = counters.observe(reportOf(9, [counter(40)], { process: "b", ageMs: 1000 }));
+    expect([restarted.kind, sum(restarted)]).toEqual(["restarted", 40]);
+  });
+
   test("of a process that is too young to hide anything counts from 0", () => {
     expect(appears(2, 1)).toEqual([1000, 0, 1]);
   });

@@ -86,8 +86,8 @@ interface Source {
   isBaseline: boolean;
   /** When a report came after others were lost: whether a series was dropped meanwhile nobody can tell. */
   gapMs: number;
-  /** Until then, by the proxy's clock, a series that shows up for the first time may be one that was hidden when the watching began. */
-  doubtMs: number;
+  /** Time of the baseline, by the proxy's clock; undefined when it was watched from the beginning. */
+  readonly baselineMs: number | undefined;
   series: Map<string, Known>;
 }
 
@@ -124,6 +124,8 @@ export class ExactCounters {
     const kind = this.#kindOf(report, known);
     if (kind === "repeated") return observationOf(report, kind, known);
     const source = kind === "next" && known !== undefined ? known : this.#begin(report, kind, known);
+    // A report without counters doesn't name its process.
+    source.process ??= report.process;
     if (source.timeMs !== report.timeMs) {
       if (Math.abs(report.timeMs - source.timeMs) > 1.5 * this.#flushMs) source.gapMs = report.timeMs;
       source.fromMs = source.receivedMs;
@@ -182,22 +184,27 @@ export class ExactCounters {
       receivedMs,
       isBaseline,
       gapMs: 0,
-      doubtMs: isBaseline ? this.#doubtUntil(timeMs, ageMs) : 0,
+      baselineMs: isBaseline ? timeMs : undefined,
       series: new Map(),
     };
     this.#sources.set(source, fresh);
     return fresh;
   }
 
-  /** What was hidden at the process's last interval is dropped at its next one, when it stays idle; a process younger than an interval hides nothing. */
-  #doubtUntil(timeMs: number, ageMs: number | undefined): number {
-    if (!Number.isFinite(this.#evictionMs)) return 0;
-    if (ageMs === undefined) return timeMs + 2 * this.#evictionMs;
-    const intervals = Math.floor((ageMs + this.#flushMs) / this.#evictionMs);
-    return intervals === 0 ? 0 : timeMs - ageMs + (intervals + 1) * this.#evictionMs + 5 * this.#flushMs;
+  /**
+   * Whether a series that shows up for the first time may be one that was hidden when the watching began: then it shows all it ever counted. What was hidden
+   * at an interval of the process is dropped at the next one, when it stays idle; a process younger than an interval hides nothing.
+   */
+  #isDoubtful({ baselineMs }: Source, { timeMs, ageMs }: Report): boolean {
+    if (baselineMs === undefined || !Number.isFinite(this.#evictionMs)) return false;
+    if (ageMs === undefined) return timeMs < baselineMs + 2 * this.#evictionMs;
+    const intervals = Math.floor((baselineMs - (timeMs - ageMs) + this.#flushMs) / this.#evictionMs);
+    return intervals > 0 && ageMs < (intervals + 1) * this.#evictionMs + 5 * this.#flushMs;
   }
 
-  #count(source: Source, { points, timeMs, isComplete }: Report): Pick<Observation, "deltas" | "before" | "refused"> {
+  #count(source: Source, report: Report): Pick<Observation, "deltas" | "before" | "refused"> {
+    const { points, timeMs, isComplete } = report;
+    const isDoubtful = this.#isDoubtful(source, report);
     const deltas: Delta[] = [];
     const before: Delta[] = [];
     let refused = 0;
@@ -214,8 +221,8 @@ export class ExactCounters {
       source.series.set(key, { timeMs, value: point.kind === "counter" ? point.value : distributionOf(point) });
       const delta = deltaOf(key, point, last?.value);
       if (delta === undefined) continue;
-      const isDoubtful = remembered === undefined && timeMs < source.doubtMs;
-      (source.isBaseline || isDoubtful ? before : deltas).push(delta);
+      const isOld = source.isBaseline || (isDoubtful && remembered === undefined);
+      (isOld ? before : deltas).push(delta);
     }
     if (isComplete) {
       for (const [key, known] of source.series) {
