@@ -11,30 +11,31 @@ export function reachThrough(socketPath: string): Connect {
   return (address, port) =>
     new Promise((resolve, reject) => {
       const socket: Socket = connect({ path: socketPath });
-      let read = Buffer.alloc(0);
+      let read = "";
       const fail = (reason: string): void => {
         socket.destroy();
         reject(new Unavailable(`${address}:${port} can't be reached: ${reason}`));
       };
-      const onData = (chunk: Buffer): void => {
-        read = Buffer.concat([read, chunk]);
-        const end = read.indexOf("\n");
-        if (end === -1) return;
-        socket.off("data", onData);
-        const answer = read.subarray(0, end).toString("utf8");
-        if (answer !== "ok") {
-          fail(answer);
+      // Read without flowing, so that whoever gets the socket begins where the line ended.
+      const onReadable = (): void => {
+        for (let byte = socket.read(1); byte !== null; byte = socket.read(1)) {
+          const letter = String(byte);
+          if (letter !== "\n") {
+            read += letter;
+            continue;
+          }
+          socket.off("readable", onReadable);
+          // From now on `fail` is of no effect: the promise is settled.
+          socket.setTimeout(0);
+          if (read === "ok") resolve(socket);
+          else fail(read);
           return;
         }
-        socket.pause();
-        socket.setTimeout(0);
-        socket.unshift(read.subarray(end + 1));
-        resolve(socket);
       };
       socket.setTimeout(reachMs, () => fail("no answer"));
       socket.once("error", (error) => fail(error.message));
       socket.once("close", () => fail("the node closed the connection"));
-      socket.on("data", onData);
+      socket.on("readable", onReadable);
       socket.write(`${address} ${port}\n`);
     });
 }

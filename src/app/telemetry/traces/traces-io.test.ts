@@ -11,12 +11,14 @@ import { temporaryFolder } from "../../../../test/harness/envoy.ts";
 import { eventually } from "../../../../test/harness/eventually.ts";
 import { silentLogger } from "../../../lib/log.ts";
 import type { TraceProvider } from "../../../model/telemetry-settings.ts";
+import { SpanBridge } from "../../../platform/local/node/span-bridge.ts";
 import { encodeOtlpSpans } from "../../../telemetry/traces/otlp-encode.ts";
 import { parseOtlpSpans } from "../../../telemetry/traces/otlp-spans.ts";
 import type { ReportedSpans, Span } from "../../../telemetry/traces/span.ts";
 import { connectDirectly } from "./destination.ts";
 import { Forwarder } from "./forwarder.ts";
 import { OtlpReceiver } from "./otlp-receiver.ts";
+import { reachThrough } from "./reach.ts";
 
 let ids = 0;
 
@@ -271,4 +273,29 @@ test("without a destination spans wait, the oldest go, and that is told", async 
   forwarder.take([span(), span(), span()]);
   await eventually(() => forwarder.view().droppedSpans === 2, 20_000);
   expect(forwarder.view()).toMatchObject({ sentSpans: 0, problem: expect.stringContaining("can't be reached") });
+});
+
+test("a connection through the node says why there is none, and else carries bytes from the first one", async () => {
+  await using stack = new AsyncDisposableStack();
+  const folder = stack.use(await temporaryFolder());
+  const echo = await listening(
+    createServer((socket) => socket.on("error", () => {}).pipe(socket)),
+    stack,
+  );
+  const reachPath = join(folder.path, "reach.sock");
+  const dial = (address: string, port: number) =>
+    address === "198.18.0.9" ? connectDirectly("127.0.0.1", port) : Promise.reject(new Error(`no pod has the address ${address}`));
+  const bridge = new SpanBridge({ address: "127.0.0.1", collectorPath: "/nonexistent", ports: [], reachPath, dial, logger: silentLogger });
+  bridge.listen();
+  stack.defer(() => bridge.close());
+  const reach = reachThrough(reachPath);
+  await eventually(async () => {
+    const socket = await reach("198.18.0.9", echo);
+    const answer = new Promise((resolve) => socket.once("data", (chunk) => resolve(String(chunk))));
+    socket.write("hello");
+    expect(await answer).toBe("hello");
+    socket.destroy();
+    return true;
+  });
+  await expect(reach("198.18.0.8", echo)).rejects.toThrow("no pod has the address 198.18.0.8");
 });

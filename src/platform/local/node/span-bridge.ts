@@ -16,6 +16,8 @@ export interface SpanBridgeOptions {
   readonly reachPath: string;
   /** Connects to the application in the pod with this address; rejects when there is none. */
   readonly dial: (address: string, port: number) => Promise<Socket>;
+  /** Where pods send to; those of OTLP unless given. */
+  readonly ports?: readonly number[];
   readonly logger: Logger;
 }
 
@@ -35,7 +37,7 @@ export class SpanBridge {
 
   /** Opens the ports and the socket. What can't be opened is told, and the mesh goes on without it. */
   listen(): void {
-    const { address, reachPath, logger } = this.#options;
+    const { address, reachPath, ports = otlpPorts, logger } = this.#options;
     try {
       unlinkSync(reachPath);
     } catch {
@@ -47,7 +49,7 @@ export class SpanBridge {
       server.listen(place);
       this.#servers.push(server);
     };
-    for (const port of otlpPorts)
+    for (const port of ports)
       open(
         createServer({ allowHalfOpen: true }, (socket) => this.#carry(socket, port)),
         { port, host: address },
