@@ -231,7 +231,7 @@ describe("the mesh", () => {
     for (const folder of [mesh.runDir, join(mesh.runDir, "xds"), join(mesh.runDir, "pods"), join(mesh.runDir, "ca")]) {
       expect([folder, mode(folder)]).toEqual([folder, "700"]);
     }
-    for (const socket of [join(mesh.runDir, "api.sock"), xdsSocket(podA), adminSocket(podA)]) {
+    for (const socket of [join(mesh.runDir, "api.sock"), join(mesh.runDir, "node.sock"), xdsSocket(podA), adminSocket(podA)]) {
       expect([socket, mode(socket)]).toEqual([socket, "600"]);
     }
   });

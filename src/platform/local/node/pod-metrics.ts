@@ -1,6 +1,7 @@
 // The pods' own metrics ports, 15020 and 15090, and the same pages for the control plane: what Istio's agent does in each pod, for all of them.
 // In: requests. Out: the proxy's series (from the control plane and Envoy) and the application's, merged; whatever fails hides nothing else.
 
+import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Pod } from "../../../api/kubernetes/pod.ts";
@@ -70,7 +71,7 @@ export class PodMetrics {
   /** Answers the control plane on a Unix socket, which only its owner reaches. */
   listen(socketPath: string): void {
     this.#forControlPlane.on("error", (error) => this.#options.logger.error("pods' metrics can't be asked for", { error: error.message }));
-    this.#forControlPlane.listen(socketPath);
+    this.#forControlPlane.listen(socketPath, () => chmodSync(socketPath, 0o600));
   }
 
   close(): void {
