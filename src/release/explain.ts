@@ -13,7 +13,7 @@ import type { Evidence, Run } from "./state.ts";
 export function explain(run: Run): readonly string[] {
   const first = `${run.candidate} against ${run.stable}, ${manyWords(run.steps.length, "step")}, began ${new Date(run.startedAt).toISOString()}`;
   const middle = run.decisions.map(({ time, actor, sentence }) => {
-    const who = actor === "engine" ? "" : ` [${actor}]`;
+    const who = actor === "engine" || sentence.startsWith(`${actor} `) ? "" : ` [${actor}]`;
     return `+${timeWords(time - run.startedAt)}${who} ${sentence}`;
   });
   const failed = `${manyWords(run.evidence.failedRequests, "request")} to ${run.candidate} failed`;
@@ -47,7 +47,7 @@ export function replay(run: RecordedRun, samples: readonly SampleSecond[], analy
     if (now !== step) evidence = { ...evidence, judge: startNextStep(evidence.judge) };
     step = now;
     evidence = observeSeconds(
-      { ...run, stage: "running", step, exposure: exposureAt(run.steps, step), evidence },
+      { ...run, stage: "running", stageSince: run.startedAt, step, exposure: exposureAt(run.steps, step), evidence },
       [sample],
       sample.second * 1000,
     );

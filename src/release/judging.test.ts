@@ -16,7 +16,7 @@ function runOf(spec: Record<string, unknown>): Run {
   const { run } = world;
   if (run === undefined) throw new Error("no run");
   const { analysis } = world.spec;
-  return { ...run, stage: "running", evidence: startEvidence(analysis, monday) };
+  return { ...run, stage: "running", stageSince: monday - 1000, evidence: startEvidence(analysis, monday) };
 }
 
 const second = (index: number, candidate: ArmSecond, stable: ArmSecond): SampleSecond => ({
@@ -31,6 +31,14 @@ test("each second once, in order, only those of the run", () => {
   const evidence = observeSeconds(run, samples, monday + 3000);
   expect([evidence.stepCandidate, evidence.stepStable, evidence.failedRequests, evidence.lastSecond - start]).toEqual([30, 270, 3, 3]);
   expect(observeSeconds({ ...run, evidence }, samples, monday + 4000)).toBe(evidence);
+});
+
+test("seconds that began before every proxy had the step say nothing of its shares", () => {
+  const run = { ...runOf(canary), stageSince: monday + 1500 };
+  const samples = [1, 2, 3, 4].map((index) => second(index, { requests: 10, errors: 1 }, { requests: 90, errors: 0 }));
+  const evidence = observeSeconds(run, samples, monday + 5000);
+  // The third second may hold requests of the one before: proxies report once a second.
+  expect([evidence.stepCandidate, evidence.stepStable, evidence.failedRequests]).toEqual([20, 180, 4]);
 });
 
 test("a metric of a query counts what failed, whichever way it is counted", () => {

@@ -102,7 +102,7 @@ export function isComparable({ steps, step: index, exposure }: Pick<Run, "steps"
 }
 
 /** What of a run decides how seconds are judged. */
-export type JudgedRun = Pick<Run, "candidate" | "stable" | "steps" | "step" | "stage" | "exposure" | "evidence">;
+export type JudgedRun = Pick<Run, "candidate" | "stable" | "steps" | "step" | "stage" | "stageSince" | "exposure" | "evidence">;
 
 /** The evidence after the seconds that are newer than the last; `now` is when they were seen. */
 export function observeSeconds(run: JudgedRun, samples: readonly SampleSecond[], now: number): Evidence {
@@ -120,6 +120,7 @@ interface Seen {
 function observeSecond(run: JudgedRun, { evidence, sample, now }: Seen): Evidence {
   const arms = { candidate: armOf(sample, run.candidate), stable: armOf(sample, run.stable) };
   const comparable = isComparable(run);
+  const isOfStep = beganSince(run, sample.second);
   const { candidate, stable } = arms;
   return {
     ...evidence,
@@ -134,14 +135,19 @@ function observeSecond(run: JudgedRun, { evidence, sample, now }: Seen): Evidenc
       if (variant === undefined || control === undefined) return comparison;
       return { ...comparison, state: observeInterval(comparison.state, { candidate: variant, baseline: control }) };
     }),
-    shares: sharesAfter(run, evidence.shares, [candidate.requests, stable.requests]),
+    shares: isOfStep ? sharesAfter(run, evidence.shares, [candidate.requests, stable.requests]) : evidence.shares,
     lastSecond: sample.second,
     sampleAt: now,
     trafficAt: candidate.requests > 0 ? now : evidence.trafficAt,
-    stepCandidate: evidence.stepCandidate + candidate.requests,
-    stepStable: evidence.stepStable + stable.requests,
+    stepCandidate: evidence.stepCandidate + (isOfStep ? candidate.requests : 0),
+    stepStable: evidence.stepStable + (isOfStep ? stable.requests : 0),
     failedRequests: evidence.failedRequests + candidate.errors,
   };
+}
+
+/** Whether a second's requests were all made since the stage began: proxies report up to a second later, and a second waits for the slowest. */
+function beganSince({ stageSince }: JudgedRun, second: number): boolean {
+  return (second - 1) * 1000 >= stageSince;
 }
 
 /** Only while weights stand, every proxy has them, and each request draws its arm anew: a user's requests all go the same way. */

@@ -46,7 +46,7 @@ export function startReturn(turn: RunTurn, outcome: Outcome, reason: Reason): Ru
 /** Lowers what is left as far as the stable side can bear it; drains once nobody is left and every proxy knows. */
 export function advanceReturn(turn: RunTurn): RunTurn {
   if (turn.run.exposure.byPods) return undoneByPods(turn);
-  if (sameExposure(turn.run.exposure, noExposure)) return isAcknowledged(turn) ? enter(turn, "draining") : turn;
+  if (sameExposure(turn.run.exposure, noExposure)) return isAcknowledged(turn) ? drained(turn) : turn;
   const ready = readyPods(turn, turn.run.stable);
   if (ready === 0) {
     const sentence = `${turn.run.stable} has no ready pod, so nothing can go back to it; ${turn.run.candidate} keeps its traffic until it has`;
@@ -57,6 +57,13 @@ export function advanceReturn(turn: RunTurn): RunTurn {
   if (sameExposure(target, noExposure)) return expose(turn, target);
   const sentence = `${ready} of ${turn.run.fullPods} pods of ${turn.run.stable} are ready: ${turn.run.candidate} keeps ${target.weightPercent} % until there are more`;
   return expose(decidedOnce(grown(turn), { what: "SteppedReturn", sentence }), target);
+}
+
+/** The users are back; what follows is only tidying up. */
+function drained(turn: RunTurn): RunTurn {
+  const { candidate, stable } = turn.run;
+  const sentence = `${stable} has all traffic again, ${acknowledgedWords(turn)} know it; open connections to ${candidate} may end`;
+  return enter(decided(turn, { what: "TrafficBack", sentence }), "draining");
 }
 
 function returnTarget({ run, now }: RunTurn, ready: number): Exposure {
@@ -87,7 +94,7 @@ export function advanceDrain(turn: RunTurn): RunTurn {
   const { candidate, stable, outcome = "rolledBack" } = turn.run;
   const keepsPods = outcome === "retried" || versionOf(turn, candidate)?.scaleManaged !== true;
   const scaled = keepsPods ? turn : act(turn, { type: "scale", version: candidate, replicas: 0 });
-  const sentence = `${stable} has all traffic again, ${acknowledgedWords(turn)} know it: ${turn.run.because ?? outcome}`;
+  const sentence = `${stable} is alone again: ${turn.run.because ?? outcome}`;
   const what = { superseded: "Superseded", retried: "Retrying", failed: "Failed", undone: "Undone", aborted: "Aborted" };
   const isNamed = outcome !== "succeeded" && outcome !== "rolledBack";
   const told = decided(scaled, { what: isNamed ? what[outcome] : "RolledBack", sentence });

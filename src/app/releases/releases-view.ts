@@ -137,13 +137,20 @@ function replayReply({ namespace, name, request }: Asked, store: Store, files: P
     startedAt: Date.parse(startedAt),
     history: steps.map(({ index, from, acknowledgedAt }) => ({ index, from, ...(acknowledgedAt === undefined ? {} : { acknowledgedAt }) })),
   };
-  const { analysis } = releaseSpecSchema.pick({ analysis: true }).parse({ analysis: settings["analysis"] });
+  const { analysis } = releaseSpecSchema.pick({ analysis: true }).parse({ analysis: asWritten(settings["analysis"]) });
   return {
     run: name,
     seconds: samples.length,
     asItWas: replay(run, samples, analysis),
     replayed: replay(run, samples, changed(analysis, request)),
   };
+}
+
+/** Settings are recorded with their durations read, in milliseconds. */
+function asWritten(analysis: unknown): unknown {
+  return JSON.parse(JSON.stringify(analysis ?? {}), (key, value: unknown) =>
+    typeof value === "number" && (key === "patience" || key === "timeout") ? `${value}ms` : value,
+  );
 }
 
 type Analysis = Release["spec"]["analysis"];
