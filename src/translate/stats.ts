@@ -51,13 +51,12 @@ export const includedStats: ListStringMatcherJson = {
 };
 
 /**
- * What proxies report every second: what access loggers count, the connections that are open to each service, and the uptime, which always is there:
- * without any series nothing would be sent, and idleness would look like a gap. All other stats are for the admin interface.
+ * What proxies report every second: what access loggers count, and the uptime, which always is there: without any series nothing would be sent, and
+ * idleness would look like a gap. All other stats are for the admin interface.
  */
 const reported: readonly Matcher_MatcherList_PredicateJson[] = [
   ...countedPrefixes.map((prefix) => statName({ prefix })),
   statName({ exact: "server.uptime" }),
-  { andMatcher: { predicate: [statName({ prefix: "cluster.outbound" }), statName({ suffix: ".upstream_cx_active" })] } },
 ];
 
 /** The sink: over the connection that brings the configuration, so that the sender is known. */
