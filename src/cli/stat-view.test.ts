@@ -6,7 +6,7 @@ import type { StatReply } from "../http/telemetry-contract.ts";
 import { UsageError } from "../lib/errors.ts";
 import type { StatRow } from "../telemetry/stat/stat.ts";
 import { askedOf, statRequestOf } from "./stat-request.ts";
-import { statNotes, statTable } from "./stat-view.ts";
+import { noteLines, statNotes, statTable } from "./stat-view.ts";
 
 const screen = { colours: pc.createColors(false), isTty: false, columns: 80 };
 
@@ -138,6 +138,12 @@ describe("notes", () => {
       "no requests of versions named reviews in namespace shop from web in the last 10s; there is other traffic: `lateen stat -A` shows all",
     ]);
   });
+});
+
+test("notes are folded to a terminal's width, and whole elsewhere", () => {
+  const notes = ["no requests in the last 10s; the newest is 43s old"];
+  expect(noteLines(notes, { ...screen, isTty: true, columns: 30 })).toEqual(["no requests in the last 10s;", "the newest is 43s old"]);
+  expect(noteLines(notes, { ...screen, columns: 30 })).toEqual(notes);
 });
 
 describe("arguments", () => {

@@ -148,6 +148,23 @@ function emptyNotes({ rows, ageMs, windowMs, newestTrafficAgeMs, proxies }: Stat
   return [`no requests of ${what} in the last ${window}; ${elsewhere}`];
 }
 
+/** Notes as lines that fit a terminal: one that wraps by itself would break a view that is drawn in place. */
+export function noteLines(notes: readonly string[], { colours, isTty, columns }: Screen): readonly string[] {
+  return notes.flatMap((note) => (isTty ? folded(note, columns - 1) : [note])).map((line) => colours.dim(line));
+}
+
+function folded(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
 /** A round window that holds something so old. */
 function newestWindow(ageMs: number): string {
   const minutes = Math.ceil((ageMs + 10_000) / 60_000);

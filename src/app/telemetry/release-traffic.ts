@@ -1,7 +1,6 @@
 // What callers of a Release's service saw, second by second, as the release engine judges it. In: samples of tries. Out: its samples, and the traffic for plans.
 
 import { serviceHost } from "../../api/hosts.ts";
-import type { Release } from "../../api/release/release.ts";
 import { latencyEdgesMs } from "../../release/judging.ts";
 import type { ArmSecond, SampleSecond } from "../../release/observation.ts";
 import type { PlanTraffic } from "../../release/plan.ts";
@@ -9,6 +8,12 @@ import type { Distribution } from "../../telemetry/point.ts";
 import { type TryCounts, trySeconds } from "../../telemetry/samples/try-seconds.ts";
 import { statRows } from "../../telemetry/stat/stat.ts";
 import type { MeshTelemetry } from "./mesh-telemetry.ts";
+
+/** The part of a Release that says whose traffic it judges. */
+export interface ReleasedService {
+  readonly metadata: { readonly namespace: string };
+  readonly spec: { readonly service: string };
+}
 
 /** Plans are made for the traffic of so long. */
 const planWindowMs = 30_000;
@@ -21,7 +26,7 @@ export class ReleaseTraffic {
   }
 
   /** Complete seconds after `afterSecond`, oldest first; a gap has none. */
-  secondsOf(release: Release, afterSecond: number): readonly SampleSecond[] {
+  secondsOf(release: ReleasedService, afterSecond: number): readonly SampleSecond[] {
     const query = { host: hostOf(release), afterSecond, nowMs: this.#telemetry.nowMs() };
     return trySeconds(this.#telemetry.collector.store, query).map(({ second, versions }) => ({
       second,
@@ -30,7 +35,7 @@ export class ReleaseTraffic {
   }
 
   /** Requests of the last half minute; tries are counted only while a release runs. */
-  trafficOf(release: Release): PlanTraffic {
+  trafficOf(release: ReleasedService): PlanTraffic {
     const nowMs = this.#telemetry.nowMs();
     const host = hostOf(release);
     const query = { by: "service", reporter: "client", fromMs: nowMs - planWindowMs, toMs: nowMs, name: host, open: [] } as const;
@@ -42,7 +47,7 @@ export class ReleaseTraffic {
   }
 }
 
-function hostOf({ metadata, spec }: Release): string {
+function hostOf({ metadata, spec }: ReleasedService): string {
   return serviceHost(spec.service, metadata.namespace);
 }
 

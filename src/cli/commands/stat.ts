@@ -4,7 +4,7 @@ import { exitCode, formatOption, type RunCommand } from "../command.ts";
 import { connect } from "../connect.ts";
 import { drawStat } from "../stat-live.ts";
 import { askedOf, statRequestOf } from "../stat-request.ts";
-import { statNotes, statTable } from "../stat-view.ts";
+import { noteLines, statNotes, statTable } from "../stat-view.ts";
 
 export const runStat: RunCommand = async ({ args, options }, context) => {
   const { config, terminal } = context;
@@ -30,6 +30,6 @@ export const runStat: RunCommand = async ({ args, options }, context) => {
 
   function linesOf(reply: Parameters<typeof statNotes>[0]): readonly string[] {
     const table = reply.rows.length > 0 ? statTable(reply, terminal, format === "wide").split("\n") : [];
-    return [...table, ...statNotes(reply, askedOf(request)).map((note) => terminal.colours.dim(note))];
+    return [...table, ...noteLines(statNotes(reply, askedOf(request)), terminal)];
   }
 };

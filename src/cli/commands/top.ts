@@ -7,7 +7,7 @@ import { connect } from "../connect.ts";
 import type { Terminal } from "../output.ts";
 import { drawStat } from "../stat-live.ts";
 import { askedOf, commonRequest } from "../stat-request.ts";
-import { statNotes, statTable } from "../stat-view.ts";
+import { noteLines, statNotes, statTable } from "../stat-view.ts";
 
 /** Rows off a terminal; on one as many as fit. */
 const maxRows = 20;
@@ -45,5 +45,5 @@ function screenOf(reply: StatReply, request: StatRequest, terminal: Terminal): r
   const head = `${time} UTC   ${total.toFixed(1)} requests/s in ${rows.length} ${rows.length === 1 ? "row" : "rows"}, last ${reply.windowMs / 1000} s`;
   const left = rows.length > room ? [colours.dim(`${rows.length - room} more rows; -n, --from and --to show fewer`)] : [];
   const table = rows.length === 0 ? [] : statTable({ by: "edge", rows: rows.slice(0, room) }, terminal).split("\n");
-  return [head, ...table, ...left, ...statNotes(reply, askedOf(request)).map((note) => colours.dim(note))];
+  return [head, ...table, ...left, ...noteLines(statNotes(reply, askedOf(request)), terminal)];
 }
