@@ -69,13 +69,19 @@ const cases: readonly Case[] = [
     expected: ["/* → catalog/one:9000 catalog/two:1000"],
   },
   {
-    name: "a third version stays",
+    name: "a version that is neither stable nor candidate gets nothing, whatever routes said once",
     yaml: [
-      subsets({ name: "three", labels: { version: "v3" } }),
-      routes([{ route: [to("catalog", "three", 50), to("catalog", undefined, 50)] }]),
+      subsets({ name: "three", labels: { version: "v3" } }, { name: "one", labels: { version: "v1" } }),
+      routes([{ route: [to("catalog", "three", 70), to("catalog", "one", 30)] }]),
     ],
     releases: [one],
-    expected: ["/* → catalog/three:5000 catalog/v1:4500 catalog/v2:500"],
+    expected: ["/* → catalog/one:9000 catalog/v2:1000"],
+  },
+  {
+    name: "the same before any run",
+    yaml: [byVersion, routes([{ route: [to("catalog", "one", 70), to("catalog", "two", 30)] }])],
+    releases: [{ ...one, arms: [{ version: "v2" }], shares: [10_000] }],
+    expected: ["/* → catalog/two"],
   },
   {
     name: "subsets by something else stay; by version and something else divide",

@@ -75,8 +75,7 @@ function sharesOf(outcome: SimulatedOutcome | undefined, released: ReadonlySet<s
   const total = outcome.clusters.reduce((sum, { weight }) => sum + weight, 0);
   const shares = new Map<string, number>();
   for (const { name, weight } of outcome.clusters) {
-    const isStill = name.includes("|three|") || !released.has(serviceOf(name));
-    const key = isStill ? name : serviceOf(name);
+    const key = released.has(serviceOf(name)) ? serviceOf(name) : name;
     shares.set(key, (shares.get(key) ?? 0) + (10_000 * weight) / total);
   }
   return [...shares].filter(([, share]) => share > 0).toSorted(([a], [b]) => (a < b ? -1 : 1));
@@ -110,8 +109,7 @@ test("own shares stay, sums are whole, what no release concerns is routed as eve
         for (const host of names) {
           const ever = ask(plain, asked, host);
           const now = ask(divided, asked, host);
-          const concerned =
-            ever?.kind === "forward" && ever.clusters.some(({ name }) => released.has(serviceOf(name)) && !name.includes("|three|"));
+          const concerned = ever?.kind === "forward" && ever.clusters.some(({ name }) => released.has(serviceOf(name)));
           if (!concerned) expect(now).toEqual(ever);
           else roughly(sharesOf(now, released), sharesOf(ever, released));
         }

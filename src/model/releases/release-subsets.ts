@@ -12,7 +12,7 @@ export interface ReleaseSubsets {
   readonly policy: DestinationPolicy;
   /**
    * Subset names of all arms for a destination with this subset ("" for none), parallel to the arms; undefined when the destination stays as it
-   * is, because it selects by something else than the release's versions.
+   * is, because it selects by something else than the version.
    */
   arms(subset: string): readonly string[] | undefined;
   /** What destinations with this subset share with others: two of one kind divide one share. Undefined as for `arms`. */
@@ -46,9 +46,11 @@ function divided(policy: DestinationPolicy, release: ReleaseStructure): ReleaseS
   const whole: Pick<Subset, "name" | "labels" | "trafficPolicy"> = { name: "", labels: {}, trafficPolicy: undefined };
   for (const subset of [whole, ...policy.subsets]) {
     const { [release.label]: version, ...rest } = subset.labels;
-    const ownArm = version === undefined ? undefined : release.arms.findIndex((arm) => arm.version === version);
-    // A third version stays what it is, and so does what divides the pods otherwise; no labels at all select everything.
-    const isDivided = version === undefined ? Object.keys(rest).length === 0 : ownArm !== undefined && ownArm >= 0;
+    const own = release.arms.findIndex((arm) => arm.version === version);
+    const ownArm = version === undefined || own === -1 ? undefined : own;
+    // Any version's subset is divided, also that of a version long gone from the release: what isn't stable gets nothing until a step says so, whatever a
+    // route said once. What divides the pods by other labels stays; no labels at all select everything.
+    const isDivided = version === undefined ? Object.keys(rest).length === 0 : release.arms[0]?.version !== undefined;
     if (!isDivided) continue;
     // A subset that exists for its policy alone keeps that policy on both sides.
     const keepsOwn = version === undefined ? subset.trafficPolicy !== undefined : Object.keys(rest).length > 0;
