@@ -62,7 +62,7 @@ describe("a series that shows up after a baseline", () => {
   });
 
   test("counts from 0 where only the first report, without a counter, doesn't say how old the process is", () => {
-    const counters = new ExactCounters({ sinceMs: 0, evictionMs: 300_000 });
+    const counters = new ExactCounters({ sinceMs: 0, evictionMs: 300 });
     const { ageMs: _age, process: _process, ...gauges } = reportOf(5, []);
     expect(counters.observe(gauges).kind).toBe("baseline");
     const first = counters.observe(reportOf(6, [counter(40)], { ageMs: 3000 }));

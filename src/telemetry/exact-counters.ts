@@ -195,9 +195,11 @@ export class ExactCounters {
    * Whether a series that shows up for the first time may be one that was hidden when the watching began: then it shows all it ever counted. What was hidden
    * at an interval of the process is dropped at the next one, when it stays idle; a process younger than an interval hides nothing.
    */
-  #isDoubtful({ baselineMs }: Source, { timeMs, ageMs }: Report): boolean {
+  #isDoubtful({ baselineMs }: Source, { timeMs, ageMs, receivedMs }: Report): boolean {
     if (baselineMs === undefined || !Number.isFinite(this.#evictionMs)) return false;
     if (ageMs === undefined) return timeMs < baselineMs + 2 * this.#evictionMs;
+    // It began while somebody watched, and only its first report didn't say so.
+    if (receivedMs - ageMs >= this.#sinceMs) return false;
     const intervals = Math.floor((baselineMs - (timeMs - ageMs) + this.#flushMs) / this.#evictionMs);
     return intervals > 0 && ageMs < (intervals + 1) * this.#evictionMs + 5 * this.#flushMs;
   }
