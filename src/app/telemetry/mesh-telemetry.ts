@@ -13,6 +13,7 @@ import { type OtlpLogRecord, parseOtlpLogs } from "../../telemetry/otlp-logs.ts"
 import type { Labels } from "../../telemetry/point.ts";
 import type { Family } from "../../telemetry/prometheus/family.ts";
 import { maxCountersOfProxy, maxHistogramsOfProxy, reportFlushMs, statsEvictionMs } from "../../telemetry/proxy-reports.ts";
+import type { SampleStoreOptions } from "../../telemetry/samples/sample-store.ts";
 import type { ExportSignal } from "../../xds/proxy-exports.ts";
 import { KeptConnections } from "./kept-connections.ts";
 import { ReportLimits } from "./report-limits.ts";
@@ -26,6 +27,8 @@ export interface MeshTelemetryOptions {
   readonly logger: Logger;
   /** Of the proxies' stats scope, which drops what is beyond without a word; what proxies are configured with unless given. */
   readonly statsLimits?: StatsLimits;
+  /** Other limits of samples than the usual ones. */
+  readonly samples?: SampleStoreOptions;
   /** File in which open connections outlive the process; they don't without one. */
   readonly keptPath?: string;
   /** Milliseconds since the Unix epoch that never jump; the start's time and a monotonic clock unless given. */
@@ -76,6 +79,7 @@ export class MeshTelemetry {
     this.sinceMs = this.nowMs();
     const { sinceMs } = this;
     this.collector = new Collector({
+      ...options.samples,
       sinceMs,
       peerOf: (sans) => this.directory.peerOf(sans),
       ownOf: (source) => this.directory.ownOf(source),
