@@ -1,5 +1,6 @@
 // Releases laid over users' routes: own share, versions' subsets, other destinations, chosen requests, and where there are no routes at all.
 
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { audience, releasedWorld, releaseOf, routesOf, serviceYaml, tableOf } from "../../../test/harness/release-world.ts";
 import { istioYaml } from "../../../test/harness/traffic-yaml.ts";
@@ -294,4 +295,25 @@ ${istioYaml("Gateway", "shop/gateway", {
     expect(filters(laid)).toEqual([]);
     expect(filters([{ ...releaseOf("stock", 0), sticky: { cookie: "who" } }])).toEqual(["lateen.cohort"]);
   });
+});
+
+test("golden: everything at once, as Envoy gets it", async () => {
+  const laid: ReleaseRoute = {
+    ...one,
+    arms: [
+      { version: "v1", headers: { "x-flag": "off" } },
+      { version: "v2", headers: { "x-flag": "on" } },
+    ],
+    matches: [beta],
+    mirror: { arm: 1, percent: 0.5 },
+    sticky: { cookie: "who" },
+    preview: { host: "preview-catalog", arm: 1 },
+  };
+  const http = [{ match: [{ uri: { prefix: "/a" } }], route: [to("catalog")], timeout: "3s", rewrite: { uri: "/" } }];
+  const hosts = tableOf(releasedWorld([catalog, byVersion, routes(http)], [laid])).virtualHosts?.filter(({ name }) =>
+    name?.includes("catalog"),
+  );
+  await expect(`${JSON.stringify(hosts, undefined, 2)}\n`).toMatchFileSnapshot(
+    join(import.meta.dirname, "testdata", "everything.out.json"),
+  );
 });

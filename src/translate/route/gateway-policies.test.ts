@@ -6,6 +6,7 @@ import { testPolicy } from "../../../test/harness/policies.ts";
 import { decodeJson } from "../../envoy/codec.ts";
 import { EncodeCache } from "../../envoy/encode-cache.ts";
 import { authorizationPoliciesOf } from "../../model/policies.ts";
+import { cohortPerRoute } from "../filter/cohort-filter.ts";
 import { createGatewayPolicies } from "./gateway-policies.ts";
 import { routeConfigurationHead } from "./route-configuration.ts";
 
@@ -34,4 +35,16 @@ test("without policies nothing is made, and replicas with equal policies share t
   expect(enforce(routes, policiesOf())).toBe(routes);
   expect(enforce(routes, policiesOf(denyAll))).toBe(enforce(routes, policiesOf(denyAll)));
   expect(enforce(routes, policiesOf(denyAll))).not.toBe(enforce(routes, policiesOf(denyAll, denyAll)));
+});
+
+test("what the head said before stays", () => {
+  const typedPerFilterConfig = cohortPerRoute([{ kind: "cookie", name: "who", member: "lateen-cookie-00000000" }]);
+  const before = new Map([
+    ["http.80", cache.routes({ name: "http.80", head: { ...routeConfigurationHead, typedPerFilterConfig }, parts: [part] })],
+  ]);
+  const [made] = createGatewayPolicies({ trustDomains: ["cluster.local"] })(before, policiesOf(denyAll)).values();
+  const json = decodeJson(RouteConfigurationSchema, made?.bytes ?? new Uint8Array());
+  expect(Object.keys(json.typedPerFilterConfig ?? {}).sort()).toEqual(["lateen.cohort", "lateen.rbac.deny"]);
+  expect(json.typedPerFilterConfig?.["lateen.cohort"]).toEqual(typedPerFilterConfig["lateen.cohort"]);
+  expect(json).toMatchObject({ name: "http.80", ...routeConfigurationHead });
 });
