@@ -277,7 +277,7 @@ describe("limits are told", () => {
   const many = (count: number) => Array.from({ length: count }, (_, index) => ({ ...atClient, service: `host${index};;;80` }));
 
   test("a proxy at its stats scope's, and series that the samples have no room for", () => {
-    using it = start({ statsLimits: { counters: 2100, histograms: 10 }, samples: { maxSeriesPerSource: 2000 } });
+    using it = start({ statsLimits: { counters: 2100, histograms: 10 }, samples: { maxSeries: 2000 } });
     it.telemetry.take(web.id, "metrics", metricBytes(1, startMs, many(2099)));
     const codes = () => it.telemetry.findings().map(({ code, resource }) => `${code} ${resource}`);
     expect(codes()).toEqual(["LTN0905 Pod shop/web-1"]);

@@ -28,7 +28,7 @@ export interface MeshTelemetryOptions {
   /** Of the proxies' stats scope, which drops what is beyond without a word; what proxies are configured with unless given. */
   readonly statsLimits?: StatsLimits;
   /** Other limits of samples than the usual ones. */
-  readonly samples?: SampleStoreOptions;
+  readonly samples?: Pick<SampleStoreOptions, "maxSeries" | "maxBytes">;
   /** File in which open connections outlive the process; they don't without one. */
   readonly keptPath?: string;
   /** Milliseconds since the Unix epoch that never jump; the start's time and a monotonic clock unless given. */
