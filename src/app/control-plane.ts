@@ -85,6 +85,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     nowMs: () => telemetry.nowMs(),
     logger,
   });
+  prometheus.own.showReleases(() => releases.figures());
   await prometheus.open(options.metrics);
   const api = await startApiServer({
     store,

@@ -10,9 +10,11 @@ import type { SampleSecond } from "../../release/observation.ts";
 import type { PlanTraffic } from "../../release/plan.ts";
 import type { Store } from "../../store/store.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
+import type { ReleaseFigures } from "../telemetry/release-series.ts";
 import type { SendChecks, Tell } from "./carry-out.ts";
 import { countingProxies } from "./counting-proxies.ts";
 import { ReleaseEngine } from "./release-engine.ts";
+import { releaseFigures } from "./release-figures.ts";
 import { releaseRoutesOf } from "./release-routes.ts";
 import { createReleasesView } from "./releases-view.ts";
 import { SampleFiles } from "./sample-files.ts";
@@ -38,6 +40,8 @@ export interface StartReleasesOptions {
 
 export interface RunningReleases {
   readonly view: ReleasesView;
+  /** How each stands, for Prometheus. */
+  figures(): readonly ReleaseFigures[];
   close(): void;
 }
 
@@ -70,6 +74,7 @@ export function startReleases({ runDir, traffic, ...options }: StartReleasesOpti
   engine.start();
   return {
     view: createReleasesView({ store, engine, files, nowMs, trafficOf: (release) => traffic.trafficOf(release) }),
+    figures: () => releaseFigures(store, engine, nowMs()),
     close: () => {
       ends();
       engine.close();

@@ -100,3 +100,27 @@ test("changes of objects, and objects that were taken or refused", async () => {
   expect(text).toMatch(/galley_validation_failed\{resource="unknown",reason="LTN\d+"\} 1\n/);
   expect(text).not.toContain("evil.example");
 });
+
+test("releases: phase, weight, share and evidence of each, and what became of webhooks", async () => {
+  const { metrics, page } = started();
+  const common = { namespace: "shop", step: 2, steps: 5, failedRequests: 3 };
+  metrics.showReleases(() => [
+    { ...common, release: "catalog", phase: "Progressing", weightPercent: 5, sharePercent: 4.8, evidence: { harm: 1.5, threshold: 4.6 } },
+    { ...common, release: "cart", phase: "Idle", weightPercent: 0 },
+  ]);
+  metrics.onWebhook("dropped");
+  const text = await page();
+  for (const line of [
+    'lateen_release_phase{namespace="shop",release="catalog",phase="Progressing"} 1',
+    'lateen_release_weight_percent{namespace="shop",release="catalog"} 5',
+    'lateen_release_share_percent{namespace="shop",release="catalog"} 4.8',
+    'lateen_release_evidence_log{namespace="shop",release="catalog"} 1.5',
+    'lateen_release_evidence_threshold_log{namespace="shop",release="catalog"} 4.6',
+    'lateen_release_step{namespace="shop",release="cart"} 2',
+    'lateen_release_failed_requests{namespace="shop",release="cart"} 3',
+    'lateen_release_webhooks_total{result="dropped"} 1',
+  ]) {
+    expect(text).toContain(`${line}\n`);
+  }
+  expect(text).not.toContain('lateen_release_evidence_log{namespace="shop",release="cart"}');
+});

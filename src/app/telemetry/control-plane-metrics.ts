@@ -6,6 +6,7 @@ import type { Parser } from "../../store/parser.ts";
 import type { Store, StoreEvent } from "../../store/store.ts";
 import type { Family, FamilyType } from "../../telemetry/prometheus/family.ts";
 import type { XdsEvent } from "../../xds/xds-event.ts";
+import { phaseSeries, type ReleaseFigures, releaseSeries } from "./release-series.ts";
 
 /** Istio's bounds in seconds (pilot/pkg/xds/monitoring.go), and two below, since a laptop's mesh is quicker. */
 const secondsBounds = [0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
@@ -43,6 +44,9 @@ export class ControlPlaneMetrics {
     "Seconds from a change of a proxy's configuration until it has acknowledged all of it.",
     { bounds: secondsBounds },
   );
+  readonly #webhooks = this.#counter("lateen_release_webhooks_total", "Transitions of releases for webhooks, by what became of them.", [
+    "result",
+  ]);
   readonly #sendTime = this.#histogram("pilot_xds_send_time", "Seconds until the transport took a response.", { bounds: secondsBounds });
   readonly #size = this.#histogram("pilot_xds_config_size_bytes", "Sizes of responses.", { bounds: sizeBounds, labels: ["type"] });
 
@@ -173,6 +177,22 @@ export class ControlPlaneMetrics {
     };
     this.#total("lateen_xds_refused_streams_total", "Streams refused: who opened them isn't who they say.", readRefused, ["reason"]);
   }
+
+  /** Shows releases from now on; once. */
+  showReleases(read: () => readonly ReleaseFigures[]): void {
+    for (const { name, help, values } of releaseSeries) {
+      const all: Read = (set) => {
+        for (const figures of read()) {
+          const { namespace, release } = figures;
+          for (const { value, labels } of values(figures)) set(value, { namespace, release, ...labels });
+        }
+      };
+      this.#gauge(name, help, all, ["namespace", "release", ...(name === phaseSeries ? ["phase"] : [])]);
+    }
+  }
+
+  /** A webhook's fate: "sent", "dropped" or "failed". */
+  readonly onWebhook = (result: string): void => this.#webhooks.inc({ result });
 }
 
 /** Gives the values of one metric. */

@@ -14,6 +14,16 @@ const fields: Readonly<Record<string, (stored: Stored) => string>> = {
   "metadata.namespace": (stored) => stored.namespace ?? "",
   "spec.nodeName": (stored) => textAt(stored.raw["spec"], "nodeName"),
   "status.phase": (stored) => textAt(stored.raw["status"], "phase"),
+  // As for Events in kube-apiserver: what `kubectl describe` asks for.
+  "involvedObject.kind": (stored) => textAt(stored.raw["involvedObject"], "kind"),
+  "involvedObject.namespace": (stored) => textAt(stored.raw["involvedObject"], "namespace"),
+  "involvedObject.name": (stored) => textAt(stored.raw["involvedObject"], "name"),
+  "involvedObject.uid": (stored) => textAt(stored.raw["involvedObject"], "uid"),
+  "involvedObject.apiVersion": (stored) => textAt(stored.raw["involvedObject"], "apiVersion"),
+  "involvedObject.resourceVersion": (stored) => textAt(stored.raw["involvedObject"], "resourceVersion"),
+  "involvedObject.fieldPath": (stored) => textAt(stored.raw["involvedObject"], "fieldPath"),
+  reason: (stored) => textAt(stored.raw, "reason"),
+  type: (stored) => textAt(stored.raw, "type"),
 };
 
 function textAt(object: unknown, field: string): string {
