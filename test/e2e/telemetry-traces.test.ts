@@ -217,5 +217,8 @@ it("sampling follows Telemetries, and changes no listener", async () => {
   // Spans of one proxy come in order: with the last one there, earlier ones are there or never come.
   await eventually(async () => (await found("/sampled")).length === 1, 20_000);
   expect(await found("/unsampled")).toEqual([]);
+  // A trace that came sampled stays so, also where applications pass only its own headers on.
+  await mesh.apply(telemetry(0));
+  expect(linesOf(await traced(chain(), { spans: 9, headers: { "x-test-pass": "w3c" } }))).toEqual(fiveHops);
   expect(await listenerChanges()).toEqual(before);
 });

@@ -1,6 +1,6 @@
 // Zipkin's trace headers (B3) beside W3C's: Envoy's OpenTelemetry tracer reads and writes traceparent only. Before tracing looks at a request its
 // B3 headers become a traceparent, and applications get both kinds, so that those that pass only one of them on keep their trace together.
-// Source: openzipkin/b3-propagation; what was tried and measured: docs/decisions/017-traces.md.
+// Source: openzipkin/b3-propagation; what was tried and measured: docs/decisions/022-traces.md.
 
 import type { HeaderMutationJson } from "#envoy/envoy/config/common/mutation_rules/v3/mutation_rules_pb.js";
 import type { HeaderValueOptionJson } from "#envoy/envoy/config/core/v3/base_pb.js";
@@ -8,7 +8,7 @@ import type { TypedExtensionConfigJson } from "#envoy/envoy/config/core/v3/exten
 import { HeaderMutationSchema } from "#envoy/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js";
 import { any } from "../../envoy/any.ts";
 
-/** Only there while the headers are read; a client's own is overwritten or removed. */
+/** Only there while the headers are read. A client that sends it does as if it sent a traceparent. Each mutation costs each request, so there are few. */
 const scratch = "x-lateen-b3";
 
 const header = (name: string): string => `request.headers['${name}']`;
@@ -29,7 +29,6 @@ function set(key: string, value: string, appendAction: Action = "OVERWRITE_IF_EX
  */
 function traceparentOf(expression: string, format: string): readonly HeaderMutationJson[] {
   return [
-    { remove: scratch },
     set(scratch, `%CEL(${expression})%`),
     set(scratch, format, "OVERWRITE_IF_EXISTS"),
     set("traceparent", `%REQ(${scratch})%`, "ADD_IF_ABSENT"),
@@ -56,11 +55,20 @@ const ofOne = traceparentOf(
   `00-%REQ(b3):49%-%REQ(${scratch})%`,
 );
 
-/** For HttpConnectionManager.early_header_mutation_extensions: B3 becomes W3C where there is no W3C. */
+/**
+ * Envoy 1.40 decides at each proxy anew whether a request is traced (by x-request-id, which applications may not pass on) and overrules what the
+ * traceparent says. Whoever comes with a sampled trace goes on being traced: to Envoy it is a client that asks for it.
+ */
+const keepSampled: HeaderMutationJson = set(
+  "x-client-trace-id",
+  `%CEL(${has("traceparent")} && ${header("traceparent")}.endsWith('01') ? '1' : '')%`,
+);
+
+/** For HttpConnectionManager.early_header_mutation_extensions: B3 becomes W3C where there is no W3C, and sampled traces stay so. */
 export function b3ToTraceparent(): TypedExtensionConfigJson {
   return {
     name: "envoy.http.early_header_mutation.header_mutation",
-    typedConfig: any(HeaderMutationSchema, { mutations: [...ofOne, ...ofMany, { remove: scratch }] }),
+    typedConfig: any(HeaderMutationSchema, { mutations: [...ofOne, ...ofMany, { remove: scratch }, keepSampled] }),
   };
 }
 

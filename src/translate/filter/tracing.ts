@@ -16,7 +16,7 @@ import type { HttpPlace } from "./http-connection-manager.ts";
  * The tracing of one place; undefined where no spans are made.
  *
  * The share of sampled traces is a runtime key (`tracing.random_sampling`), so that changing it replaces no listener; what stands here is the
- * default. A trace that came sampled stays so.
+ * default. A trace that came sampled stays so (b3.ts).
  */
 export function tracing({ direction, settings }: HttpPlace): HttpConnectionManager_TracingJson | undefined {
   const sides = settings.listenerTelemetry ?? meshListenerTelemetry(settings);
