@@ -121,6 +121,14 @@ test("gRPC has its status; TCP has neither code nor status", () => {
   expect(labelsOf("tcp")).toContain("response_flags");
 });
 
+test("what has a gRPC status is gRPC, and what was answered without one isn't", () => {
+  const protocol = (traffic: string, response: string) => expand({ ...fromClient, traffic, response }).request_protocol;
+  expect(protocol("source;http;1", "200;-;0")).toBe("grpc");
+  expect(protocol("source;grpc", "200;-;-")).toBe("http");
+  expect(protocol("source;grpc", "0;DC;-")).toBe("grpc");
+  expect(protocol("source;http", "0;DC;-")).toBe("http");
+});
+
 test("copies are marked, and Prometheus sees them under other names", () => {
   const { mirrored } = expand({ ...fromClient, traffic: "source;http;1" });
   expect(mirrored).toBe("true");

@@ -63,13 +63,21 @@ export function expandTags({ traffic }: StandardMetric, tags: CompositeTags, { p
     destination_service_name: known(name),
     destination_service_namespace: known(namespace),
     destination_cluster: destination.cluster,
-    request_protocol: known(protocol),
+    request_protocol: known(protocolOf(traffic, protocol, tags.response)),
     ...responseLabels(traffic, tags.response),
     // A client can't know what its server demanded; Istio says the same.
     connection_security_policy: isServer ? known(policy) : unknownValue,
     destination_port: /^\d{1,5}$/.test(port ?? "") ? (port ?? "") : "",
     mirrored: mirrored === "1" ? "true" : "",
   };
+}
+
+/** Envoy prints a status for every gRPC request that was answered, and none for gRPC-Web, whose content type begins alike. */
+function protocolOf(traffic: StandardMetric["traffic"], protocol: string | undefined, response = ""): string | undefined {
+  const [code, , status] = splitParts(response, 3);
+  if (traffic === "tcp" || (protocol !== "http" && protocol !== "grpc")) return protocol;
+  if (isSet(status)) return "grpc";
+  return isSet(code) && code !== "0" ? "http" : protocol;
 }
 
 function responseLabels(traffic: StandardMetric["traffic"], response = "") {

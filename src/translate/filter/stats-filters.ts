@@ -23,11 +23,13 @@ function noHeader(name: string, stringMatch: StringMatcherJson): AccessLogFilter
   return { headerFilter: { header: { name, stringMatch, invertMatch: true, treatMissingHeaderAsEmpty: true } } };
 }
 
-/** What gRPC's protocol says of content-type, and Envoy's grpc_stats and %GRPC_STATUS% ask: gRPC-Web isn't it. */
-const grpc: readonly [StringMatcherJson, StringMatcherJson] = [{ exact: "application/grpc" }, { prefix: "application/grpc+" }];
+/**
+ * One look at the content type: each costs every request. gRPC-Web begins alike, and is told apart by what has no gRPC status (telemetry/expand-tags.ts).
+ */
+const grpc: StringMatcherJson = { prefix: "application/grpc" };
 
-export const isGrpc: AccessLogFilterJson = or(header("content-type", grpc[0]), header("content-type", grpc[1]));
-export const isNotGrpc: AccessLogFilterJson = and(noHeader("content-type", grpc[0]), noHeader("content-type", grpc[1]));
+export const isGrpc: AccessLogFilterJson = header("content-type", grpc);
+export const isNotGrpc: AccessLogFilterJson = noHeader("content-type", grpc);
 
 /** A copy bears the header; what applications ask for while they handle it bears the header or the baggage, if they pass it on. */
 export const isCopy: AccessLogFilterJson = or(header(mirrorHeader, { exact: "1" }), header("baggage", { contains: mirrorBaggage }));

@@ -14,7 +14,7 @@ import { hasManyMessages, oneRequestMessage, oneResponseMessage } from "./grpc-m
 import type { HttpPlace } from "./http-connection-manager.ts";
 import { believesMarks } from "./mirror-mark.ts";
 import { and, isCopy, isGrpc, isNoCopy, isNotGrpc } from "./stats-filters.ts";
-import type { Counted, StatsSide, TagFormats } from "./stats-tags.ts";
+import type { StatsSide, TagFormats } from "./stats-tags.ts";
 import { tagFormats } from "./stats-tags.ts";
 import type { TcpPlace } from "./tcp-proxy.ts";
 
@@ -23,14 +23,15 @@ type Metric = Pick<ConfigJson, "counters" | "histograms">;
 /** The counting loggers of an HTTP connection manager: every request passes the filter of one of them. */
 export function requestStatsLogs(place: HttpPlace): AccessLogJson[] {
   const side = sideOf(place);
-  const kinds = [false, ...(believesMarks(place) ? [true] : [])].flatMap((mirrored) =>
-    (["http", "grpc"] as const).map((protocol) => ({ protocol, mirrored })),
-  );
-  return kinds.flatMap((kind) => {
-    const [tags, filter] = [tagFormats(side, kind), filterOf(kind, place)];
-    if (kind.protocol === "http") return [statsLog(requestMetrics(tags), filter)];
-    return [statsLog(grpcMetrics(tags), filter), messageLog(tags, and(filter, hasManyMessages))];
-  });
+  const believes = believesMarks(place);
+  const [http, grpc] = [tagFormats(side, { protocol: "http", mirrored: false }), tagFormats(side, { protocol: "grpc", mirrored: false })];
+  const grpcFilter = believes ? and(isGrpc, isNoCopy) : isGrpc;
+  return [
+    statsLog(requestMetrics(http), believes ? and(isNotGrpc, isNoCopy) : isNotGrpc),
+    statsLog(grpcMetrics(grpc), grpcFilter),
+    messageLog(grpc, and(grpcFilter, hasManyMessages)),
+    ...(believes ? [statsLog(requestMetrics(tagFormats(side, { protocol: "http", mirrored: true })), isCopy)] : []),
+  ];
 }
 
 /** The counting loggers of a TCP proxy. */
@@ -68,12 +69,6 @@ const tried: AccessLogFilterJson = {
 function sideOf({ direction, isMutual = false, service }: HttpPlace): StatsSide {
   if (direction !== "inbound") return { reporter: "source" };
   return { reporter: "destination", service: service ?? clusterServiceText("InboundPassthroughCluster"), isMutual };
-}
-
-function filterOf({ protocol, mirrored }: Counted, place: HttpPlace): AccessLogFilterJson {
-  const byProtocol = protocol === "grpc" ? isGrpc : isNotGrpc;
-  if (!believesMarks(place)) return byProtocol;
-  return and(byProtocol, mirrored ? isCopy : isNoCopy);
 }
 
 /** Bytes are those of bodies, as in Istio. */

@@ -38,7 +38,8 @@ const flags = "%RESPONSE_CODE%;%RESPONSE_FLAGS%";
 /** The tags of a request or a connection. */
 export function tagFormats(side: StatsSide, { protocol, mirrored }: Counted): TagFormats {
   const traffic = joinParts([side.reporter, protocol, mirrored ? "1" : ""]);
-  const response = protocol === "grpc" ? `${flags};%GRPC_STATUS_NUMBER%` : flags;
+  // Copies have one logger for HTTP and gRPC: a status says that it was gRPC.
+  const response = protocol === "grpc" || mirrored ? `${flags};%GRPC_STATUS_NUMBER%` : flags;
   if (side.reporter === "source") {
     return {
       traffic,
