@@ -24,12 +24,16 @@ export class TraceForwarding {
     this.#options = options;
   }
 
-  /** Queues spans for where their sender's go; `proxyId` is undefined for senders outside the mesh, whose spans go nowhere. */
+  /** Queues spans for where their sender's go; `proxyId` is undefined for strangers, whose spans go nowhere. Pods without a proxy have the mesh's default. */
   take(proxyId: string | undefined, spans: readonly Span[]): void {
     const mesh = this.#options.mesh();
     if (mesh === undefined || proxyId === undefined || spans.length === 0) return;
     const reporting = mesh.reporting.get(proxyId);
-    if (reporting === undefined) return;
+    if (reporting === undefined) {
+      const [standard] = mesh.settings.telemetry.defaultProviders.tracing;
+      if (standard !== undefined) this.#forwarderOf(standard, mesh)?.take(spans);
+      return;
+    }
     for (const side of ["inbound", "outbound"] as const) {
       const mine = spans.filter(({ kind }) => (kind === "client" || kind === "producer" ? "outbound" : "inbound") === side);
       const gateway = mesh.proxies.get(proxyId)?.kind === "gateway";
