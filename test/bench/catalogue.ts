@@ -23,5 +23,9 @@ export const catalogue: readonly Entry[] = [
   { name: "pods", load: () => import("./pods.ts") },
   { name: "ca", load: () => import("./ca.ts") },
   { name: "graph-world", load: () => import("./graph-world.ts") },
+  { name: "release-bad", load: () => import("./release-bad.ts") },
+  { name: "release-slow", load: () => import("./release-slow.ts") },
+  { name: "release-moves", load: () => import("./release-moves.ts") },
+  { name: "release-healthy", load: () => import("./release-healthy.ts") },
   { name: "stats", load: () => import("./stats.ts") },
 ];
