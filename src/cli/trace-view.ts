@@ -24,7 +24,7 @@ export function printTrace({ traceId, keeping, summary, waterfall, dropped }: Tr
   const started = new Date(waterfall.startUs / 1000).toISOString();
   const why = keeping === "slow" ? ", slower than usual" : "";
   out(
-    `${colours.bold(traceId)}   ${started}   ${durationText(summary.durationUs)}${why}   ${summary.spans} spans, ${summary.services.length} services`,
+    `${colours.bold(traceId)}   ${started}   ${durationText(summary.durationUs)}${why}   ${counted(summary.spans, "span")}, ${counted(summary.services.length, "service")}`,
   );
   out("");
   const width = barWidth(terminal);
@@ -38,6 +38,10 @@ export function printTrace({ traceId, keeping, summary, waterfall, dropped }: Tr
   const cause = waterfall.rows.find(({ isCause }) => isCause);
   if (cause !== undefined) out(`\n${colours.red("✗")} it failed in ${nameOf(cause.span)}: ${reasonOf(cause.span)}`);
   if (keeping === "open") out("\nits spans may still come");
+}
+
+function counted(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
 function barWidth({ isTty, columns }: Terminal): number {
@@ -108,7 +112,11 @@ function cutTo(text: string, length: number): string {
 function notesOf({ rows }: Waterfall, dropped: number): readonly string[] {
   const orphans = rows.filter(({ isOrphan }) => isOrphan).length;
   return [
-    ...(orphans === 0 ? [] : [`${orphans} spans name a parent that was not reported: it sends no spans, or they are still to come`]),
+    ...(orphans === 0
+      ? []
+      : [
+          `${orphans === 1 ? "a span names" : `${orphans} spans name`} a parent that was not reported: a caller outside the mesh, or one that sends no spans`,
+        ]),
     ...(dropped === 0 ? [] : [`${dropped} further spans were left out: a trace keeps 2,000`]),
   ];
 }

@@ -73,7 +73,7 @@ export type TracesQuery = z.output<typeof tracesQuerySchema>;
 
 /** An id, or its first digits as lists show them. */
 export const tracePathSchema = z.object({
-  id: z.string().regex(/^[0-9a-f]{4,32}$/, "a trace's id is 32 hexadecimal digits, or the first of them"),
+  id: z.string().regex(/^[0-9a-f]{1,32}$/, "a trace's id is 32 hexadecimal digits, or the first of them"),
 });
 
 /** What the app serves. */

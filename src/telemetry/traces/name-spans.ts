@@ -27,13 +27,13 @@ export function proxySpans({ spans }: ReportedSpans, sender: SpanSender, place: 
 /** Envoy's name for the span around a mirrored copy, at the client. */
 const mirrorSpanName = "mirror";
 
-/** Istio's names (route decorators): "<host>:<port>/*"; Envoy's own where no service was reached. */
+/** Istio's names (route decorators): "<host>:<port>/*"; where no service was reached Envoy's own, without the host, which a stranger may have made up. */
 function operationOf({ name, attributes }: ReportedSpan, { serviceOfPort }: ProxyPlace): string {
   // `upstream_cluster.name` is the name of the cluster's statistics, which has no dots.
   const cluster = attributeText(attributes, "upstream_cluster");
   const [direction, port = "", , host = ""] = cluster.split("|");
   if (direction === "outbound" && host !== "") return `${host}:${port}/*`;
-  if (direction !== "inbound") return name;
+  if (direction !== "inbound") return name.split(" ")[0] ?? "";
   const service = serviceOfPort.get(Number(port));
   return service === undefined ? `inbound:${port}/*` : `${service}/*`;
 }
