@@ -2,6 +2,7 @@
 
 import { randomInt, randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Authority, type OwnAuthority, openAuthority } from "../ca/authority.ts";
 import { openPlugInAuthority } from "../ca/plug-in-authority.ts";
 import { WorkloadCertificates } from "../ca/workload-certificates.ts";
@@ -20,6 +21,7 @@ import { readCredentials, writeCredentials } from "./credentials-file.ts";
 import { readKept, writeKept } from "./kept-file.ts";
 import { MeshEngine, type MeshEngineOptions } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
+import { callThroughNode } from "./releases/call-pod.ts";
 import { previewChecks } from "./releases/preview-checks.ts";
 import { startReleases } from "./releases/start-releases.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
@@ -80,7 +82,12 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     store,
     ads,
     traffic: new ReleaseTraffic(telemetry),
-    sendChecks: previewChecks(),
+    sendChecks: previewChecks({
+      store,
+      callPod: callThroughNode(runFiles.nodeSocket(runDir)),
+      sleep: (ms) => sleep(ms, undefined, { ref: false }),
+      nowMs: () => telemetry.nowMs(),
+    }),
     tell: () => {},
     nowMs: () => telemetry.nowMs(),
     logger,

@@ -7,6 +7,7 @@ import type { Action } from "./actions.ts";
 import { enterStep, startRunning } from "./enter-step.ts";
 import { noExposure } from "./exposure.ts";
 import { failed, guard } from "./guard.ts";
+import { watched } from "./in-place.ts";
 import { handleInputs } from "./inputs.ts";
 import { observeSeconds, startEvidence } from "./judging.ts";
 import type { Observation, ObservedVersion } from "./observation.ts";
@@ -60,7 +61,7 @@ const sleptAfterMs = 10_000;
 export function decide({ name, spec, status, observed, now }: DecideInput): Decision {
   const outbox = status.outbox.filter(({ id }) => !observed.done.includes(id));
   const first: Turn = { spec, observed, now, state: outbox.length === status.outbox.length ? status : { ...status, outbox } };
-  const seen = acknowledged(judgedSamples(awake(first)));
+  const seen = watched(acknowledged(judgedSamples(awake(first))));
   let turn = superseded(handleInputs(seen));
   for (let stages = 0; stages < mostStages; stages += 1) {
     const before = turn.state;
@@ -96,8 +97,10 @@ function acknowledged(turn: Turn): Turn {
   return withRun(run, { acknowledged: { acknowledged: seen.acknowledged, total: seen.total } });
 }
 
-/** The newest version, if it is newer than the stable one and wasn't sent back. */
+/** The newest version, if it is newer than the stable one and wasn't sent back; or the template that somebody gave stable's Deployment. */
 function candidateOf({ observed, state }: Turn): ObservedVersion | undefined {
+  const template = inPlaceOf(observed.versions, state.stable);
+  if (template !== undefined) return template;
   const isNewer = (one: ObservedVersion, other: ObservedVersion) =>
     one.since > other.since || (one.since === other.since && one.name > other.name);
   const stable = observed.versions.find(({ name }) => name === state.stable);
@@ -105,6 +108,12 @@ function candidateOf({ observed, state }: Turn): ObservedVersion | undefined {
     .filter((version) => version.name !== state.stable && (stable === undefined || isNewer(version, stable)))
     .reduce<ObservedVersion | undefined>((best, version) => (best === undefined || isNewer(version, best) ? version : best), undefined);
   return newest === undefined || state.rejected.includes(newest.name) ? undefined : newest;
+}
+
+/** The template of stable's own Deployment where it isn't the stable one: written by somebody, and carried out whatever was decided before. */
+function inPlaceOf(versions: readonly ObservedVersion[], stable: string | undefined): ObservedVersion | undefined {
+  if (versions.find(({ name }) => name === stable)?.deployed !== false) return undefined;
+  return versions.find(({ deployed }) => deployed === true);
 }
 
 const replaceable: ReadonlySet<string> = new Set(["blocked", "moving", "running", "held", "promoting", "warm"]);
@@ -116,12 +125,17 @@ function superseded(turn: Turn): Turn {
   const { candidate, steps, stage } = run.run;
   const newest = candidateOf(turn);
   const old = versionOf(turn, candidate);
-  const isNewer = newest !== undefined && newest.name !== candidate && (old === undefined || newest.since > old.since);
+  const isOther = newest !== undefined && newest.name !== candidate;
+  const isNewer = isOther && (old === undefined || newest.since > old.since || newest.deployed === true);
   const isVariant = steps.some((step) => step.kind === "compare" && step.variants.some(({ version }) => version === newest?.name));
   if (!isNewer || isVariant) return turn;
   const sentence = `${newest.name} is newer than ${candidate}`;
   if (stage === "warm") return succeeded(run, `${sentence}, so ${candidate} is final now`);
-  return startReturn(run, "superseded", { what: "NewerVersion", sentence: `${sentence} and takes its place` });
+  if (newest.deployed !== true || old?.deployed !== false)
+    return startReturn(run, "superseded", { what: "NewerVersion", sentence: `${sentence} and takes its place` });
+  // The Deployment is on its way to the newer template already; going back would take that away as well.
+  const told = decided(withRun(run, { outcome: "superseded", because: sentence }), { what: "Superseded", sentence });
+  return ended(told, { stable: run.run.stable, isRejected: false });
 }
 
 function advance(turn: Turn, name: string): Turn {

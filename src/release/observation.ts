@@ -31,6 +31,8 @@ export interface ObservedVersion {
   readonly readyPods: number;
   /** Its Deployment opted in to be scaled by the engine. */
   readonly scaleManaged?: boolean;
+  /** In-place updates: the Deployment's template is this version's now, so whoever wrote it wants this one. */
+  readonly deployed?: boolean;
 }
 
 /** What a person, or a program in a person's name, asked for. */
@@ -77,6 +79,10 @@ export interface Observation {
   /** Results by the id of the check action. */
   readonly checks: Readonly<Record<string, readonly CheckResult[]>>;
   readonly rollout?: RolloutProgress;
+  /** In-place updates: whether pods of candidate and stable can't be told apart by what callers count. */
+  readonly isIndistinct?: boolean;
+  /** ConfigMaps and Secrets that pods of candidate or stable use, each with a hash of its content. */
+  readonly configs?: Readonly<Record<string, string>>;
 }
 
 /** An observation in which nothing is seen; for tests and as a base. */

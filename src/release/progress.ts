@@ -6,7 +6,7 @@ import { logThreshold } from "../stats/harm.ts";
 import { intervalOf } from "../stats/interval.ts";
 import { blindAfterMs, hasNoData } from "./guard.ts";
 import { isComparable, judgementNow } from "./judging.ts";
-import { comparisonWords, goOnWords, limitSentence, manyWords, timeWords, verdictSentence } from "./sentences.ts";
+import { comparisonWords, goOnWords, limitSentence, manyWords, podsWords, timeWords, verdictSentence } from "./sentences.ts";
 import { type RunTurn, stepOf } from "./turn.ts";
 
 export interface Progress {
@@ -120,10 +120,11 @@ function compared(turn: RunTurn, step: OfKind<"compare">): Progress {
   return clock.state === "wait" ? clock : done(`time is over: ${words}`);
 }
 
-function rolledOut({ observed: { rollout } }: RunTurn): Progress {
+function rolledOut({ observed: { rollout }, run }: RunTurn): Progress {
   if (rollout === undefined || rollout.direction !== "forward") return wait("the Deployment hasn't begun");
   if (rollout.failed !== undefined) return { state: "failed", sentence: `the Deployment can't go on: ${rollout.failed}` };
-  const pods = `${rollout.updatedReady} of ${rollout.total} pods are new and ready`;
+  const pods = podsWords(rollout);
   if (rollout.total === 0 || rollout.updatedReady < rollout.total) return wait(pods);
-  return done(rollout.gapMs === undefined ? pods : `${pods}; nobody answered for ${timeWords(rollout.gapMs)}`);
+  const gapMs = rollout.gapMs ?? run.gap?.ms;
+  return done(gapMs === undefined || gapMs === 0 ? pods : `${pods}; nobody answered for ${timeWords(gapMs)}`);
 }

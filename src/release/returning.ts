@@ -36,8 +36,11 @@ export function startReturn(turn: RunTurn, outcome: Outcome, reason: Reason): Ru
     override: undefined,
     told: [],
   });
-  const back = enter(told, "returning");
-  if (!back.run.exposure.byPods) return back;
+  const entered = enter(told, "returning");
+  // The Deployment doesn't ask whether a step was entered.
+  const isOnItsWay = turn.run.steps.some(({ kind }) => kind === "rollout") && versionOf(turn, turn.run.candidate)?.deployed === true;
+  if (!entered.run.exposure.byPods && !isOnItsWay) return entered;
+  const back = withRun(entered, { exposure: { ...noExposure, byPods: true } });
   const step = back.run.steps.find(({ kind }) => kind === "rollout");
   const asked = act(back, { type: "rollout", kind: step?.kind === "rollout" ? step.type : "rolling", direction: "undo" });
   return withRun(asked, { stepAction: lastActionId(asked) });
@@ -83,7 +86,10 @@ function grown(turn: RunTurn): RunTurn {
 }
 
 function undoneByPods(turn: RunTurn): RunTurn {
-  const { rollout } = turn.observed;
+  const { rollout, versions } = turn.observed;
+  const { candidate, stable } = turn.run;
+  // Somebody gave the Deployment a third template meanwhile: nothing is left to undo.
+  if (versions.some(({ name, deployed }) => deployed === true && name !== candidate && name !== stable)) return expose(turn, noExposure);
   if (rollout?.direction !== "undo" || rollout.total === 0 || rollout.updatedReady < rollout.total) return turn;
   return expose(turn, noExposure);
 }

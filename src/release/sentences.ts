@@ -106,3 +106,8 @@ function signedWords(value: number | undefined): string {
   if (value === undefined) return "open";
   return `${value < 0 ? "−" : "+"}${percentWords(Math.abs(value))}`;
 }
+
+/** How far a Deployment's own update is: "3 of 5 pods are new and ready". */
+export function podsWords({ updatedReady, total }: { readonly updatedReady: number; readonly total: number }): string {
+  return `${updatedReady} of ${total} pods are new and ready`;
+}

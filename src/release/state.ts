@@ -96,6 +96,15 @@ export const runSchema = z
     emptySince: z.number().optional(),
     /** Ready pods of stable at the start: what the whole traffic needs. */
     fullPods: z.number(),
+    /** How far the Deployment's own update is. */
+    rollout: z
+      .object({ direction: z.enum(["forward", "undo"]), updatedReady: z.number(), total: z.number() })
+      .readonly()
+      .optional(),
+    /** In-place updates: milliseconds without any ready pod so far, and since when there is none now. */
+    gap: z.object({ ms: z.number(), since: z.number().optional() }).readonly().optional(),
+    /** Hashes of the ConfigMaps and Secrets that pods of both versions use, as they were seen last. */
+    configs: z.record(z.string(), z.string()).readonly().optional(),
     outcome: outcomeSchema.optional(),
     because: z.string().optional(),
     evidence: evidenceSchema,

@@ -6,7 +6,7 @@ import { timeToGoOn } from "../stats/planning.ts";
 import { stalledAfterMs } from "./decide.ts";
 import { type Exposure, noExposure, publicPercent } from "./exposure.ts";
 import { isComparable, judgementNow } from "./judging.ts";
-import { limitSentence, verdictSentence } from "./sentences.ts";
+import { limitSentence, podsWords, verdictSentence } from "./sentences.ts";
 import type { ReleaseState, Run } from "./state.ts";
 
 /** Phases as users know them (release-engine design §2). */
@@ -44,6 +44,10 @@ export interface PublicStatus {
   readonly proxies: { readonly acknowledged: number; readonly total: number };
   readonly verdict: string;
   readonly failedRequests: number;
+  /** How far the Deployment's own update is, in pods. */
+  readonly rollout?: { readonly direction: "forward" | "undo"; readonly updatedReady: number; readonly total: number };
+  /** How long no pod of the service was ready in this run; milliseconds. */
+  readonly gapMs?: number;
   readonly run?: string;
   readonly conditions: readonly Condition[];
 }
@@ -90,6 +94,8 @@ export function publicStatusOf(
     proxies: run.acknowledged,
     verdict: (run.stage === "done" ? state.waiting : undefined) ?? verdictOf(run, spec),
     failedRequests: run.evidence.failedRequests,
+    ...(run.rollout === undefined ? {} : { rollout: run.rollout }),
+    ...(run.gap === undefined ? {} : { gapMs: run.gap.ms + (run.gap.since === undefined ? 0 : now - run.gap.since) }),
     run: run.id,
   };
 }
@@ -98,8 +104,15 @@ export function publicStatusOf(
 export function verdictOf(run: Run, spec: ReleaseSpec): string {
   const stops = run.because ?? (run.stage === "blocked" ? run.blockedBy : undefined);
   if (stops !== undefined) return stops;
+  if (run.rollout !== undefined && run.stage === "running") return rolloutWords(run, spec);
   const isChosen = run.stage === "running" && !isComparable(run);
   return isChosen ? limitSentence(run.evidence) : verdictSentence(run.evidence, judgementNow(run, spec.analysis));
+}
+
+function rolloutWords({ rollout, ...run }: Run, spec: ReleaseSpec): string {
+  const pods = rollout === undefined ? "" : podsWords(rollout);
+  const hasSeen = run.evidence.stepCandidate > 0 && isComparable(run);
+  return hasSeen ? `${pods}; ${verdictSentence(run.evidence, judgementNow(run, spec.analysis))}` : pods;
 }
 
 function conditionsOf(
@@ -174,6 +187,7 @@ export function releaseRunOf(run: Run, place: { readonly release: string; readon
       decisions: run.decisions,
       ...(run.outcome === undefined ? {} : { outcome: run.outcome }),
       failedRequests: run.evidence.failedRequests,
+      ...(run.gap === undefined ? {} : { gapMs: run.gap.ms }),
       samplesRef,
     },
   };

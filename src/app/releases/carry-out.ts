@@ -5,6 +5,7 @@ import type { Release } from "../../api/release/release.ts";
 import { MeshError } from "../../lib/errors.ts";
 import { contentHash } from "../../lib/hash.ts";
 import type { Logger } from "../../lib/log.ts";
+import { templateHashLabel } from "../../platform/controllers/deployment.ts";
 import type { Action } from "../../release/actions.ts";
 import type { CheckResult } from "../../release/observation.ts";
 import type { RawResource, Store } from "../../store/store.ts";
@@ -74,6 +75,8 @@ const warnings: ReadonlySet<string> = new Set([
   "Failed",
   "ReturnRefused",
   "SharesDiffer",
+  "Indistinct",
+  "ConfigurationChanged",
 ]);
 
 /** Whether the object is new. */
@@ -97,17 +100,32 @@ export function scaleVersion(release: Release, { version, replicas }: ActionOf<"
   store.update({ ...stored.raw, spec: { ...specOf(stored.raw), replicas } });
 }
 
-/** Takes a Deployment's own update back: its template becomes the stable version's again, as `kubectl rollout undo` does it. */
-export function undoRollout(release: Release, stable: string, store: Store): void {
+/** Which template a Deployment is to have. */
+export interface RolloutWish {
+  readonly direction: "forward" | "undo";
+  readonly candidate: string;
+  readonly stable: string;
+}
+
+/**
+ * Takes a Deployment's own update back, as `kubectl rollout undo` does it, or puts it on again after it was taken back. Whatever else somebody
+ * has made its template since stays.
+ */
+export function turnRollout(release: Release, { direction, candidate, stable }: RolloutWish, store: Store): "done" | "later" {
   const versions = versionsOf(release, store.snapshot());
-  const set = versions.find(({ name }) => name === stable)?.set;
-  const deployment = versions.find(({ name }) => name === stable)?.deployment;
-  if (set === undefined || deployment === undefined) return;
+  const [wanted, other] = direction === "undo" ? [stable, candidate] : [candidate, stable];
+  const { set, deployment } = versions.find(({ name }) => name === wanted) ?? {};
+  if (set === undefined || deployment === undefined) return "done";
+  const ofIts = versions.filter((version) => version.deployment?.metadata.name === deployment.metadata.name);
+  const now = ofIts.find(({ deployed }) => deployed === true)?.name;
+  // Its controller hasn't seen the newest template yet, which may be a third one.
+  if (now === undefined) return "later";
   const { namespace } = release.metadata;
   const stored = store.get("Deployment", namespace, deployment.metadata.name);
   const template = rawTemplate(store, namespace, set.metadata.name);
-  if (stored === undefined || template === undefined) return;
+  if (now !== other || stored === undefined || template === undefined) return "done";
   store.update({ ...stored.raw, spec: { ...specOf(stored.raw), template } });
+  return "done";
 }
 
 function rawTemplate(store: Store, namespace: string, name: string): Readonly<Record<string, unknown>> | undefined {
@@ -116,7 +134,7 @@ function rawTemplate(store: Store, namespace: string, name: string): Readonly<Re
   if (template === undefined) return undefined;
   const metadata = objectOf(template["metadata"]) ?? {};
   const labels = objectOf(metadata["labels"]) ?? {};
-  const own = Object.fromEntries(Object.entries(labels).filter(([label]) => label !== "pod-template-hash"));
+  const own = Object.fromEntries(Object.entries(labels).filter(([label]) => label !== templateHashLabel));
   return { ...template, metadata: { ...metadata, labels: own } };
 }
 

@@ -6,7 +6,9 @@ import { labelsMatch } from "../../api/kubernetes/label-selector.ts";
 import type { Pod } from "../../api/kubernetes/pod.ts";
 import type { ReplicaSet } from "../../api/kubernetes/replica-set.ts";
 import type { Release } from "../../api/release/release.ts";
+import { stepsOf } from "../../api/release/steps.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
+import { revisionAnnotation, templateHashLabel } from "../../platform/controllers/deployment.ts";
 import { isActive, isReady } from "../../platform/controllers/pods.ts";
 import type { ObservedVersion, RolloutProgress } from "../../release/observation.ts";
 
@@ -15,9 +17,18 @@ export const scaleLabel = "lateen.io/scale";
 
 /** A version and what carries it. */
 export interface VersionFacts extends ObservedVersion {
+  /** Its value of the version label: what callers' counts know it by. Templates changed in place may share one. */
+  readonly label: string;
   /** Its newest ReplicaSet. */
   readonly set: ReplicaSet;
   readonly deployment: Deployment | undefined;
+  /** By name; those that are ending left out. */
+  readonly pods: readonly Pod[];
+}
+
+/** Whether the Deployment moves the traffic by its own update, so that a template is a version. */
+export function isByPods({ spec }: Pick<Release, "spec">): boolean {
+  return stepsOf(spec).some(({ kind }) => kind === "rollout");
 }
 
 /** All versions of a Release's service, by name. */
@@ -27,43 +38,73 @@ export function versionsOf(release: Release, snapshot: Snapshot): readonly Versi
   const selector = snapshot.get("Service", namespace, release.spec.service)?.spec.selector ?? {};
   if (Object.keys(selector).length === 0) return [];
   const sets = snapshot.list("ReplicaSet", namespace).filter(({ spec }) => labelsMatch(selector, spec.template.metadata.labels));
-  const ready = readyPods(snapshot.list("Pod", namespace), { selector, label });
-  const byName = Map.groupBy(
-    sets.filter(({ spec }) => spec.template.metadata.labels[label] !== undefined),
-    ({ spec }) => spec.template.metadata.labels[label] ?? "",
-  );
-  return [...byName]
-    .map(([name, all]): VersionFacts => {
-      const [newest] = all.toSorted((a, b) => appearedAt(b) - appearedAt(a));
-      const set = newest ?? unreachable();
-      const deployment = deploymentOf(set, snapshot);
-      return {
-        name,
-        since: Math.min(...all.map(appearedAt)),
-        readyPods: ready.get(name) ?? 0,
-        scaleManaged: deployment?.metadata.labels[scaleLabel] === "managed",
-        set,
-        deployment,
-      };
-    })
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const pods = snapshot.list("Pod", namespace).filter((pod) => isActive(pod) && labelsMatch(selector, pod.metadata.labels));
+  const groups = isByPods(release) ? byTemplate(sets, label) : byLabel(sets, label);
+  return groups.map((group) => factsOf(group, { snapshot, pods, label })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function unreachable(): never {
-  throw new Error("a group of no ReplicaSet");
+/** Ready pods of a version, by name. */
+export function readyPodsOf(release: Release, version: string, snapshot: Snapshot): readonly Pod[] {
+  const found = versionsOf(release, snapshot).find(({ name }) => name === version);
+  return (found?.pods ?? []).filter(isReady);
 }
 
-function readyPods(
-  pods: readonly Pod[],
-  { selector, label }: { readonly selector: Readonly<Record<string, string>>; readonly label: string },
-): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const pod of pods) {
-    const version = pod.metadata.labels[label];
-    if (version === undefined || !isActive(pod) || !isReady(pod) || !labelsMatch(selector, pod.metadata.labels)) continue;
-    counts.set(version, (counts.get(version) ?? 0) + 1);
-  }
-  return counts;
+interface Group {
+  readonly name: string;
+  /** At least one, newest first. */
+  readonly sets: readonly [ReplicaSet, ...ReplicaSet[]];
+  /** Its pods have this value of the label pod-template-hash; undefined: the version label alone tells them. */
+  readonly hash: string | undefined;
+}
+
+function byLabel(sets: readonly ReplicaSet[], label: string): readonly Group[] {
+  const groups = Map.groupBy(sets, ({ spec }) => spec.template.metadata.labels[label]);
+  return [...groups].flatMap(([name, all]): readonly Group[] => {
+    const [newest, ...others] = all.toSorted((a, b) => appearedAt(b) - appearedAt(a));
+    return name === undefined || newest === undefined ? [] : [{ name, sets: [newest, ...others], hash: undefined }];
+  });
+}
+
+/** Each template is a version: the first with a value of the label is called by it, later ones by their hash besides. */
+function byTemplate(sets: readonly ReplicaSet[], label: string): readonly Group[] {
+  const known = new Set<string>();
+  const oldestFirst = sets.toSorted((a, b) => appearedAt(a) - appearedAt(b) || revisionOf(a) - revisionOf(b));
+  return oldestFirst.flatMap((set): readonly Group[] => {
+    const { labels } = set.spec.template.metadata;
+    const value = labels[label];
+    const hash = labels[templateHashLabel];
+    if (value === undefined) return [];
+    const name = known.has(value) ? `${value}-${hash ?? set.metadata.name}` : value;
+    known.add(value);
+    return [{ name, sets: [set], hash }];
+  });
+}
+
+interface Seen {
+  readonly snapshot: Snapshot;
+  readonly pods: readonly Pod[];
+  readonly label: string;
+}
+
+function factsOf({ name, sets, hash }: Group, { snapshot, pods, label }: Seen): VersionFacts {
+  const [set] = sets;
+  const deployment = deploymentOf(set, snapshot);
+  const value = set.spec.template.metadata.labels[label] ?? name;
+  const own = pods
+    .filter(({ metadata }) => metadata.labels[label] === value && (hash === undefined || metadata.labels[templateHashLabel] === hash))
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  return {
+    name,
+    label: value,
+    since: Math.min(...sets.map(appearedAt)),
+    readyPods: own.filter(isReady).length,
+    // Two templates share a Deployment's replicas: scaling the one that goes would take the other's pods.
+    scaleManaged: hash === undefined && deployment?.metadata.labels[scaleLabel] === "managed",
+    ...(hash === undefined ? {} : { deployed: isDeployed(set, deployment) }),
+    set,
+    deployment,
+    pods: own,
+  };
 }
 
 function appearedAt({ metadata }: ReplicaSet): number {
@@ -76,25 +117,39 @@ function deploymentOf({ metadata }: ReplicaSet, snapshot: Snapshot): Deployment 
   return owner === undefined ? undefined : snapshot.get("Deployment", metadata.namespace, owner.name);
 }
 
-/** How far the Deployment of a version is with making all its pods of that version; undefined when it makes others. */
-export function rolloutOf(version: VersionFacts | undefined, direction: RolloutProgress["direction"]): RolloutProgress | undefined {
-  if (version?.deployment === undefined) return undefined;
-  const { deployment, readyPods: ready, set } = version;
-  const isTheirs = labelsMatch(set.spec.template.metadata.labels, { ...deployment.spec.template.metadata.labels, ...hashLabel(set) });
-  if (!isTheirs) return undefined;
-  const progressing = deployment.status?.conditions.find(({ type }) => type === "Progressing");
-  const isStuck = progressing?.status === "False";
-  return {
-    direction,
-    updatedReady: ready,
-    total: deployment.spec.replicas,
-    ...(isStuck ? { failed: progressing.message ?? progressing.reason ?? "no progress" } : {}),
-  };
+function revisionOf({ metadata }: Pick<ReplicaSet | Deployment, "metadata">): number {
+  return Number(metadata.annotations[revisionAnnotation] ?? 0);
 }
 
-const hashLabelName = "pod-template-hash";
+/** Whether the Deployment's template is this set's now; its controller must have seen the template. */
+function isDeployed(set: ReplicaSet, deployment: Deployment | undefined): boolean {
+  if (deployment === undefined || deployment.status?.observedGeneration !== deployment.metadata.generation) return false;
+  return revisionOf(set) === revisionOf(deployment);
+}
 
-function hashLabel({ spec }: ReplicaSet): Readonly<Record<string, string>> {
-  const hash = spec.template.metadata.labels[hashLabelName];
-  return hash === undefined ? {} : { [hashLabelName]: hash };
+/** How far the Deployment of a version is with making all its pods of that version; undefined when it makes others. */
+export function rolloutOf(version: VersionFacts | undefined, direction: RolloutProgress["direction"]): RolloutProgress | undefined {
+  if (version?.deployment === undefined || version.deployed !== true) return undefined;
+  const { deployment, readyPods: ready } = version;
+  const failed = stuckWords(version);
+  return { direction, updatedReady: ready, total: deployment.spec.replicas, ...(failed === undefined ? {} : { failed }) };
+}
+
+/** A container that ended so often won't become better (the kubelet's back-off begins after the first). */
+const manyRestarts = 2;
+
+function stuckWords({ deployment, pods }: VersionFacts): string | undefined {
+  const progressing = deployment?.status?.conditions.find(({ type }) => type === "Progressing");
+  if (progressing?.status === "False") return progressing.message ?? progressing.reason ?? "no progress";
+  for (const { metadata, status } of pods) {
+    const crashing = status?.containerStatuses.find(
+      ({ restartCount, state }) => restartCount >= manyRestarts && state?.waiting?.reason === "CrashLoopBackOff",
+    );
+    if (crashing !== undefined) {
+      const code = crashing.lastState?.terminated?.exitCode;
+      const why = code === undefined ? "" : `, last with exit code ${code}`;
+      return `container ${crashing.name} of pod ${metadata.name} ended ${crashing.restartCount + 1} times${why}`;
+    }
+  }
+  return undefined;
 }

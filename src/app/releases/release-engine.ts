@@ -11,8 +11,9 @@ import type { ReleaseState, Run } from "../../release/state.ts";
 import { publicStatusOf, releaseRunOf } from "../../release/status.ts";
 import { isKind, type Store, type Stored, type StoreEvent } from "../../store/store.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
-import { createOnce, eventLifeMs, type SendChecks, scaleVersion, type Tell, tellEvent, undoRollout } from "./carry-out.ts";
-import { rolloutOf, versionsOf } from "./observed-versions.ts";
+import { createOnce, eventLifeMs, type SendChecks, scaleVersion, type Tell, tellEvent, turnRollout } from "./carry-out.ts";
+import { samplesByVersion, seenOf } from "./observe-versions.ts";
+import { versionsOf } from "./observed-versions.ts";
 import { nextInput, type StoredRelease, statusOf, storedReleaseOf } from "./stored-release.ts";
 
 /** Where seconds of samples come from. */
@@ -201,29 +202,21 @@ export class ReleaseEngine {
     const { ads, samples, store } = this.#options;
     const { inputs } = storedReleaseOf(stored.value);
     const { run } = running.state;
-    const versions = versionsOf(stored.value, store.snapshot());
+    const snapshot = store.snapshot();
+    const release = stored.value;
+    const versions = versionsOf(release, snapshot);
     const { moved } = running;
     const progress = moved === undefined ? undefined : ads.revisionProgress(moved.revision);
-    const target = running.direction === "forward" ? run?.candidate : run?.stable;
-    const rollout = rolloutOf(
-      versions.find(({ name }) => name === target),
-      running.direction,
-    );
+    const seconds = run === undefined || run.stage === "done" ? [] : samples.secondsOf(release, run.evidence.lastSecond);
     return {
-      versions: versions.map(({ name, since, readyPods, scaleManaged }) => ({
-        name,
-        since,
-        readyPods,
-        ...(scaleManaged === undefined ? {} : { scaleManaged }),
-      })),
-      samples: run === undefined || run.stage === "done" ? [] : samples.secondsOf(stored.value, run.evidence.lastSecond),
+      ...seenOf({ release, versions, run, direction: running.direction, snapshot }),
+      samples: samplesByVersion(seconds, { release, versions, run }),
       ...(moved === undefined || progress === undefined
         ? {}
         : { acknowledged: { move: moved.move, acknowledged: progress.acknowledged, total: progress.connected } }),
       inputs,
       done: [...running.done],
       checks: Object.fromEntries(running.checks),
-      ...(rollout === undefined || run?.stepAction === undefined ? {} : { rollout }),
     };
   }
 
@@ -262,7 +255,11 @@ export class ReleaseEngine {
         break;
       case "rollout":
         running.direction = action.direction;
-        if (action.direction === "undo") undoRollout(release, running.state.run?.stable ?? "", store);
+        if (
+          running.state.run !== undefined &&
+          turnRollout(release, { ...running.state.run, direction: action.direction }, store) === "later"
+        )
+          return;
         break;
       case "check":
         running.underWay.add(action.id);

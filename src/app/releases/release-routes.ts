@@ -1,13 +1,13 @@
 // Releases and their stored states -> what the model lays over users' routes. Pure; remembered per object, so an unchanged Release costs a look-up.
 
 import type { Release } from "../../api/release/release.ts";
-import { stepsOf } from "../../api/release/steps.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { memoObject } from "../../model/memo.ts";
 import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
 import type { Exposure } from "../../release/exposure.ts";
 import { type Wish, wishOf } from "../../release/status.ts";
 import { unreleased, withFlags } from "./flag-arms.ts";
+import { isByPods } from "./observed-versions.ts";
 import { storedReleaseOf } from "./stored-release.ts";
 
 /** Integers with the sum 10,000, as weights of the model. */
@@ -33,8 +33,7 @@ export function releaseRoutesOf(snapshot: Snapshot): readonly ReleaseRoute[] {
 const routeOf = memoObject((release: Release): ReleaseRoute | undefined => {
   const wish = wishOf(storedReleaseOf(release).state);
   // Where the Deployment moves the traffic, the old version's pods go: its label must never be all that routes allow.
-  const isByPods = stepsOf(release.spec).some(({ kind }) => kind === "rollout");
-  if (wish === undefined || wish.exposure.byPods || isByPods) return undefined;
+  if (wish === undefined || wish.exposure.byPods || isByPods(release)) return undefined;
   const { metadata, spec } = release;
   const { arms, shares } = sidesOf(wish);
   const { exposure } = wish;

@@ -14,6 +14,7 @@ import { contentTypes, formatFor, writeText } from "../../../telemetry/prometheu
 import { fabricAddress } from "../addresses.ts";
 import type { PodSandbox } from "../sandbox.ts";
 import { applicationMetrics } from "./application-metrics.ts";
+import { answerCall } from "./call-pod.ts";
 import { envoyFamilies } from "./envoy-metrics.ts";
 
 /** Istio's ports: the agent's, with everything merged, and Envoy's alone. */
@@ -122,6 +123,7 @@ export class PodMetrics {
     const wanted = pages[page.join("/")];
     if (pods !== "pods" || wanted === undefined) return sendText(exchange.response, 404, "there is no such page");
     if (served === undefined) return sendText(exchange.response, 404, `the pod ${namespace}/${name} does not run`);
+    if (wanted === "call") return answerCall(exchange, (port, limits) => served.sandbox.dial(port, limits));
     await this.#send(exchange, served, wanted);
   }
 
@@ -203,7 +205,8 @@ interface Exchange {
   readonly response: ServerResponse;
 }
 
-const pages: Readonly<Record<string, Page>> = { "stats/prometheus": "merged", application: "application" };
+/** "call" is no page: a request to the application that the body describes. */
+const pages: Readonly<Record<string, Page | "call">> = { "stats/prometheus": "merged", application: "application", call: "call" };
 
 function keyOf({ namespace = "default", name }: { readonly namespace?: string | undefined; readonly name: string }): string {
   return `${namespace}/${name}`;
