@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { gunzip, gunzipSync } from "node:zlib";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { BadInput } from "../../../lib/errors.ts";
+import { BadInput, Unavailable } from "../../../lib/errors.ts";
 import { parseOtlpJson } from "../../../telemetry/traces/otlp-json.ts";
 import { parseOtlpSpans } from "../../../telemetry/traces/otlp-spans.ts";
 import type { ReportedSpans } from "../../../telemetry/traces/span.ts";
@@ -15,22 +15,70 @@ const maxUnpacked = 16 * 1024 * 1024;
 
 const unpack = promisify(gunzip);
 
-/** A request's whole body, unpacked. @throws BadInput when it is too long, or packed in another way than gzip. */
-export async function bodyOf(request: Readable, encoding = "identity"): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    const bytes = Buffer.from(chunk);
-    size += bytes.length;
-    if (size > maxBody) throw new BadInput("the body is longer than 4 MiB", { fix: "send fewer spans at a time" });
-    chunks.push(bytes);
+/** Room for bodies that aren't whole yet: requests cost a sender nothing, so that many at once could fill the memory. */
+export class BodyRoom {
+  readonly #maxBytes: number;
+  readonly #maxOfSender: number;
+  readonly #bySender = new Map<string, number>();
+  #bytes = 0;
+
+  /** Bytes of all senders together and of one; 64 MiB and 8 MiB unless given. */
+  constructor({ maxBytes = 64 * 1024 * 1024, maxOfSender = 2 * maxBody } = {}) {
+    this.#maxBytes = maxBytes;
+    this.#maxOfSender = maxOfSender;
   }
-  const body = Buffer.concat(chunks);
+
+  /** Takes room. @throws Unavailable when there is none. */
+  take(sender: string, bytes: number): void {
+    const own = (this.#bySender.get(sender) ?? 0) + bytes;
+    if (own > this.#maxOfSender || this.#bytes + bytes > this.#maxBytes) {
+      throw new Unavailable("too many spans are on their way at once", { fix: "send fewer at a time" });
+    }
+    this.#bytes += bytes;
+    this.#bySender.set(sender, own);
+  }
+
+  /** Gives room back. */
+  give(sender: string, bytes: number): void {
+    const own = (this.#bySender.get(sender) ?? 0) - bytes;
+    this.#bytes -= bytes;
+    if (own > 0) this.#bySender.set(sender, own);
+    else this.#bySender.delete(sender);
+  }
+}
+
+export interface BodyOptions {
+  readonly sender: string;
+  readonly room: BodyRoom;
+  /** HTTP's content-encoding; "identity" unless given. */
+  readonly encoding?: string | undefined;
+}
+
+/** A request's whole body, unpacked. @throws BadInput when it is too long, or packed in another way than gzip; Unavailable without room for it. */
+export async function bodyOf(request: Readable, { sender, room, encoding = "identity" }: BodyOptions): Promise<Uint8Array> {
+  const body = await wholeOf(request, sender, room);
   if (encoding === "identity" || encoding === "") return body;
   if (encoding !== "gzip") throw new BadInput(`content encoding ${encoding.slice(0, 20)} isn't known`, { fix: "use gzip or none" });
   return await unpack(body, { maxOutputLength: maxUnpacked }).catch((cause: unknown) => {
     throw new BadInput("the body can't be unpacked", { cause, fix: "send gzip that unpacks to at most 16 MiB" });
   });
+}
+
+async function wholeOf(request: Readable, sender: string, room: BodyRoom): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      const bytes = Buffer.from(chunk);
+      if (size + bytes.length > maxBody) throw new BadInput("the body is longer than 4 MiB", { fix: "send fewer spans at a time" });
+      room.take(sender, bytes.length);
+      size += bytes.length;
+      chunks.push(bytes);
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    room.give(sender, size);
+  }
 }
 
 /** The one message of a unary call. @throws BadInput when it isn't whole. */

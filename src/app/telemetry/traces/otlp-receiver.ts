@@ -5,10 +5,10 @@ import { unlinkSync } from "node:fs";
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
-import { BadInput, MeshError } from "../../../lib/errors.ts";
+import { BadInput, MeshError, Unavailable } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { ReportedSpans } from "../../../telemetry/traces/span.ts";
-import { bodyOf, grpcMessage, partialSuccess, spansOfBody } from "./otlp-bodies.ts";
+import { BodyRoom, bodyOf, grpcMessage, partialSuccess, spansOfBody } from "./otlp-bodies.ts";
 
 export interface OtlpReceiverOptions {
   readonly socketPath: string;
@@ -23,17 +23,20 @@ const lineMs = 5000;
 const maxConnections = 1024;
 /** A connection that says nothing for so long is closed; exporters open a new one. */
 const idleMs = 120_000;
+/** A body that takes longer isn't waited for. */
+const bodyMs = 30_000;
 
 export class OtlpReceiver {
   readonly #options: OtlpReceiverOptions;
   readonly #server: Server;
   readonly #http: HttpServer;
   readonly #sockets = new Map<Socket, string>();
+  readonly #room = new BodyRoom();
 
   constructor(options: OtlpReceiverOptions) {
     this.#options = options;
     this.#http = createHttpServer((request, response) => void this.#answerHttp(request, response));
-    this.#http.requestTimeout = 30_000;
+    this.#http.requestTimeout = bodyMs;
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.maxConnections = maxConnections;
   }
@@ -91,6 +94,8 @@ export class OtlpReceiver {
     session.on("error", () => socket.destroy());
     session.on("stream", (stream, headers) => {
       stream.on("error", () => {});
+      // Asked and taken back in one breath: an answer to it would throw.
+      if (isOver(stream)) return;
       const path = String(headers[":path"] ?? "");
       if (String(headers["content-type"] ?? "").startsWith("application/grpc")) {
         void this.#answerGrpc(stream, { path, address, encoding: String(headers["grpc-encoding"] ?? "identity") });
@@ -108,13 +113,13 @@ export class OtlpReceiver {
     try {
       if (!isOtlpService(call.path)) [status, message] = [12, "this is no OTLP service"];
       else {
-        const body = grpcMessage(await bodyOf(stream), call.encoding);
+        const body = grpcMessage(await this.#bodyOf(stream, call.address), call.encoding);
         if (call.path === tracesService) answer = this.#take(call.address, spansOfBody(body, "application/x-protobuf"));
       }
     } catch (error) {
-      [status, message] = [error instanceof BadInput ? 3 : 13, MeshError.from(error).message];
+      [status, message] = [grpcStatusOf(error), MeshError.from(error).message];
     }
-    if (stream.destroyed || stream.headersSent) return;
+    if (isOver(stream)) return;
     stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
     stream.on("wantTrailers", () =>
       stream.sendTrailers({ "grpc-status": String(status), ...(message === "" ? {} : { "grpc-message": encodeURIComponent(message) }) }),
@@ -122,6 +127,11 @@ export class OtlpReceiver {
     const frame = Buffer.alloc(5);
     frame.writeUInt32BE(answer.length, 1);
     stream.end(status === 0 ? Buffer.concat([frame, answer]) : undefined);
+  }
+
+  async #bodyOf(stream: ServerHttp2Stream, sender: string): Promise<Uint8Array> {
+    const timer = setTimeout(() => stream.destroy(), bodyMs);
+    return await bodyOf(stream, { sender, room: this.#room }).finally(() => clearTimeout(timer));
   }
 
   async #answerHttp(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -136,11 +146,12 @@ export class OtlpReceiver {
     const isJson = contentType === "application/json";
     if (!isJson && contentType !== "application/x-protobuf") return end(415, "send application/x-protobuf or application/json\n");
     try {
-      const body = await bodyOf(request, request.headers["content-encoding"]);
-      const answer = path === "/v1/traces" ? this.#take(this.#sockets.get(request.socket) ?? "", spansOfBody(body, contentType)) : nothing;
+      const sender = this.#sockets.get(request.socket) ?? "";
+      const body = await bodyOf(request, { sender, room: this.#room, encoding: request.headers["content-encoding"] });
+      const answer = path === "/v1/traces" ? this.#take(sender, spansOfBody(body, contentType)) : nothing;
       end(200, isJson ? "{}" : answer, contentType);
     } catch (error) {
-      end(error instanceof BadInput ? 400 : 500, `${MeshError.from(error).message}\n`);
+      end(httpStatusOf(error), `${MeshError.from(error).message}\n`);
       // The rest of a body that is too long isn't read.
       response.once("finish", () => request.socket.destroySoon());
     }
@@ -150,6 +161,22 @@ export class OtlpReceiver {
     const skipped = this.#options.take(address, spans);
     return skipped === 0 ? nothing : partialSuccess(skipped);
   }
+}
+
+/** The client has left it, or it is answered. */
+function isOver(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.closed || stream.headersSent;
+}
+
+/** INVALID_ARGUMENT, UNAVAILABLE (which exporters try again), INTERNAL. */
+function grpcStatusOf(error: unknown): number {
+  if (error instanceof BadInput) return 3;
+  return error instanceof Unavailable ? 14 : 13;
+}
+
+function httpStatusOf(error: unknown): number {
+  if (error instanceof BadInput) return 400;
+  return error instanceof Unavailable ? 503 : 500;
 }
 
 interface GrpcCall {
