@@ -23,6 +23,7 @@ export const catalogue: readonly Entry[] = [
   { name: "pods", load: () => import("./pods.ts") },
   { name: "ca", load: () => import("./ca.ts") },
   { name: "graph-world", load: () => import("./graph-world.ts") },
+  { name: "releases-200", load: () => import("./releases-200.ts") },
   { name: "release-bad", load: () => import("./release-bad.ts") },
   { name: "release-slow", load: () => import("./release-slow.ts") },
   { name: "release-moves", load: () => import("./release-moves.ts") },
