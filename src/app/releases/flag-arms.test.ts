@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { releasedWorld, releaseOf, routesOf, serviceYaml, tableOf } from "../../../test/harness/release-world.ts";
 import { type FeatureFlag, featureFlagSchema } from "../../api/release/feature-flag.ts";
 import type { ReleaseRoute } from "../../model/releases/release-route.ts";
-import { flagHeader, unreleased, withFlags } from "./flag-arms.ts";
+import { flagHeader } from "../../release/flags.ts";
+import { unreleased, withFlags } from "./flag-arms.ts";
 
 const flag = (name: string, spec: object): FeatureFlag =>
   featureFlagSchema.parse({

@@ -4,11 +4,7 @@
 import type { FeatureFlag } from "../../api/release/feature-flag.ts";
 import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
 import type { Exposure } from "../../release/exposure.ts";
-
-/** The header that tells the application a flag's value. */
-export function flagHeader({ spec }: FeatureFlag): string {
-  return (spec.header ?? `x-flag-${spec.key}`).toLowerCase();
-}
+import { flagArmName, flagHeader } from "../../release/flags.ts";
 
 /** A service that isn't being released, so that its flags have something to stand on: every pod, whatever its version. */
 export function unreleased({ metadata, spec }: FeatureFlag): ReleaseRoute {
@@ -56,9 +52,7 @@ function withFlag(route: ReleaseRoute, flag: FeatureFlag, exposed: Exposure["fla
     const known = armOf.get(variant) ?? arms.length;
     if (known === arms.length) {
       const version = versionOf(flag, variant) ?? stable?.version;
-      arms.push(
-        told({ ...(version === undefined ? {} : { version }), name: `${metadata.name}-${variant}`, ...headersOf(stable) }, variant),
-      );
+      arms.push(told({ ...(version === undefined ? {} : { version }), name: flagArmName(flag, variant), ...headersOf(stable) }, variant));
       shares.push(0);
       armOf.set(variant, known);
     }

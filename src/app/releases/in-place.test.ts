@@ -1,0 +1,246 @@
+// A Deployment whose template changes under a Release, with the real controllers: it runs, goes forward, is undone, and knows its templates.
+
+import { afterEach, expect, test } from "vitest";
+import { silentLogger } from "../../lib/log.ts";
+import { deploymentRaw, serviceRaw, startWorld } from "../../platform/controllers/testdata/world.ts";
+import type { SampleSecond } from "../../release/observation.ts";
+import type { RawResource, Stored } from "../../store/store.ts";
+import { ReleaseEngine } from "./release-engine.ts";
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+const labels = (version: string) => ({ app: "catalog", version });
+
+/** A catalog of three pods with this template. */
+function catalog(image: string, version: string, more: Record<string, unknown> = {}): RawResource {
+  const template = {
+    metadata: { labels: labels(version) },
+    spec: { containers: [{ name: "app", image, envFrom: [{ configMapRef: { name: "settings" } }] }] },
+  };
+  return deploymentRaw("catalog", image, { replicas: 3, template, ...more });
+}
+
+const settings = (color: string): RawResource => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name: "settings", namespace: "default" },
+  data: { color },
+});
+
+class InPlace {
+  readonly made = startWorld();
+  arms: SampleSecond["arms"] = {};
+  readonly #engine: ReleaseEngine;
+
+  constructor(spec: Record<string, unknown>) {
+    const { store, timers } = this.made;
+    this.#engine = new ReleaseEngine({
+      store,
+      ads: {
+        onChange: () => () => {},
+        revisionProgress: (revision) => ({ revision, connected: 2, acknowledged: 2, lagging: [], disconnected: [] }),
+      },
+      samples: {
+        secondsOf: (_, after) => {
+          const second = Math.floor(timers.now() / 1000);
+          return second > after ? [{ second, arms: this.arms }] : [];
+        },
+        record: () => {},
+        refOf: () => "",
+      },
+      sendChecks: async () => [],
+      tell: () => {},
+      nowMs: () => timers.now(),
+      logger: silentLogger,
+    });
+    this.create(settings("red"));
+    this.create(serviceRaw("catalog"));
+    this.create({
+      apiVersion: "lateen.io/v1alpha1",
+      kind: "Release",
+      metadata: { name: "catalog", namespace: "default" },
+      spec: { service: "catalog", warm: "10s", ...spec },
+    });
+    closing.push(() => this.made.controllers.close());
+  }
+
+  create(raw: RawResource): void {
+    const result = this.made.store.create(raw);
+    if (!result.accepted) throw new Error(JSON.stringify(result.diagnostics));
+  }
+
+  async update(raw: RawResource): Promise<void> {
+    this.made.store.update(raw);
+    await this.made.controllers.idle();
+  }
+
+  ask(type: "abort" | "undo" | "retry"): void {
+    this.#engine.ask("default", "catalog", { type, actor: "ann", reason: "" });
+  }
+
+  decide(): void {
+    for (let turn = 0; turn < 3; turn += 1) this.#engine.tick();
+  }
+
+  async second(ready = true): Promise<void> {
+    this.made.timers.advance(1000);
+    if (ready) await this.made.settle();
+    else await this.made.controllers.idle();
+    this.decide();
+    await this.made.controllers.idle();
+  }
+
+  async until(phase: string, ready = true): Promise<void> {
+    for (let passed = 0; passed < 60; passed += 1) {
+      if (this.status["phase"] === phase) return;
+      await this.second(ready);
+    }
+    throw new Error(`${phase} was never reached: ${JSON.stringify({ ...this.status, engine: undefined })}`);
+  }
+
+  get status(): Readonly<Record<string, unknown>> {
+    return this.made.store.get("Release", "default", "catalog")?.value.status ?? {};
+  }
+
+  get image(): string | undefined {
+    return this.made.store.get("Deployment", "default", "catalog")?.value.spec.template.spec.containers[0]?.image;
+  }
+
+  get told(): readonly string[] {
+    return this.made.store
+      .list("Event")
+      .flatMap(({ value }) => (value.involvedObject.kind === "Release" ? [`${value.reason}: ${value.message}`] : []));
+  }
+
+  /** What the node says of a container that ends again and again. */
+  crash(pod: Stored<"Pod">): void {
+    const status = {
+      phase: "Running",
+      conditions: [],
+      containerStatuses: [
+        { name: "app", restartCount: 3, state: { waiting: { reason: "CrashLoopBackOff" } }, lastState: { terminated: { exitCode: 9 } } },
+      ],
+    };
+    this.made.store.updateStatus({ ...pod.raw, metadata: { ...pod.raw.metadata, resourceVersion: "" }, status });
+  }
+
+  async started(version = "v1"): Promise<void> {
+    this.create(catalog("one", version));
+    await this.made.settle();
+    await this.second();
+    expect(this.status).toMatchObject({ phase: "Idle", stable: version });
+  }
+}
+
+test("a rolling update with another version label goes through, counted in pods, and is final after its warm time", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  world.arms = { v1: { requests: 60, errors: 0 }, v2: { requests: 30, errors: 0 } };
+  await world.update(catalog("two", "v2"));
+  await world.second(false);
+  expect(world.status).toMatchObject({ phase: "Progressing", candidate: "v2" });
+  await world.second(false);
+  expect(world.status).toMatchObject({
+    verdict: expect.stringContaining("0 of 3 pods are new and ready"),
+    rollout: { updatedReady: 0, total: 3 },
+  });
+  await world.until("Succeeded");
+  expect(world.status).toMatchObject({ stable: "v2" });
+  expect(world.told).toContainEqual(expect.stringContaining("StepDone: 3 of 3 pods are new and ready"));
+  expect(world.told.join()).not.toContain("Indistinct");
+  expect(world.made.store.get("Deployment", "default", "catalog")?.value.spec.replicas).toBe(3);
+});
+
+test("a template with the same label is a version by its hash, and it is said that callers can't tell them apart", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  await world.update(catalog("two", "v1"));
+  await world.until("Finalising");
+  expect(world.status).toMatchObject({ stable: "v1", candidate: expect.stringMatching(/^v1-[0-9a-z]{6,}$/) });
+  expect(world.told).toContainEqual(expect.stringContaining("Indistinct: "));
+  world.ask("undo");
+  await world.until("RolledBack");
+  expect(world.image).toBe("one");
+  expect(world.made.pods("one").length).toBe(3);
+});
+
+test("containers that crash are undone, not started again by the engine, but by whoever asks or deploys it anew", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  await world.update(catalog("two", "v2"));
+  await world.second(false);
+  for (const pod of world.made.pods("two")) world.crash(pod);
+  await world.until("RolledBack");
+  expect(world.image).toBe("one");
+  expect(world.status).toMatchObject({ verdict: expect.stringContaining("container app of pod catalog-") });
+  for (let passed = 0; passed < 5; passed += 1) await world.second();
+  expect(world.status).toMatchObject({ phase: "RolledBack", run: "catalog-1" });
+  world.ask("retry");
+  await world.until("Succeeded");
+  expect(world.image).toBe("two");
+  expect(world.status).toMatchObject({ run: "catalog-2", stable: "v2" });
+});
+
+test("a rejected template that somebody deploys again is judged again", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  await world.update(catalog("two", "v2"));
+  await world.second(false);
+  world.ask("abort");
+  await world.until("RolledBack");
+  await world.update(catalog("two", "v2"));
+  await world.until("Succeeded");
+  expect(world.status).toMatchObject({ run: "catalog-2", stable: "v2" });
+});
+
+test("a third template in the middle takes the second one's place and isn't undone", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  await world.update(catalog("two", "v2"));
+  await world.second(false);
+  await world.update(catalog("three", "v3"));
+  await world.until("Succeeded");
+  expect(world.told).toContainEqual(expect.stringContaining("Superseded: v3 is newer than v2"));
+  expect([world.image, world.status["stable"], world.status["run"]]).toEqual(["three", "v3", "catalog-2"]);
+});
+
+test("whoever takes the template back by hand ends the run", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  await world.update(catalog("two", "v2"));
+  await world.second(false);
+  await world.second(false);
+  await world.update(catalog("one", "v1"));
+  await world.until("RolledBack");
+  expect(world.status).toMatchObject({ stable: "v1", verdict: expect.stringContaining("its template is that of v1 again") });
+});
+
+test("recreate measures how long no pod was ready", async () => {
+  const world = new InPlace({ strategy: "recreate" });
+  const strategy = { type: "Recreate" };
+  world.create(catalog("one", "v1", { strategy }));
+  await world.made.settle();
+  await world.second();
+  await world.update(catalog("two", "v2", { strategy }));
+  for (let passed = 0; passed < 4; passed += 1) await world.second(false);
+  expect(world.status).toMatchObject({ phase: "Progressing", verdict: "0 of 3 pods are new and ready" });
+  await world.until("Finalising");
+  expect(world.told).toContainEqual(expect.stringMatching(/StepDone: 3 of 3 pods are new and ready; nobody answered for \d(\.\d)? s/));
+  expect(world.status).toMatchObject({ gapMs: 4000 });
+});
+
+test("a ConfigMap that changes under a run is told once", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  await world.update(settings("blue"));
+  await world.update(catalog("two", "v2"));
+  await world.second(false);
+  await world.update(settings("green"));
+  await world.second(false);
+  await world.second(false);
+  const told = world.told.filter((line) => line.startsWith("ConfigurationChanged"));
+  expect(told).toEqual([expect.stringContaining("ConfigMap settings changed while v2 is in flight")]);
+});
