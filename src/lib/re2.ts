@@ -5,6 +5,8 @@ import { RE2JS } from "re2js";
 export interface CompiledPattern {
   /** True when the whole text matches, as Envoy's safe_regex does. */
   readonly fullMatch: (text: string) => boolean;
+  /** The first group of a match of the whole text; undefined without one. */
+  readonly firstGroup: (text: string) => string | undefined;
   /** RE2's program size, which Envoy compares with re2.max_program_size.error_level. */
   readonly programSize: number;
 }
@@ -15,7 +17,11 @@ export type PatternResult = { readonly ok: true; readonly pattern: CompiledPatte
 export function compilePattern(source: string): PatternResult {
   try {
     const compiled = RE2JS.compile(source);
-    return { ok: true, pattern: { fullMatch: (text) => compiled.matches(text), programSize: compiled.programSize() } };
+    const firstGroup = (text: string): string | undefined => {
+      const matcher = compiled.matcher(text);
+      return matcher.matches() && matcher.groupCount() > 0 ? (matcher.group(1) ?? undefined) : undefined;
+    };
+    return { ok: true, pattern: { fullMatch: (text) => compiled.matches(text), firstGroup, programSize: compiled.programSize() } };
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) };
   }

@@ -8,7 +8,12 @@ import { cohortValue } from "./cohort.ts";
  * order, each as many as its weight, so of [stable, candidate] the candidate has the last ones.
  */
 export function cohortPoint(release: string, user: string): number {
-  return Number(xxHash64(new TextEncoder().encode(`${release}:${cohortValue(user)}`)) % BigInt(weightTotal));
+  return carriedPoint(release, cohortValue(user));
+}
+
+/** The same for what a request itself says of its user: the value of the baggage member, or of a cookie or header as it stands. */
+export function carriedPoint(release: string, carried: string): number {
+  return Number(xxHash64(new TextEncoder().encode(`${release}:${carried}`)) % BigInt(weightTotal));
 }
 
 const mask: bigint = 0xffff_ffff_ffff_ffffn;
