@@ -5,7 +5,7 @@ import { percentile, rounded, summaryOf } from "./numbers.ts";
 import { badRuns } from "./release-bad.ts";
 
 async function run(context: BenchContext): Promise<Outcome> {
-  const results = await badRuns(context, { SLOW_PERCENT: "5", MEDIAN_MS: "20" });
+  const results = await badRuns(context, { SLOW_PERCENT: "5", MEDIAN_MS: "50" });
   const seconds = results.map((result) => result.seconds);
   const measured = { seconds: summaryOf(seconds, 1), p95Seconds: rounded(percentile(seconds, 95), 1) };
   return { measured, reached: { medianSeconds: measured.seconds.median < target.medianSeconds } };

@@ -2,7 +2,6 @@
 // own update is. Pure.
 
 import type { Deployment } from "../../api/kubernetes/deployment.ts";
-import { labelsMatch } from "../../api/kubernetes/label-selector.ts";
 import type { Pod } from "../../api/kubernetes/pod.ts";
 import type { ReplicaSet } from "../../api/kubernetes/replica-set.ts";
 import type { Release } from "../../api/release/release.ts";
@@ -11,6 +10,7 @@ import type { Snapshot } from "../../api/snapshot.ts";
 import { revisionAnnotation, templateHashLabel } from "../../platform/controllers/deployment.ts";
 import { isActive, isReady } from "../../platform/controllers/pods.ts";
 import type { ObservedVersion, RolloutProgress } from "../../release/observation.ts";
+import { createLabelIndex } from "./by-labels.ts";
 
 /** Deployments that opted in to be scaled by releases bear it. */
 export const scaleLabel = "lateen.io/scale";
@@ -31,14 +31,17 @@ export function isByPods({ spec }: Pick<Release, "spec">): boolean {
   return stepsOf(spec).some(({ kind }) => kind === "rollout");
 }
 
+const setsBy = createLabelIndex<ReplicaSet>(({ spec }) => spec.template.metadata.labels);
+const podsBy = createLabelIndex<Pod>(({ metadata }) => metadata.labels);
+
 /** All versions of a Release's service, by name. */
 export function versionsOf(release: Release, snapshot: Snapshot): readonly VersionFacts[] {
   const { namespace } = release.metadata;
   const { label } = release.spec.versions;
   const selector = snapshot.get("Service", namespace, release.spec.service)?.spec.selector ?? {};
   if (Object.keys(selector).length === 0) return [];
-  const sets = snapshot.list("ReplicaSet", namespace).filter(({ spec }) => labelsMatch(selector, spec.template.metadata.labels));
-  const pods = snapshot.list("Pod", namespace).filter((pod) => isActive(pod) && labelsMatch(selector, pod.metadata.labels));
+  const sets = setsBy(snapshot.list("ReplicaSet", namespace), selector);
+  const pods = podsBy(snapshot.list("Pod", namespace), selector).filter(isActive);
   const groups = isByPods(release) ? byTemplate(sets, label) : byLabel(sets, label);
   return groups.map((group) => factsOf(group, { snapshot, pods, label })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -51,9 +51,10 @@ export class SampleFiles {
     const fresh = samples.filter(({ second }) => second > known.second).slice(0, Math.max(0, mostLines - known.lines));
     if (fresh.length === 0) return;
     try {
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      const isNew = !this.#written.has(path);
+      if (isNew) mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // A crash may have cut the last line off.
-      const begin = this.#written.has(path) || isWhole(textOf(path)) ? "" : "\n";
+      const begin = !isNew || isWhole(textOf(path)) ? "" : "\n";
       appendFileSync(path, begin + fresh.map((sample) => `${JSON.stringify(sample)}\n`).join(""), { mode: 0o600 });
     } catch (error) {
       this.#logger.error("a release's samples can't be kept", { path, error: MeshError.from(error).message });
