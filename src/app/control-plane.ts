@@ -22,6 +22,8 @@ import { readKept, writeKept } from "./kept-file.ts";
 import { MeshEngine, type MeshEngineOptions } from "./mesh-engine.ts";
 import { createMeshView } from "./mesh-view.ts";
 import { callThroughNode } from "./releases/call-pod.ts";
+import { createFlagsView } from "./releases/flags-view.ts";
+import { laptopAllowance } from "./releases/laptop-allowance.ts";
 import { previewChecks } from "./releases/preview-checks.ts";
 import { startReleases } from "./releases/start-releases.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
@@ -88,7 +90,8 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       sleep: (ms) => sleep(ms, undefined, { ref: false }),
       nowMs: () => telemetry.nowMs(),
     }),
-    tell: () => {},
+    allowance: laptopAllowance(store),
+    onWebhook: prometheus.own.onWebhook,
     nowMs: () => telemetry.nowMs(),
     logger,
   });
@@ -102,6 +105,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     taps,
     traces,
     releases: releases.view,
+    flags: createFlagsView({ store, mesh: () => engine.mesh }),
     stat: { stat: (query) => meshStat(telemetry, query) },
     log: logger,
     socketPath: runFiles.apiSocket(runDir),

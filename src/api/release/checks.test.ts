@@ -74,8 +74,24 @@ const releases: readonly (readonly [spec: string, ...expected: string[]])[] = [
   ],
   [
     release(
-      "analysis: {metrics: [{name: errors, margin: {ratio: 1.5, plus: 0.001}}, {name: latency}, {name: sold, query: q, provider: prometheus}]}",
+      "analysis: {metrics: [{name: errors, margin: {ratio: 1.5, plus: 0.001}}, {name: latency}, {name: sold, query: q, total: t, provider: prometheus}]}",
     ),
+  ],
+  [release("analysis: {metrics: [{name: sold, query: 'https://a.example/sold', provider: webhook}]}")],
+  [
+    release(
+      "analysis: {metrics: [{name: a, query: q, provider: prometheus}, {name: b, query: q, total: t, address: 'ftp://a', provider: prometheus}, {name: c, query: q, provider: webhook}, {name: d, query: 'http://a', total: t, provider: webhook}]}",
+    ),
+    ...[0, 1, 2, 3].map((index) => `LTN1107 spec.analysis.metrics[${index}]`),
+  ],
+  [release("webhooks: [{url: 'https://a.example/hook', reasons: [Promoted]}]")],
+  [
+    release("webhooks: [{url: 'http://a.example'}, {url: 'http://a.example'}, {url: 'file:///a'}, {url: 'https://me:secret@a.example'}]"),
+    ...[1, 2, 3].map((index) => `LTN1112 spec.webhooks[${index}].url`),
+  ],
+  [
+    release("steps: [{preview: {checks: [{name: a}, {name: a}, {name: b, path: x}, {name: c, method: 'G T'}]}}]"),
+    ...[1, 2, 3].map((index) => `LTN1103 spec.steps[0].preview.checks[${index}]`),
   ],
   [
     release(

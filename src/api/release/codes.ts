@@ -39,4 +39,9 @@ export const releaseCodes = {
     "People chosen by a condition aren't average users, so comparing them with everybody says little: absolute limits judge instead.",
     "Set spec.analysis.limits.",
   ),
+  LTN1112: error(
+    "invalid webhook",
+    "A Release tells its transitions to at most ten http or https addresses, which contain no password.",
+    "Correct the address.",
+  ),
 } as const satisfies Readonly<Record<string, CodeEntry>>;

@@ -6,7 +6,7 @@ import { isDnsLabel } from "../names.ts";
 import { checkAudience, checkSticky } from "./audience.ts";
 import { parseCron } from "./cron.ts";
 import type { FreezeWindow, Release, ReleaseMetric, ReleaseSpec, Strategy } from "./release.ts";
-import { checkRing, checkSteps, checkVariants } from "./step-checks.ts";
+import { checkPreview, checkRing, checkSteps, checkVariants } from "./step-checks.ts";
 
 /** What the mesh itself measures. */
 export const builtInMetrics: readonly string[] = ["errors", "latency", "clientErrors"];
@@ -22,10 +22,12 @@ export function checkRelease({ spec }: Release): readonly Finding[] {
     ...(spec.match === undefined ? [] : checkAudience(spec.match, ["spec", "match"])),
     ...spec.rings.flatMap((ring, index) => checkRing(ring, { path: ["spec", "rings", index], hasSticky })),
     ...(spec.variants.length === 0 ? [] : checkVariants(spec.variants, { path: ["spec", "variants"], hasSticky })),
+    ...(spec.preview === undefined ? [] : checkPreview(spec.preview, ["spec", "preview"])),
     ...checkMetrics(spec.analysis.metrics),
     ...checkLimits(spec.analysis),
     ...checkWindows(spec.windows),
     ...checkTimes(spec),
+    ...checkWebhooks(spec.webhooks),
   ];
 }
 
@@ -85,10 +87,49 @@ function checkMetrics(metrics: readonly ReleaseMetric[]): readonly Finding[] {
       return [finding(`${metric.name} is measured by the mesh and takes no query`, "Remove query and provider, or use another name.")];
     if (!isBuiltIn && (metric.query === undefined || metric.provider === undefined))
       return [finding(`${metric.name} is not measured by the mesh`, `Add query and provider, or use one of ${builtInMetrics.join(", ")}.`)];
+    const missing = isBuiltIn ? undefined : providerProblem(metric);
+    if (missing !== undefined) return [finding(...missing)];
     if (metric.margin !== undefined && metric.margin.ratio <= 1 && metric.margin.plus <= 0)
       return [finding("without a margin any difference is found at high traffic", "Set margin.ratio above 1, or margin.plus above 0.")];
     return [];
   });
+}
+
+/** What is wrong with a metric's provider, and what to do. */
+function providerProblem({ provider, query = "", total, address }: ReleaseMetric): readonly [string, string] | undefined {
+  if (provider === "webhook") {
+    if (!isCallable(query)) return ["a webhook's query is an http or https address without a password", "Correct query."];
+    return total === undefined && address === undefined ? undefined : ["a webhook takes neither address nor total", "Remove them."];
+  }
+  if (query.trim() === "" || total === undefined || total.trim() === "")
+    return ["prometheus needs query (what is counted) and total (what was tried)", "Add both, as counters with the version as a label."];
+  if (address === undefined || isCallable(address)) return undefined;
+  return ["address is no http or https address without a password", "Write for example http://127.0.0.1:9090."];
+}
+
+/** Whether it is an address that may be called. */
+function isCallable(text: string): boolean {
+  if (text.length > 2048 || !URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  return (protocol === "http:" || protocol === "https:") && username === "" && password === "";
+}
+
+const mostWebhooks = 10;
+
+function checkWebhooks(webhooks: ReleaseSpec["webhooks"]): readonly Finding[] {
+  const path = ["spec", "webhooks"];
+  const tooMany: readonly Finding[] =
+    webhooks.length <= mostWebhooks ? [] : [{ code: "LTN1112", path, message: `\`spec.webhooks\` are more than ${mostWebhooks}` }];
+  return [
+    ...tooMany,
+    ...webhooks.flatMap(({ url }, index): readonly Finding[] => {
+      const at = [...path, index, "url"];
+      if (webhooks.findIndex((other) => other.url === url) < index)
+        return [{ code: "LTN1112", path: at, message: `\`${printPath(at)}\` stands here twice`, fix: "Put all reasons into one." }];
+      if (isCallable(url)) return [];
+      return [{ code: "LTN1112", path: at, message: `\`${printPath(at)}\` is no http or https address without a password` }];
+    }),
+  ];
 }
 
 function checkLimits({ limits, metrics }: ReleaseSpec["analysis"]): readonly Finding[] {
@@ -127,9 +168,14 @@ function checkWindow(window: FreezeWindow, path: FieldPath): readonly Finding[] 
   return [{ code: "LTN1106", path: [...path, "for"], message, fix: "Write a time between 1m and 744h." }];
 }
 
+/** Asking Intl takes a while, and a Release is read again with each change of its status. There are some hundred names. */
+const knownTimezones = new Set<string>();
+
 function isTimezone(name: string): boolean {
+  if (knownTimezones.has(name)) return true;
   try {
     new Intl.DateTimeFormat("en-US", { timeZone: name });
+    knownTimezones.add(name);
     return true;
   } catch {
     // RangeError is how Intl says no.

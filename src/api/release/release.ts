@@ -111,7 +111,15 @@ const metric = z.strictObject({
   margin: margin.optional(),
   /** Relative to the other metrics'. */
   weight: z.number().gt(0).default(1),
+  /** prometheus: the server's address, http://127.0.0.1:9090 when unset. */
+  address: z.string().optional(),
+  /**
+   * prometheus: PromQL of the events that are counted, as a counter that grows, with the version as a label (named as versions.label, or "version").
+   * webhook: the http(s) address that is POSTed to and answers {"<version>": {"trials": n, "events": n}}, both counted since ever.
+   */
   query: z.string().optional(),
+  /** prometheus: PromQL of everything that was tried, counted likewise. */
+  total: z.string().optional(),
   provider: z.enum(["prometheus", "webhook"]).optional(),
   /** What the query counts. */
   counts: z.enum(["failures", "successes"]).default("failures"),
@@ -134,6 +142,13 @@ const analysis = z.strictObject({
   onSuspicion: z.enum(["hold", "lower"]).default("hold"),
   /** A step undecided for so long pauses for a person; 1 h when unset. */
   timeout: duration.default(durationMs(3_600_000)),
+});
+
+const webhook = z.strictObject({
+  /** http(s) address that each transition is POSTed to as JSON; redirects aren't followed. */
+  url: z.string(),
+  /** Only these, as "Promoted" or "HarmFound"; all when unset. */
+  reasons: stringList,
 });
 
 const window = z.strictObject({
@@ -184,6 +199,8 @@ export const releaseSpecSchema = z.strictObject({
   /** rollback; hold goes back to the step before and waits for a person; freeze moves nothing and waits. */
   onFailure: z.enum(["rollback", "hold", "freeze"]).default("rollback"),
   windows: windows.default({ deny: [], timezone: "UTC" }),
+  /** Who is told of each transition. */
+  webhooks: z.array(webhook).default([]),
   /** How long the old side stays ready after promotion; 10 min (release-engine design §3). */
   warm: duration.default(durationMs(600_000)),
   /** How long connections may end by themselves once no route leads to a version; 5 s when unset (Envoy's drain, Istio's terminationDrainDuration). */
@@ -207,5 +224,6 @@ export type Strategy = (typeof strategies)[number];
 export type ReleaseRing = z.output<typeof ringStep>;
 export type ReleaseVariant = z.output<typeof variant>;
 export type ReleaseMetric = z.output<typeof metric>;
+export type ReleaseWebhook = z.output<typeof webhook>;
 export type FreezeWindow = z.output<typeof window>;
 export type PreviewCheck = z.output<typeof previewStep>["checks"][number];

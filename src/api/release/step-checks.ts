@@ -51,8 +51,20 @@ function checkStep(step: ReleaseStep, place: Place): readonly Finding[] {
     ...(step.match === undefined ? [] : checkAudience(step.match, [...path, "match"])),
     ...(step.ring === undefined ? [] : checkRing(step.ring, { ...place, path: [...path, "ring"] })),
     ...(step.compare === undefined ? [] : checkVariants(step.compare.variants, { ...place, path: [...path, "compare", "variants"] })),
+    ...(step.preview === undefined ? [] : checkPreview(step.preview, [...path, "preview"])),
     ...checkTiming(step, path),
   ];
+}
+
+/** Requests that can be sent, each with a name of its own. */
+export function checkPreview({ checks }: NonNullable<ReleaseStep["preview"]>, path: FieldPath): readonly Finding[] {
+  return checks.flatMap(({ name, method, path: asked }, index): readonly Finding[] => {
+    const at = [...path, "checks", index];
+    const finding = (problem: string): readonly Finding[] => [{ code: "LTN1103", path: at, message: `\`${printPath(at)}\` ${problem}` }];
+    if (checks.findIndex((other) => other.name === name) < index) return finding("has the name of another");
+    if (!/^\/[!-~]{0,4000}$/.test(asked)) return finding("has no path that begins with / and has no spaces");
+    return /^[A-Za-z]{1,20}$/.test(method) ? [] : finding("has no HTTP method");
+  });
 }
 
 /** A ring is people by condition, or a share of users. */

@@ -67,7 +67,7 @@ const lookupsAtATime = 2;
 const lookups: { active: number; readonly waiting: (() => void)[] } = { active: 0, waiting: [] };
 
 /** The machine's own resolver, hosts file included. */
-const resolveName: Resolve = async (host) => {
+export const resolveName: Resolve = async (host) => {
   while (lookups.active >= lookupsAtATime) await new Promise<void>((resolve) => lookups.waiting.push(resolve));
   lookups.active += 1;
   try {
@@ -104,7 +104,7 @@ function get(url: URL, { addresses, signal, roots }: GetOptions): Promise<Incomi
 }
 
 /** Answers every question with the addresses that were checked. */
-function fixedLookup(addresses: readonly LookupAddress[]): LookupFunction {
+export function fixedLookup(addresses: readonly LookupAddress[]): LookupFunction {
   const [first] = addresses;
   return (_, { all }, callback) => {
     if (all === true) callback(null, [...addresses]);

@@ -1,6 +1,7 @@
 // The release engine with everything it needs, wired: routes for the model, decisions from samples, records on disk, the API's view.
 
 import type { Release } from "../../api/release/release.ts";
+import type { FetchAllowance } from "../../api/security/fetch-allowance.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { ReleasesView } from "../../http/release-contract.ts";
 import type { Logger } from "../../lib/log.ts";
@@ -11,13 +12,14 @@ import type { PlanTraffic } from "../../release/plan.ts";
 import type { Store } from "../../store/store.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
 import type { ReleaseFigures } from "../telemetry/release-series.ts";
-import type { SendChecks, Tell } from "./carry-out.ts";
+import type { SendChecks } from "./carry-out.ts";
 import { countingProxies } from "./counting-proxies.ts";
 import { ReleaseEngine } from "./release-engine.ts";
 import { releaseFigures } from "./release-figures.ts";
 import { releaseRoutesOf } from "./release-routes.ts";
 import { createReleasesView } from "./releases-view.ts";
 import { SampleFiles } from "./sample-files.ts";
+import { Webhooks } from "./webhooks.ts";
 
 /** What callers of a Release's service saw; made by the telemetry. */
 export interface ReleaseTraffic {
@@ -33,7 +35,10 @@ export interface StartReleasesOptions {
   readonly ads: Pick<AdsServer, "revisionProgress" | "onChange">;
   readonly traffic: ReleaseTraffic;
   readonly sendChecks: SendChecks;
-  readonly tell: Tell;
+  /** From where webhooks and metrics may be asked although it is no public address. */
+  readonly allowance: () => FetchAllowance;
+  /** What became of a webhook. */
+  readonly onWebhook: (result: string) => void;
   readonly nowMs: () => number;
   readonly logger: Logger;
 }
@@ -57,11 +62,13 @@ export function releaseInputs(snapshot: Snapshot, before: Mesh | undefined): Rel
 }
 
 /** Starts deciding. */
-export function startReleases({ runDir, traffic, ...options }: StartReleasesOptions): RunningReleases {
+export function startReleases({ runDir, traffic, allowance, onWebhook, ...options }: StartReleasesOptions): RunningReleases {
   const { store, nowMs, logger } = options;
   const files = new SampleFiles(runDir, logger);
+  const webhooks = new Webhooks({ store, logger, nowMs, allowance, onResult: onWebhook });
   const engine = new ReleaseEngine({
     ...options,
+    tell: webhooks.tell,
     samples: {
       secondsOf: (release, afterSecond) => traffic.secondsOf(release, afterSecond),
       record: ({ metadata }, run, samples) => files.append({ namespace: metadata.namespace, run: run.id }, samples),
@@ -78,6 +85,7 @@ export function startReleases({ runDir, traffic, ...options }: StartReleasesOpti
     close: () => {
       ends();
       engine.close();
+      webhooks.close();
     },
   };
 }
