@@ -1,11 +1,20 @@
-// Connects two sockets: bytes and half-close in both directions, an error on one side becomes a reset on the other.
+// Connects two sockets: bytes and half-close in both directions, an error on one side becomes a reset on the other, where there are resets.
 
 import type { Socket } from "node:net";
 
+/** Unix sockets know no reset, and Node throws when asked for one. */
+function reset(socket: Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    socket.destroy();
+  }
+}
+
 function follow(from: Socket, to: Socket): void {
-  from.on("error", () => to.resetAndDestroy());
+  from.on("error", () => reset(to));
   from.once("close", () => {
-    if (!to.destroyed && !(from.readableEnded && from.writableFinished)) to.resetAndDestroy();
+    if (!to.destroyed && !(from.readableEnded && from.writableFinished)) reset(to);
   });
   from.pipe(to);
 }
@@ -23,8 +32,8 @@ export function joinSockets(a: Socket, b: Socket, closed: () => void = () => {})
     });
   }
   if (a.destroyed || b.destroyed) {
-    a.resetAndDestroy();
-    b.resetAndDestroy();
+    reset(a);
+    reset(b);
     return;
   }
   follow(a, b);
