@@ -10,6 +10,7 @@ import { pathOf } from "./request.ts";
 import { addBatchRoute } from "./routes/batch.ts";
 import { addDiscoveryRoutes } from "./routes/discovery.ts";
 import { addEdgesRoute } from "./routes/edges.ts";
+import { addFlagRoutes } from "./routes/flags.ts";
 import { addKubeRoutes } from "./routes/kube.ts";
 import { addLateenRoutes } from "./routes/lateen.ts";
 import { addMetricsRoutes } from "./routes/metrics.ts";
@@ -47,6 +48,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
   addLateenRoutes(app, options);
   if (options.metrics !== undefined) addMetricsRoutes(app, options.metrics);
   if (options.releases !== undefined) addReleaseRoutes(app, options.releases);
+  if (options.flags !== undefined) addFlagRoutes(app, options.flags);
   addBatchRoute(app, options);
   addTapRoute(app, options);
   if (options.stat !== undefined) addStatRoute(app, options.stat);

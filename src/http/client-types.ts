@@ -5,6 +5,7 @@ import type { KindName } from "../api/registry.ts";
 import type { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import type { RawResource } from "../store/store.ts";
+import type { FlagsClient } from "./client-flags.ts";
 import type { ReleasesClient } from "./client-releases.ts";
 import type { TracesClient } from "./client-traces.ts";
 import type { AcknowledgedReply, DiagnosticList, MeshStatus, ProxyList } from "./contract.ts";
@@ -67,6 +68,7 @@ export interface DeleteRequest {
 export interface ApiClient {
   readonly releases: ReleasesClient;
   readonly traces: TracesClient;
+  readonly flags: FlagsClient;
   get(ref: ObjectRef): Promise<RawResource>;
   list(kind: KindName, request?: ListRequest): Promise<RawList>;
   /** Lists, then follows; resumes and relists by itself until the signal aborts. */

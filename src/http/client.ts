@@ -7,6 +7,7 @@ import type { NameTable } from "../model/name-table.ts";
 import { isJsonObject, isRawResource } from "../store/json.ts";
 import type { RawResource } from "../store/store.ts";
 import { sendBatch } from "./client-batch.ts";
+import { createFlagsClient, type FlagsClient } from "./client-flags.ts";
 import { createReleasesClient } from "./client-releases.ts";
 import { tapLines } from "./client-tap.ts";
 import { createTracesClient, type TracesClient } from "./client-traces.ts";
@@ -34,11 +35,13 @@ class HttpApiClient implements ApiClient {
   readonly #transport: Transport;
   readonly #closing = new AbortController();
   readonly traces: TracesClient;
+  readonly flags: FlagsClient;
   readonly releases = createReleasesClient((route, options) => this.#own(route, options));
 
   constructor(transport: Transport) {
     this.#transport = transport;
     this.traces = createTracesClient(transport);
+    this.flags = createFlagsClient(transport);
   }
 
   async get(ref: ObjectRef): Promise<RawResource> {

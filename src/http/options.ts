@@ -4,6 +4,7 @@ import type { Logger } from "../lib/log.ts";
 import type { Parser } from "../store/parser.ts";
 import type { Store } from "../store/store.ts";
 import type { MeshView } from "./contract.ts";
+import type { FlagsView } from "./flags-contract.ts";
 import type { MetricsView } from "./metrics-contract.ts";
 import type { ReleasesView } from "./release-contract.ts";
 import type { TokenIssuing } from "./routes/token-request.ts";
@@ -26,6 +27,8 @@ export interface ApiServerOptions {
   readonly metrics?: Pick<MetricsView, "proxy">;
   /** The release engine; without it there are no routes of releases. */
   readonly releases?: ReleasesView;
+  /** Feature flags; without it there is no OFREP. */
+  readonly flags?: FlagsView;
   /** Golden numbers; without it there are none. */
   readonly stat?: StatView;
   /** Recent traces; without it there are none. */
