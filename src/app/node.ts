@@ -12,6 +12,7 @@ import { startFabric } from "../platform/local/fabric.ts";
 import { onHostPort } from "../platform/local/forward.ts";
 import { announceReady, parentChannel } from "../platform/local/ipc.ts";
 import { NodeAgent } from "../platform/local/node/agent.ts";
+import { FlagServer } from "../platform/local/node/flag-server.ts";
 import { GatewayForwarder } from "../platform/local/node/gateway-forwarder.ts";
 import { createImageTable } from "../platform/local/node/images.ts";
 import type { NodeApi } from "../platform/local/node/node-api.ts";
@@ -62,10 +63,18 @@ export async function runNode(options: NodeOptions): Promise<void> {
     logger,
   });
   spans.listen();
+  const flags = new FlagServer({
+    address: fabric.address,
+    apiPath: runFiles.apiSocket(options.runDir),
+    podAt: (address) => agent.podAt(address),
+    logger,
+  });
+  await flags.listen();
   announceReady(channel);
   await Promise.all([agent.start(abort.signal), followNames({ client, fabric, forwarder, logger, signal: abort.signal })]);
   metrics.close();
   spans.close();
+  flags.close();
   await agent.close();
   await fabric.close();
   client.close();
@@ -93,6 +102,9 @@ function planOf(options: NodeOptions, pod: Pod, sandbox: PodSandbox): SidecarPla
   return { adminPath, bootstrap };
 }
 
+/** The node itself, where flags are answered and spans are taken. */
+const nodeHost = "node.lateen.internal";
+
 interface NamesFollower {
   readonly client: ApiClient;
   readonly fabric: Fabric;
@@ -105,6 +117,9 @@ interface NamesFollower {
 async function followNames({ client, fabric, forwarder, logger, signal }: NamesFollower): Promise<void> {
   for await (const names of client.watchNames({ signal })) {
     forwarder.update(names.gatewayPorts);
-    await fabric.updateNames(names).catch((error: unknown) => logger.error("names were not taken in", { error: String(error) }));
+    const own = { host: nodeHost, addresses: [fabric.address], ports: [] };
+    await fabric
+      .updateNames({ ...names, hosts: [...names.hosts, own] })
+      .catch((error: unknown) => logger.error("names were not taken in", { error: String(error) }));
   }
 }

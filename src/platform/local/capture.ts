@@ -21,6 +21,8 @@ const privateProxyPorts = [15000, 15001, 15004, 15053];
 
 /** Ports of OTLP (IANA: gRPC, HTTP) at the fabric's own address, where pods send their spans: never captured. */
 export const otlpPorts = [4317, 4318];
+/** Port of OFREP (feature flags) at the same address; flagd's. */
+export const flagPort = 8016;
 
 const hex = (mark: number): string => `0x${mark.toString(16)}`;
 const setOf = (values: readonly (string | number)[]): string => `{ ${[...values].join(", ")} }`;
@@ -48,7 +50,7 @@ function outboundRules(podAddress: string, capture: CaptureSpec): readonly strin
       ? [`${selfCall} meta l4proto tcp redirect to :${sidecarPorts.inbound}`]
       : rulesFor(`${selfCall} tcp dport`, capture.includeInboundPorts, `redirect to :${sidecarPorts.inbound}`)),
     `meta mark ${hex(proxyMark)} return`,
-    `ip daddr ${fabricAddress} tcp dport ${setOf(otlpPorts)} return`,
+    `ip daddr ${fabricAddress} tcp dport ${setOf([...otlpPorts, flagPort])} return`,
     `meta l4proto { tcp, udp } th dport 53 redirect to :${sidecarPorts.dns}`,
     // As istio-iptables: an application that calls its own pod's address talks to itself.
     `oifname "lo" return`,

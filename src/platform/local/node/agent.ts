@@ -48,6 +48,12 @@ export class NodeAgent {
     return this.#workers.get(uid);
   }
 
+  /** The pod that has an address now. */
+  podAt(address: string): Pod | undefined {
+    const found = [...this.#workers].find(([, worker]) => worker.address === address);
+    return found === undefined ? undefined : this.#pods.get(found[0]);
+  }
+
   /** Connects to the application in the pod with an address. @throws NotFound when there is no such pod */
   async dial(address: string, port: number): Promise<Socket> {
     const worker = [...this.#workers.values()].find((one) => one.address === address);

@@ -5,7 +5,7 @@ import type { Container, EnvVar, Pod } from "../../../api/kubernetes/pod.ts";
 import type { Secret } from "../../../api/kubernetes/secret.ts";
 import { UserError } from "../../../lib/errors.ts";
 import { fabricAddress } from "../addresses.ts";
-import { otlpPorts } from "../capture.ts";
+import { flagPort, otlpPorts } from "../capture.ts";
 import type { ImageProcess } from "../lateen-yaml.ts";
 
 /** Looks up what the pod's spec names; undefined when it does not exist. */
@@ -48,6 +48,11 @@ const spanCollector = `http://${fabricAddress}:${otlpPorts[1]}`;
 export function withSpanCollector(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const names = Object.keys(env).some((name) => /^OTEL_EXPORTER_OTLP_([A-Z]+_)?ENDPOINT$/.test(name));
   return names ? env : { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: spanCollector };
+}
+
+/** The environment with the place where feature flags are answered, unless it names one: the variable that OFREP's SDKs read (protocol, service/adrs/0007). */
+export function withFlagServer(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return { OFREP_ENDPOINT: `http://${fabricAddress}:${flagPort}`, ...env };
 }
 
 /** Command and arguments: `command` replaces the image's process, `args` follow it; `$(VAR)` is expanded. */

@@ -8,7 +8,7 @@ import type { Logger } from "../../../lib/log.ts";
 import type { Fabric, PodSandbox, ContainerSpec as ProcessSpec } from "../sandbox.ts";
 import { captureOf } from "./capture-annotations.ts";
 import { ContainerWorker } from "./container-worker.ts";
-import { argvOf, environmentOf, type PodSources, withSpanCollector } from "./environment.ts";
+import { argvOf, environmentOf, type PodSources, withFlagServer, withSpanCollector } from "./environment.ts";
 import type { ImageTable } from "./images.ts";
 import type { NodeApi } from "./node-api.ts";
 import { type ContainerState, type PodState, podStatusOf, waitingState } from "./pod-status.ts";
@@ -200,7 +200,9 @@ export class PodWorker {
     const { images, api, logsDir } = this.#options;
     const image = images.processOf(spec.image ?? "");
     const sources: PodSources = await fetchSources(this.#pod, api);
-    const env = images.complete(withSpanCollector(environmentOf({ pod: this.#pod, container: spec, image, sources, podIp: sandbox.ip })));
+    const env = images.complete(
+      withFlagServer(withSpanCollector(environmentOf({ pod: this.#pod, container: spec, image, sources, podIp: sandbox.ip }))),
+    );
     const [command, ...args] = argvOf(spec, image, env);
     if (command === undefined) throw new UserError(`container ${spec.name} has an empty command`, { fix: "name a command" });
     const folders = await makeVolumes(this.#pod, sandbox.dir, sources);
