@@ -10,6 +10,7 @@ import { latencyEdgesMs } from "../judging.ts";
 import type { ArmSecond, CheckResult, Observation, ObservedVersion, PersonInput, RolloutProgress, SampleSecond } from "../observation.ts";
 import { firstState, type ReleaseState, type Run, releaseStateSchema } from "../state.ts";
 import { type Phase, phaseOf } from "../status.ts";
+import type { Trace } from "./traces.ts";
 
 export interface WorldOptions {
   readonly spec?: Record<string, unknown>;
@@ -27,6 +28,8 @@ export interface WorldOptions {
   readonly stored?: boolean;
   /** Callers that no overlay reaches: so many requests per second of theirs go to stable. */
   readonly unsteered?: number;
+  /** Traffic of another making, in place of the rates above. */
+  readonly trace?: Trace;
 }
 
 export type Crash = "beforeStore" | "afterStore" | "afterActions";
@@ -163,6 +166,8 @@ export class World {
       const candidate = this.applied?.candidate ?? "v2";
       const stable = this.run?.stable ?? "v1";
       const share = exposure.byPods ? this.updatedShare() : publicPercent(exposure) / 100;
+      const traced = this.options.trace?.({ second: (this.now - monday) / 1000, share });
+      if (traced !== undefined) return { second: this.now / 1000, arms: { [stable]: traced.stable, [candidate]: traced.candidate } };
       const hasChosen = exposure.matches.length + exposure.flags.length > 0;
       const toCandidate = binomial(random, requestsPerSecond, share) + (hasChosen ? chosen : 0);
       const copies = binomial(random, requestsPerSecond, exposure.mirrorPercent / 100);
