@@ -1,7 +1,8 @@
 // The live graph for other programs: Graphviz and Mermaid. Names are quoted so that no host or certificate can write into the graph.
 
 import type { MeshEdge } from "../analyze/edges/mesh-edge.ts";
-import { encryptionText, isOpen, portText, printable, rateText } from "./edge-words.ts";
+import { encryptionText, isOpen, portText, rateText } from "./edge-words.ts";
+import { printable } from "./printable.ts";
 
 /** Graphviz. Copies are dotted, what carries nothing is grey and dashed, plaintext is red and bold. */
 export function dotOf(edges: readonly MeshEdge[]): string {

@@ -12,13 +12,13 @@ import {
   isSent,
   latencyText,
   portText,
-  printable,
   rateText,
   serviceText,
   stateMark,
   targetText,
 } from "./edge-words.ts";
 import { type Column, fittingTable, type Terminal, table } from "./output.ts";
+import { printable } from "./printable.ts";
 
 type Screen = Pick<Terminal, "colours" | "isTty" | "columns">;
 

@@ -3,6 +3,7 @@
 import { nothingSent } from "../analyze/edges/edge-transport.ts";
 import type { GraphNode, MeshEdge } from "../analyze/edges/mesh-edge.ts";
 import type { Colours } from "./output.ts";
+import { printable } from "./printable.ts";
 
 const encryptions: Readonly<Record<MeshEdge["encryption"], string>> = {
   mtls: "✓ mTLS",
@@ -102,11 +103,6 @@ export function serviceText({ service, reporter }: MeshEdge): string {
 /** "80/http"; only the protocol where the port isn't known. */
 export function portText({ port, protocol }: Pick<MeshEdge, "port" | "protocol">): string {
   return port === 0 ? protocol : `${port}/${protocol}`;
-}
-
-/** Names come from hosts and certificates of strangers: control characters, and those that turn the direction of writing, as "\u{..}". */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 /** Workloads that no edge touches. */

@@ -2,6 +2,7 @@
 
 import type { TapEnd, TapEvent } from "../http/tap-contract.ts";
 import type { Colours, Terminal } from "./output.ts";
+import { printable } from "./printable.ts";
 
 /** What a request's line says beside its columns. */
 const flagWords: Readonly<Record<string, string>> = {
@@ -90,7 +91,7 @@ const wideColumns: readonly TapColumn[] = [
     heading: "DETAIL",
     width: 6,
     cell: ({ client, server, source, destination, requestId, traceparent, sni }) =>
-      clean(
+      printable(
         [
           pair("flags", client?.flags.join(",") || server?.flags.join(",")),
           pair("client", client?.details),
@@ -114,12 +115,12 @@ const wideColumns: readonly TapColumn[] = [
 
 function endText({ name, kind, version }: TapEnd): string {
   const shown = kind === "workload" && version !== undefined && !name.endsWith(`-${version}`) ? `${name} ${version}` : name;
-  return clean(kind === "outside" ? `(${shown})` : shown);
+  return printable(kind === "outside" ? `(${shown})` : shown);
 }
 
 function requestText({ kind, method, authority, path, protocol, sni }: TapEvent): string {
-  if (kind !== "request") return clean(`${protocol} ${kind}${sni === "" ? "" : ` ${sni}`}`);
-  return shortened(clean(`${method} ${authority}${path}`), maxColumn);
+  if (kind !== "request") return printable(`${protocol} ${kind}${sni === "" ? "" : ` ${sni}`}`);
+  return shortened(printable(`${method} ${authority}${path}`), maxColumn);
 }
 
 function shortened(text: string, width: number): string {
@@ -147,7 +148,7 @@ function millis(ms: number): string {
 }
 
 function ruleText({ rule }: TapEvent): string {
-  return clean(rule?.text ?? "");
+  return printable(rule?.text ?? "");
 }
 
 /** Whatever isn't ordinary about the request. */
@@ -166,7 +167,7 @@ function notes({ client, server, mirrored }: TapEvent, colours: Colours): readon
 /** Envoy's "rbac_access_denied_matched_policy[ns[shop]-policy[orders]-rule[0]]". */
 function deniedText(details: string): string {
   const [, namespace, policy, rule] = /ns\[([^\]]+)\]-policy\[([^\]]+)\]-rule\[(\d+)\]/.exec(details) ?? [];
-  if (policy !== undefined) return clean(`denied by AuthorizationPolicy ${namespace}/${policy} rule ${rule}`);
+  if (policy !== undefined) return printable(`denied by AuthorizationPolicy ${namespace}/${policy} rule ${rule}`);
   return "denied: no ALLOW policy matches";
 }
 
@@ -176,11 +177,6 @@ function pair(name: string, value: string | undefined): string {
 
 function bytes(count: number | undefined): string | undefined {
   return count === undefined ? undefined : `${count}B`;
-}
-
-/** Control characters, C1 and those that turn the direction of writing included, as "\u{..}". */
-function clean(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what it leaves out

@@ -4,6 +4,7 @@ import type { TraceView } from "../http/traces-contract.ts";
 import { attributeText, type Span } from "../telemetry/traces/span.ts";
 import type { Waterfall, WaterfallRow } from "../telemetry/traces/waterfall.ts";
 import { type Terminal, table } from "./output.ts";
+import { printable } from "./printable.ts";
 
 /** "85us", "4.2ms", "1.35s", "2m5s". */
 export function durationText(microseconds: number): string {
@@ -65,7 +66,7 @@ function line(row: WaterfallRow, { waterfall, width, terminal: { colours } }: Pl
   const name = `${"  ".repeat(Math.min(depth, 20))}${nameOf(span)}`;
   return [
     isCause ? colours.red(`✗ ${name}`) : `  ${name}`,
-    `${sideOf(span)} ${cutTo(span.name, 48)}`,
+    `${sideOf(span)} ${cutTo(printable(span.name), 48)}`,
     span.isError ? colours.red(statusOf(span)) : statusOf(span),
     durationText(span.durationUs),
     `${barOf(row, waterfall, width)}${notes === "" ? "" : ` ${colours.yellow(notes)}`}`,
@@ -74,7 +75,7 @@ function line(row: WaterfallRow, { waterfall, width, terminal: { colours } }: Pl
 
 /** "web v2": the canonical service and its version, or what an application calls itself. */
 function nameOf({ sender }: Span): string {
-  return sender.version === "" ? sender.service : `${sender.service} ${sender.version}`;
+  return printable(sender.version === "" ? sender.service : `${sender.service} ${sender.version}`);
 }
 
 /** → calls, ← is called, · something of its own. */
@@ -90,12 +91,12 @@ function statusOf({ attributes, isError }: Span): string {
   const text = [code === "0" ? "" : code, grpc === "" ? "" : `grpc ${grpc}`, flags === "-" ? "" : flags]
     .filter((part) => part !== "")
     .join(" ");
-  return text === "" ? (isError ? "error" : "-") : text;
+  return text === "" ? (isError ? "error" : "-") : printable(text);
 }
 
 function reasonOf(span: Span): string {
   const { name, statusText } = span;
-  return `${name}${statusText === "" ? "" : `, ${statusText}`} (${statusOf(span)})`;
+  return `${printable(`${name}${statusText === "" ? "" : `, ${statusText}`}`)} (${statusOf(span)})`;
 }
 
 function barOf({ offsetUs, span }: WaterfallRow, { durationUs }: Waterfall, width: number): string {
@@ -105,7 +106,8 @@ function barOf({ offsetUs, span }: WaterfallRow, { durationUs }: Waterfall, widt
   return `${" ".repeat(from)}${"▇".repeat(length)}${" ".repeat(width - from - length)}`;
 }
 
-function cutTo(text: string, length: number): string {
+/** At most so many characters. */
+export function cutTo(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 

@@ -7,7 +7,8 @@ import type { FoundTrace } from "../../telemetry/traces/search.ts";
 import { exitCode, formatOption, listOption, type OptionValues, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
 import { age, type Column, fittingTable, type Terminal } from "../output.ts";
-import { durationText } from "../trace-view.ts";
+import { printable } from "../printable.ts";
+import { cutTo, durationText } from "../trace-view.ts";
 
 export const runTraceList: RunCommand = async ({ options }, { config, terminal, commandStart }) => {
   const format = formatOption(options, ["table", "json"]);
@@ -69,28 +70,33 @@ function printTraces(traces: readonly FoundTrace[], terminal: Terminal, nowMs: n
   terminal.out(fittingTable(columns(terminal, nowMs), traces, terminal));
 }
 
+/** Applications choose what they are called. */
+function shown(text: string): string {
+  return cutTo(printable(text), 60);
+}
+
 function columns({ colours }: Terminal, nowMs: number): readonly Column<FoundTrace>[] {
   return [
     // Twelve digits tell them apart; `trace get` takes the first digits of an id.
     { heading: "TRACE", cell: ({ traceId }) => traceId.slice(0, 12) },
     { heading: "AGE", cell: ({ startUs }) => age(startUs / 1000, nowMs) },
-    { heading: "SERVICE", cell: ({ service }) => service },
-    { heading: "OPERATION", cell: ({ operation, isPartial }) => (isPartial ? `… ${operation}` : operation), dropAt: 2 },
+    { heading: "SERVICE", cell: ({ service }) => shown(service) },
+    { heading: "OPERATION", cell: ({ operation, isPartial }) => (isPartial ? `… ${shown(operation)}` : shown(operation)), dropAt: 2 },
     {
       heading: "DURATION",
       cell: ({ durationUs, keeping }) =>
         keeping === "slow" ? colours.yellow(`${durationText(durationUs)} slow`) : durationText(durationUs),
     },
-    { heading: "STATUS", cell: ({ status, errors }) => (errors > 0 ? colours.red(status || "error") : status || "-") },
+    { heading: "STATUS", cell: ({ status, errors }) => (errors > 0 ? colours.red(shown(status) || "error") : shown(status) || "-") },
     { heading: "SPANS", cell: ({ spans }) => String(spans), dropAt: 3 },
     { heading: "SERVICES", cell: ({ services }) => String(services.length), dropAt: 4 },
-    { heading: "FAILED IN", cell: ({ failedIn }) => (failedIn === "" ? "" : colours.red(failedIn)), dropAt: 1 },
+    { heading: "FAILED IN", cell: ({ failedIn }) => (failedIn === "" ? "" : colours.red(shown(failedIn))), dropAt: 1 },
   ];
 }
 
 function printForwards(forwards: readonly ForwardView[], { err }: Terminal): void {
   for (const { provider, destination, droppedSpans, queuedSpans, problem } of forwards) {
-    if (problem !== undefined) err(`provider ${provider} (${destination}) doesn't take spans: ${problem}; ${queuedSpans} wait`);
+    if (problem !== undefined) err(`provider ${provider} (${destination}) doesn't take spans: ${printable(problem)}; ${queuedSpans} wait`);
     if (droppedSpans > 0) err(`${droppedSpans} spans for provider ${provider} were given up`);
   }
 }
