@@ -6,6 +6,7 @@ import { logSuspicion } from "../stats/verdict.ts";
 import { aimOf, loweredExposure } from "./enter-step.ts";
 import { exposureAt, publicPercent, sameExposure } from "./exposure.ts";
 import { areSharesWrong, crossedLimit, judgementNow } from "./judging.ts";
+import { tellProviders } from "./providers.ts";
 import { startReturn } from "./returning.ts";
 import { countWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
 import { decided, decidedOnce, enter, expose, type RunTurn, readyPods, stepOf, untold, withRun } from "./turn.ts";
@@ -31,7 +32,7 @@ export function guard(turn: RunTurn): RunTurn {
   if (judgement.verdict === "harm") return failed(turn, { what: "HarmFound", sentence: verdictSentence(turn.run.evidence, judgement) });
   const emptied = guardPods(turn);
   if (emptied.run.stage === "returning" || turn.run.stage === "warm") return emptied;
-  const lowered = guardExposure(emptied, judgement);
+  const lowered = guardExposure(tellProviders(emptied), judgement);
   return lowered.run.stage === "running" ? guardData(lowered) : lowered;
 }
 

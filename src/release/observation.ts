@@ -81,6 +81,8 @@ export interface Observation {
   readonly rollout?: RolloutProgress;
   /** In-place updates: whether pods of candidate and stable can't be told apart by what callers count. */
   readonly isIndistinct?: boolean;
+  /** Metrics whose provider is down, each with the reason. */
+  readonly providers?: Readonly<Record<string, string>>;
   /** ConfigMaps and Secrets that pods of candidate or stable use, each with a hash of its content. */
   readonly configs?: Readonly<Record<string, string>>;
 }

@@ -6,6 +6,7 @@ import { logThreshold } from "../stats/harm.ts";
 import { intervalOf } from "../stats/interval.ts";
 import { blindAfterMs, hasNoData } from "./guard.ts";
 import { isComparable, judgementNow } from "./judging.ts";
+import { providerWords } from "./providers.ts";
 import { comparisonWords, goOnWords, limitSentence, manyWords, podsWords, timeWords, verdictSentence } from "./sentences.ts";
 import { type RunTurn, stepOf } from "./turn.ts";
 
@@ -34,6 +35,8 @@ function holdOf(turn: RunTurn, step: PlannedStep): Progress | undefined {
   if (run.lowered !== undefined) return wait(`lowered: ${run.lowered === "blind" ? "no sight of data" : "suspicion"}`);
   if (step.kind === "pause" || step.kind === "preview") return undefined;
   if (now - run.evidence.sampleAt >= blindAfterMs) return wait("no samples just now");
+  const words = providerWords(turn.observed);
+  if (words !== undefined) return wait(words);
   const judgement = judgementNow(run, spec.analysis);
   return judgement.verdict === "suspicion" ? wait(verdictSentence(run.evidence, judgement)) : undefined;
 }

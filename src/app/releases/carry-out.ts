@@ -76,6 +76,7 @@ const warnings: ReadonlySet<string> = new Set([
   "ReturnRefused",
   "SharesDiffer",
   "Indistinct",
+  "MetricProviderDown",
   "ConfigurationChanged",
 ]);
 

@@ -19,7 +19,9 @@ import { nextInput, type StoredRelease, statusOf, storedReleaseOf } from "./stor
 /** Where seconds of samples come from. */
 export interface ReleaseSamples {
   /** Complete seconds after `afterSecond` (Unix time), oldest first: of the service's versions as callers saw them. A gap has no entry. */
-  secondsOf(release: Release, afterSecond: number): readonly SampleSecond[];
+  secondsOf(release: Release, afterSecond: number, run: Run): readonly SampleSecond[];
+  /** Metrics whose provider is down, each with the reason; none unless given. */
+  problemsOf?(release: Release): Readonly<Record<string, string>>;
   /** Keeps what a run was judged by. */
   record(release: Release, run: Run, samples: readonly SampleSecond[]): void;
   /** Where a run's samples are kept. */
@@ -207,10 +209,11 @@ export class ReleaseEngine {
     const versions = versionsOf(release, snapshot);
     const { moved } = running;
     const progress = moved === undefined ? undefined : ads.revisionProgress(moved.revision);
-    const seconds = run === undefined || run.stage === "done" ? [] : samples.secondsOf(release, run.evidence.lastSecond);
+    const seconds = run === undefined || run.stage === "done" ? [] : samples.secondsOf(release, run.evidence.lastSecond, run);
     return {
       ...seenOf({ release, versions, run, direction: running.direction, snapshot }),
       samples: samplesByVersion(seconds, { release, versions, run }),
+      providers: samples.problemsOf?.(release) ?? {},
       ...(moved === undefined || progress === undefined
         ? {}
         : { acknowledged: { move: moved.move, acknowledged: progress.acknowledged, total: progress.connected } }),

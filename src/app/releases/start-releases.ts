@@ -9,11 +9,12 @@ import type { Mesh } from "../../model/mesh.ts";
 import type { ReleaseRoute } from "../../model/releases/release-route.ts";
 import type { SampleSecond } from "../../release/observation.ts";
 import type { PlanTraffic } from "../../release/plan.ts";
-import type { Store } from "../../store/store.ts";
+import { isKind, type Store } from "../../store/store.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
 import type { ReleaseFigures } from "../telemetry/release-series.ts";
 import type { SendChecks } from "./carry-out.ts";
 import { countingProxies } from "./counting-proxies.ts";
+import { MetricProviders } from "./metric-providers.ts";
 import { ReleaseEngine } from "./release-engine.ts";
 import { releaseFigures } from "./release-figures.ts";
 import { releaseRoutesOf } from "./release-routes.ts";
@@ -66,16 +67,19 @@ export function startReleases({ runDir, traffic, allowance, onWebhook, ...option
   const { store, nowMs, logger } = options;
   const files = new SampleFiles(runDir, logger);
   const webhooks = new Webhooks({ store, logger, nowMs, allowance, onResult: onWebhook });
+  const providers = new MetricProviders({ allowance, nowMs });
   const engine = new ReleaseEngine({
     ...options,
     tell: webhooks.tell,
     samples: {
-      secondsOf: (release, afterSecond) => traffic.secondsOf(release, afterSecond),
+      secondsOf: (release, after, run) => providers.withMetrics(release, run.id, traffic.secondsOf(release, after)),
+      problemsOf: (release) => providers.problemsOf(release),
       record: ({ metadata }, run, samples) => files.append({ namespace: metadata.namespace, run: run.id }, samples),
       refOf: ({ metadata }, run) => files.refOf({ namespace: metadata.namespace, run: run.id }),
     },
   });
   const ends = store.subscribe(({ type, stored }) => {
+    if (type === "DELETED" && isKind(stored, "Release")) providers.forget(stored.value);
     if (type === "DELETED" && stored.kind === "ReleaseRun") files.remove({ namespace: stored.namespace ?? "", run: stored.name });
   });
   engine.start();
@@ -86,6 +90,7 @@ export function startReleases({ runDir, traffic, allowance, onWebhook, ...option
       ends();
       engine.close();
       webhooks.close();
+      providers.close();
     },
   };
 }
