@@ -1,6 +1,7 @@
 // The table of commands, in the order of `lateen --help`.
 
 import type { Command } from "../command.ts";
+import { flagCommands } from "./flag.ts";
 import { releaseCommands } from "./release.ts";
 
 const fileOption = { flags: "-f, --filename <path...>", description: "manifest file or folder; - is stdin; may be repeated" };
@@ -325,6 +326,7 @@ export const commands: readonly Command[] = [
     load: async () => (await import("./ca.ts")).runRotateRoot,
   },
   ...releaseCommands,
+  ...flagCommands,
   {
     name: "check",
     summary: "see what this machine lacks for running a mesh",
