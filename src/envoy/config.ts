@@ -80,5 +80,13 @@ export interface ProxyConfig {
   readonly removalGrace: DurationMs;
 }
 
+/**
+ * Whether a setting's value is a share in hundredths of a percent. Envoy takes a bare number for whole percent, so 100 would be everything: such a
+ * value goes as a FractionalPercent.
+ */
+export function isShareKey(key: string): boolean {
+  return key.startsWith("tracing.");
+}
+
 /** Name of the one RTDS layer in every bootstrap. */
 export const runtimeLayerName = "weights";

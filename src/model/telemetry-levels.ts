@@ -30,6 +30,8 @@ export interface ProxyTracing {
   readonly sampling: number;
   /** A TraceProvider's name; undefined for none: the control plane keeps the spans, and forwards them nowhere. */
   readonly provider: string | undefined;
+  /** Whether Zipkin's trace headers (B3) are read and given beside W3C's: with a Zipkin provider, as in Istio. */
+  readonly b3: boolean;
   readonly tags: readonly TraceTag[];
 }
 
@@ -142,10 +144,12 @@ function tracingOf(
   const name = first(({ providers }) => providers[0]?.name) ?? telemetry.defaultProviders.tracing[0];
   const isConfigured = applying.length > 0 || telemetry.defaultProviders.tracing.length > 0;
   const tags = first(({ customTags }) => customTags);
+  const provider = name === undefined ? undefined : telemetry.traceProviders.find((one) => isSameName(one.name, name));
   return {
     isReporting: !(first(({ disableSpanReporting }) => disableSpanReporting) ?? !(isConfigured || telemetry.enableTracing)),
     sampling: first(({ randomSamplingPercentage }) => randomSamplingPercentage) ?? telemetry.sampling,
-    provider: name === undefined ? undefined : telemetry.traceProviders.find((provider) => isSameName(provider.name, name))?.name,
+    provider: provider?.name,
+    b3: provider?.protocol === "zipkin",
     tags: tags === undefined ? telemetry.tags : traceTagsOf(tags),
   };
 }

@@ -49,6 +49,8 @@ export interface SideTracing {
   readonly sampling: number | undefined;
   /** Whether no spans are made here, and what came of a trace passes on as it is. */
   readonly isOff: boolean;
+  /** Whether B3 headers are read and given beside W3C's. */
+  readonly b3: boolean;
 }
 
 /** What stands in listeners: changes of it replace them. */

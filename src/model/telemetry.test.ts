@@ -208,12 +208,16 @@ test.each<[string, object, object, object]>([
   ["all traces", tracing({ randomSamplingPercentage: 100 }), {}, { "tracing.random_sampling": 10_000 }],
   ["few traces", tracing({ randomSamplingPercentage: 0.01 }), {}, { "tracing.random_sampling": 1 }],
   ["more by MeshConfig", {}, { defaultConfig: { tracing: { sampling: 2.5 } } }, { "tracing.random_sampling": 250 }],
-  ["another tracing provider", tracing(use("zip")), {}, {}],
+  ["another tracing provider", tracing(use("otel")), {}, {}],
 ])("no listener changes: %s", (_what, spec, mesh, runtime) => {
   const before = translated({});
   const after = translated(spec, mesh);
   expect(after.runtime).toEqual(runtime);
   expect(after.versions).toEqual(before.versions);
+});
+
+test("with a Zipkin provider the listeners read B3 headers", () => {
+  expect(translated(tracing(use("zip"))).versions).not.toEqual(translated({}).versions);
 });
 
 test("a gateway has one side, the client's", () => {

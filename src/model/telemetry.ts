@@ -122,10 +122,11 @@ export const meshListenerTelemetry = memoObject((settings: MeshSettings): Listen
 function listenerTelemetryOf({ inbound, outbound, files }: ProxyTelemetry, kind: MeshProxy["kind"]): ListenerTelemetry {
   const sidesOf = kind === "gateway" ? [outbound] : [inbound, outbound];
   const sampled = new Set(sidesOf.map(({ tracing }) => tracing.sampling)).size > 1;
-  const side = ({ tracing: { tags, sampling, isReporting } }: SideTelemetry): SideTracing => ({
+  const side = ({ tracing: { tags, sampling, isReporting, b3 } }: SideTelemetry): SideTracing => ({
     tags,
     sampling: sampled ? sampling : undefined,
     isOff: !isReporting,
+    b3,
   });
   return { inbound: side(kind === "gateway" ? outbound : inbound), outbound: side(outbound), files };
 }

@@ -17,6 +17,7 @@ import { listenerSettings } from "../model/telemetry.ts";
 import { inboundCluster, inboundPassthroughCluster } from "./cluster/inbound.ts";
 import type { RbacOptions } from "./filter/rbac.ts";
 import { rbacExtensions, rbacPerRoute } from "./filter/rbac-filters.ts";
+import { givesB3 } from "./filter/tracing.ts";
 import { extensionReferences } from "./listener/extension-references.ts";
 import { virtualInboundListener } from "./listener/inbound.ts";
 import { inboundRouteConfigurationHead, inboundVirtualHost } from "./route/inbound-route-configuration.ts";
@@ -49,7 +50,7 @@ export function createInboundResources(cache: EncodeCache): {
       const first = connections.get(proxy.id, [proxy, modes, own], () =>
         proxy.kind === "gateway" ? noInbound : connectionResources(cache, proxy, { mtls, settings: own }),
       );
-      const second = enforced.get(proxy.id, [proxy, policies, settings], () => policyResources(cache, proxy, { policies, settings }));
+      const second = enforced.get(proxy.id, [proxy, policies, own], () => policyResources(cache, proxy, { policies, settings: own }));
       return together.get(proxy.id, [first, second], () => ({ ...first, ...second }));
     },
   };
@@ -101,6 +102,7 @@ function policyResources(
   { policies, settings }: { readonly policies: WorkloadPolicies; readonly settings: MeshSettings },
 ): Pick<InboundResources, "routes" | "extensions"> {
   const options = rbacOptions(settings);
+  const b3 = givesB3(settings);
   const perFilter = rbacPerRoute(policies, options);
   const sources = [policies.deny, policies.allow, policies.audit].flat().map(resourceName);
   const routes =
@@ -108,8 +110,8 @@ function policyResources(
       ? []
       : httpPorts(proxy).map((port) => {
           const references: readonly ResourceReference[] = [{ type: "cds", name: inboundClusterName(port) }];
-          const part = cache.part(inboundVirtualHost(port, perFilter), { references, sources });
-          return cache.routes({ name: inboundRouteName(port), head: inboundRouteConfigurationHead, parts: [part] });
+          const part = cache.part(inboundVirtualHost(port, { perFilter, b3 }), { references, sources });
+          return cache.routes({ name: inboundRouteName(port), head: inboundRouteConfigurationHead(b3), parts: [part] });
         });
   const extensions = [...rbacExtensions(policies, options)].map(([name, typedConfig]) =>
     cache.resource({ type: "ecds", name, schema: TypedExtensionConfigSchema, json: { name, typedConfig }, sources }),

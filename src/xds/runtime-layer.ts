@@ -3,7 +3,7 @@
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { EncodedResource, RuntimeLayer } from "../envoy/config.ts";
-import { isSettingKey, runtimeLayerName } from "../envoy/config.ts";
+import { isSettingKey, isShareKey, runtimeLayerName } from "../envoy/config.ts";
 import { contentHash } from "../lib/hash.ts";
 
 /** Sum of the weights of every split; fixed, because cohort hashing is modulo the sum. */
@@ -72,7 +72,7 @@ export function mergedLayer(desired: RuntimeLayer, sent: RuntimeLayer, keepVanis
   return kept.length === 0 ? layer : new Map([...layer, ...kept]);
 }
 
-/** Encodes envoy.service.runtime.v3.Runtime: name = 1, layer = 2 (Struct: fields = 1, a map to Value: number_value = 2). */
+/** Encodes envoy.service.runtime.v3.Runtime: name = 1, layer = 2 (Struct: fields = 1, a map to Value: number_value = 2, string_value = 3, struct_value = 5). */
 export function encodeRuntimeLayer(layer: RuntimeLayer): EncodedResource {
   const known = encodedLayers.get(layer);
   if (known !== undefined) return known;
@@ -82,11 +82,25 @@ export function encodeRuntimeLayer(layer: RuntimeLayer): EncodedResource {
   for (const [key, weight] of [...layer].sort(([a], [b]) => (a < b ? -1 : 1))) {
     writer.tag(1, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).string(key);
-    writer.tag(2, WireType.LengthDelimited).fork().tag(2, WireType.Bit64).double(weight).join().join();
+    if (isShareKey(key)) writeShare(writer, weight);
+    else writer.tag(2, WireType.LengthDelimited).fork().tag(2, WireType.Bit64).double(weight).join();
+    writer.join();
   }
   const bytes = writer.join().finish();
   const version = contentHash(bytes);
   const resource: EncodedResource = { type: "rtds", name: runtimeLayerName, version, bytes, references: [], sources: [] };
   encodedLayers.set(layer, resource);
   return resource;
+}
+
+/** The map entry's value as envoy.type.v3.FractionalPercent in a Struct. */
+function writeShare(writer: BinaryWriter, hundredths: number): void {
+  writer.tag(2, WireType.LengthDelimited).fork().tag(5, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.LengthDelimited).string("numerator");
+  writer.tag(2, WireType.LengthDelimited).fork().tag(2, WireType.Bit64).double(hundredths).join().join();
+  writer.tag(1, WireType.LengthDelimited).fork();
+  writer.tag(1, WireType.LengthDelimited).string("denominator");
+  writer.tag(2, WireType.LengthDelimited).fork().tag(3, WireType.LengthDelimited).string("TEN_THOUSAND").join().join();
+  writer.join().join();
 }

@@ -1,6 +1,6 @@
 // The process of pod-process.ts, inside its network namespace: network, servers, Envoys, clients.
 
-import { openSync, writeFileSync } from "node:fs";
+import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
@@ -76,7 +76,10 @@ async function envoy(input: unknown): Promise<number> {
   const child = startProcess([program, "-c", config, ...flags], { core, stdio: ["ignore", log, log] });
   await eventually(
     async () => {
-      if (child.exitCode !== null) throw new Error(`Envoy ${name} ended with ${child.exitCode}`);
+      if (child.exitCode !== null) {
+        const said = readFileSync(join(folder, `${name}.log`), "utf8").slice(-2000);
+        throw new Error(`Envoy ${name} ended with ${child.exitCode}: ${said}`);
+      }
       return (await askAdmin(adminPath, "GET", "/ready").catch(() => ({ status: 0 }))).status === 200;
     },
     envoyReadyMs,

@@ -209,14 +209,20 @@ async function listenerChanges(): Promise<readonly string[]> {
 it("sampling follows Telemetries, and changes no listener", async () => {
   const before = await listenerChanges();
   const found = async (path: string) =>
-    (await mesh.client.traces.search({ attributes: { "http.url": `${mesh.gatewayUrl()}${path}` } })).traces;
+    (await mesh.client.traces.search({ limit: 500, attributes: { "http.url": `${mesh.gatewayUrl()}${path}` } })).traces;
   await mesh.apply(telemetry(0));
   for (let count = 0; count < 50; count += 1) await mesh.gateway("/unsampled");
+  await mesh.apply(telemetry(10));
+  for (let count = 0; count < 150; count += 1) await mesh.gateway("/tenth");
   await mesh.apply(telemetry(100));
   await mesh.gateway("/sampled");
   // Spans of one proxy come in order: with the last one there, earlier ones are there or never come.
   await eventually(async () => (await found("/sampled")).length === 1, 20_000);
   expect(await found("/unsampled")).toEqual([]);
+  // 15 are to be expected; none, or more than 60, happens once in a million runs.
+  const tenth = (await found("/tenth")).length;
+  expect(tenth).toBeGreaterThan(0);
+  expect(tenth).toBeLessThan(60);
   // A trace that came sampled stays so, also where applications pass only its own headers on.
   await mesh.apply(telemetry(0));
   expect(linesOf(await traced(chain(), { spans: 9, headers: { "x-test-pass": "w3c" } }))).toEqual(fiveHops);

@@ -10,7 +10,7 @@ import { startEnvoy, temporaryFolder } from "../../../test/harness/envoy.ts";
 import { any } from "../../envoy/any.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
 import { defaultMeshSettings } from "../../model/mesh.ts";
-import { b3Parent, b3Sampled, b3ToTraceparent } from "./b3.ts";
+import { b3Parent, b3Sampled, traceHeaders } from "./b3.ts";
 import { tracing } from "./tracing.ts";
 
 const cleanup = new AsyncDisposableStack();
@@ -32,7 +32,7 @@ beforeAll(async () => {
   const traced = tracing({ direction: "inbound", statPrefix: "x", routes: "x", settings: defaultMeshSettings });
   const manager = any(HttpConnectionManagerSchema, {
     statPrefix: "x",
-    earlyHeaderMutationExtensions: [b3ToTraceparent()],
+    earlyHeaderMutationExtensions: [traceHeaders({ b3: true })],
     ...(traced === undefined ? {} : { tracing: traced }),
     httpFilters: [{ name: "router", typedConfig: any(RouterSchema, {}) }],
     routeConfig: {

@@ -9,14 +9,13 @@ import { defined } from "../../envoy/defined.ts";
 import type { MeshSettings, PathNormalization } from "../../model/mesh.ts";
 import { adsConfigSource } from "../config-source.ts";
 import { accessLog } from "./access-log.ts";
-import { b3ToTraceparent } from "./b3.ts";
 import type { FilterPlace } from "./http-filters.ts";
 import { httpFilters } from "./http-filters.ts";
 import { jwtLocalReply } from "./jwt-filter.ts";
 import { believesMarks, withoutMirrorHeader } from "./mirror-mark.ts";
 import { requestStatsLogs } from "./stats-log.ts";
 import { requestTapLog } from "./tap-log.ts";
-import { tracing } from "./tracing.ts";
+import { traceHeadersRead, tracing } from "./tracing.ts";
 
 export interface HttpPlace extends FilterPlace {
   /** Stats prefix, without dots. */
@@ -51,7 +50,7 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
       ...requestTapLog(place),
     ],
     tracing: tracing(place),
-    earlyHeaderMutationExtensions: [b3ToTraceparent(), ...(believesMarks(place) ? [] : [withoutMirrorHeader])],
+    earlyHeaderMutationExtensions: [...traceHeadersRead(place), ...(believesMarks(place) ? [] : [withoutMirrorHeader])],
     localReplyConfig: place.direction === "outbound" ? undefined : jwtLocalReply,
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",

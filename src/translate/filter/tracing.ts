@@ -1,6 +1,7 @@
 // Traces: which requests are sampled and where their spans go → HttpConnectionManager.Tracing. Nothing in it names a pod, because proxies share
 // listeners: who sent a span says the connection that brings it. Source of the values: Istio pilot/pkg/networking/core/tracing.go.
 
+import type { TypedExtensionConfigJson } from "#envoy/envoy/config/core/v3/extension_pb.js";
 import { OpenTelemetryConfigSchema } from "#envoy/envoy/config/trace/v3/opentelemetry_pb.js";
 import type { HttpConnectionManager_TracingJson } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { CustomTag_EnvironmentJson, CustomTag_HeaderJson, CustomTagJson } from "#envoy/envoy/type/tracing/v3/custom_tag_pb.js";
@@ -8,8 +9,9 @@ import { any } from "../../envoy/any.ts";
 import { defined } from "../../envoy/defined.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
 import { defaultSampling, meshListenerTelemetry } from "../../model/telemetry.ts";
-import type { TraceTag } from "../../model/telemetry-settings.ts";
+import type { SideTracing, TraceTag } from "../../model/telemetry-settings.ts";
 import { mirrorHeader } from "../../telemetry/proxy-reports.ts";
+import { traceHeaders } from "./b3.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
 
 /**
@@ -19,8 +21,7 @@ import type { HttpPlace } from "./http-connection-manager.ts";
  * default. A trace that came sampled stays so (b3.ts).
  */
 export function tracing({ direction, settings }: HttpPlace): HttpConnectionManager_TracingJson | undefined {
-  const sides = settings.listenerTelemetry ?? meshListenerTelemetry(settings);
-  const { tags, sampling = defaultSampling, isOff } = direction === "inbound" ? sides.inbound : sides.outbound;
+  const { tags, sampling = defaultSampling, isOff } = sideTracing({ direction, settings });
   if (isOff) return undefined;
   return defined<HttpConnectionManager_TracingJson>({
     clientSampling: { value: 100 },
@@ -41,6 +42,23 @@ export function tracing({ direction, settings }: HttpPlace): HttpConnectionManag
       }),
     },
   });
+}
+
+function sideTracing({ direction, settings }: Pick<HttpPlace, "direction" | "settings">): SideTracing {
+  const sides = settings.listenerTelemetry ?? meshListenerTelemetry(settings);
+  return direction === "inbound" ? sides.inbound : sides.outbound;
+}
+
+/** What is read of a request's trace before tracing looks at it. Strangers may come with B3; inside it is read where Zipkin is the provider. */
+export function traceHeadersRead(place: Pick<HttpPlace, "direction" | "settings">): TypedExtensionConfigJson[] {
+  const { isOff, b3 } = sideTracing(place);
+  return isOff ? [] : [traceHeaders({ b3: b3 || place.direction === "gateway" })];
+}
+
+/** Whether applications get B3 headers beside W3C's. */
+export function givesB3(settings: HttpPlace["settings"]): boolean {
+  const { isOff, b3 } = sideTracing({ direction: "inbound", settings });
+  return b3 && !isOff;
 }
 
 /** A copy that a mirror made; the header is set by the mirror's policy and taken from strangers at gateways. */

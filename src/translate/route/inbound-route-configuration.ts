@@ -8,22 +8,27 @@ import { defined } from "../../envoy/defined.ts";
 import { defaultRouteName, inboundClusterName, inboundVirtualHostName } from "../../envoy/names.ts";
 import { b3Parent, b3Sampled } from "../filter/b3.ts";
 
-/** Everything of an inbound route configuration but its name and its virtual host. */
-export const inboundRouteConfigurationHead: Omit<RouteConfigurationJson, "name" | "virtualHosts"> = {
-  validateClusters: false,
-  requestHeadersToAdd: [...b3Parent],
-};
+/** Everything of an inbound route configuration but its name and its virtual host; `b3`: whether the application gets B3 headers. */
+export function inboundRouteConfigurationHead(b3: boolean): Omit<RouteConfigurationJson, "name" | "virtualHosts"> {
+  return b3 ? { validateClusters: false, requestHeadersToAdd: [...b3Parent] } : { validateClusters: false };
+}
+
+export interface InboundHost {
+  /** What the workload's policies enforce. */
+  readonly perFilter: Readonly<Record<string, AnyJson>>;
+  readonly b3: boolean;
+}
 
 /**
  * Everything to the application, without timeout (the client's proxy has one). A connection the application just closed is tried again
- * as long as nothing of the request was sent (Istio's inbound default). `perFilter` is what the workload's policies enforce.
+ * as long as nothing of the request was sent (Istio's inbound default).
  */
-export function inboundVirtualHost(port: number, perFilter: Readonly<Record<string, AnyJson>>): VirtualHostJson {
+export function inboundVirtualHost(port: number, { perFilter, b3 }: InboundHost): VirtualHostJson {
   return defined<VirtualHostJson>({
     name: inboundVirtualHostName(port),
     domains: ["*"],
     // Before the configuration's own headers, which read it.
-    requestHeadersToAdd: [b3Sampled],
+    requestHeadersToAdd: b3 ? [b3Sampled] : undefined,
     typedPerFilterConfig: Object.keys(perFilter).length === 0 ? undefined : { ...perFilter },
     routes: [
       {
