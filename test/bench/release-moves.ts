@@ -4,7 +4,8 @@
 import type { LoadSummary } from "../harness/mesh.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
 import { roleProcess } from "./machine.ts";
-import { pause, type ReleaseMesh, startReleaseMesh } from "./release-mesh.ts";
+import { summaryOf } from "./numbers.ts";
+import { pause, type ReleaseMesh, type RunRecord, startReleaseMesh, timeOf } from "./release-mesh.ts";
 
 const counts = { full: 25, quick: 3 };
 /** Two services with a release each at a time; together they get 200 requests/s. */
@@ -54,16 +55,18 @@ async function run(context: BenchContext): Promise<Outcome> {
     kills += 1;
   };
   const done: Record<string, number> = {};
+  const back: number[] = [];
   const lane = async (service: string, isKiller: boolean): Promise<LoadSummary> => {
     const stop = await releases.load(service, requestsPerSecond);
     for (let index = 0; index < count; index += 1) {
       const names = Object.keys(ways);
       const name = names[index % names.length] ?? "promoted";
-      await releases.begin(service);
+      const run = await releases.begin(service);
       if (isKiller && index % killEvery === 1) await killed();
       await ways[name]?.(releases, service);
       await releases.until(service, ({ phase }) => phase === "RolledBack");
       done[name] = (done[name] ?? 0) + 1;
+      back.push(...backMs(await releases.record(run)));
       context.progress(`${service}, release ${index + 1}: ${name}`);
     }
     await pause(500);
