@@ -29,7 +29,7 @@ const rows = [
 ];
 
 const counts = { seconds: 12.4, requests: 480, failures: 2, versions: [] };
-const view = { total: counts, totalRows: rows, window: counts, windowRows: rows };
+const view = { total: counts, totalRows: rows, window: counts, windowRows: rows, injected: new Map() };
 
 test("demoTable names a service once, percentages with one decimal", () => {
   expect(demoTable(rows, plain).split("\n")).toEqual([

@@ -74,6 +74,11 @@ export class LivePlace {
     this.#terminal.raw(`${upLines(this.#lines)}${lines.map((line) => `${line}${clearToLineEnd}\n`).join("")}${clearBelow}`);
     this.#lines = lines.length;
   }
+
+  /** What was shown last stays; the next text comes below it. */
+  leave(): void {
+    this.#lines = 0;
+  }
 }
 
 const resetColour = "\u001b[0m";

@@ -65,11 +65,17 @@ export function decide({ name, spec, status, observed, now }: DecideInput): Deci
   let turn = superseded(handleInputs(seen));
   for (let stages = 0; stages < mostStages; stages += 1) {
     const before = turn.state;
+    // An end is a decision of its own, so that the run's record has it before the next run begins.
+    if (isEndOf(status, before)) break;
     turn = advance(turn, name);
     if (turn.state === before) break;
   }
   const state = withState(turn, { decidedAt: now }).state;
   return { status: state, actions: state.outbox };
+}
+
+function isEndOf({ run: then }: ReleaseState, { run: now }: ReleaseState): boolean {
+  return then !== undefined && then.stage !== "done" && now?.stage === "done";
 }
 
 /** Time in which no decision was made isn't time without data. */

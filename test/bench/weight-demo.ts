@@ -13,6 +13,9 @@ const changes = { full: 200, quick: 20 };
 const warmUp = 20;
 
 const ref = { kind: "VirtualService", namespace: "shop", name: "catalog" } as const;
+const rule = { kind: "DestinationRule", namespace: "shop", name: "catalog" } as const;
+/** The shop's catalog has one version at the start; its route is divided between two all the same. */
+const subsets = ["v1", "v2"];
 const routeSchema = z.object({ spec: z.object({ http: z.array(z.looseObject({ route: z.array(z.looseObject({})) })) }) });
 
 async function run(context: BenchContext): Promise<Outcome> {
@@ -20,7 +23,9 @@ async function run(context: BenchContext): Promise<Outcome> {
   const count = context.quick ? changes.quick : changes.full;
   const { client } = mesh;
   const { spec } = routeSchema.parse(await client.get(ref));
-  const changeTo = (weight: number) => client.patch(ref, { spec: { http: spec.http.map((rule) => withWeight(rule, weight)) } });
+  const split = spec.http.map((rule) => ({ ...rule, route: subsets.map((subset) => ({ destination: { host: "catalog", subset } })) }));
+  await client.patch(rule, { spec: { subsets: subsets.map((name) => ({ name, labels: { version: name } })) } });
+  const changeTo = (weight: number) => client.patch(ref, { spec: { http: split.map((rule) => withWeight(rule, weight)) } });
   const pid = roleProcess(mesh.pid, "control-plane").pid;
   const samples: Sample[] = [];
   let cpuBefore = 0;

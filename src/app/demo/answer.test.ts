@@ -33,6 +33,12 @@ describe("hopsOf", () => {
     expect(hopsOf(answer([], more))).toEqual([{ ...expected, failed: true }]);
   });
 
+  test("a version that failed as it was told to is named, however far behind web", () => {
+    const body = '{"error":"catalog answered 500: catalog v3: injected error (ERROR_PERCENT=5)"}';
+    const failed = answer([], { status: 502, headers: { "x-shop-failed": "web=v2" }, body });
+    expect(hopsOf(failed)).toEqual([{ service: "catalog", version: "v3", failed: true, ms: undefined }]);
+  });
+
   test.each(["", "{}", '{"hops":[{"service":1}]}', "[", '{"__proto__":{"hops":[]}}'])("an odd body %s counts for web alone", (body) => {
     expect(hopsOf(answer([], { body }))).toEqual([{ service: "web", version: "-", failed: false, ms: 9 }]);
   });

@@ -38,7 +38,8 @@ export function isFailure({ status, error }: Answer): boolean {
 
 /**
  * The hops of an answer, web first; web's milliseconds are the client's, the others' their own.
- * A failed answer still names who gave it, in the header x-shop-failed; when not even that is there it counts against web.
+ * A failed answer counts against the version that failed as it was told to; else against who gave it, which the header x-shop-failed names; when
+ * not even that is there, against web.
  */
 export function hopsOf(answer: Answer): readonly Hop[] {
   if (isFailure(answer)) return [failedHop(answer)];
@@ -54,7 +55,17 @@ export function hopsOf(answer: Answer): readonly Hop[] {
   return lacksRates ? [...served, { service: "rates", version: "v1", failed: true, ms: undefined }] : served;
 }
 
-function failedHop({ headers, ms, status }: Answer): Hop {
+/** A version of a service that failed as it was told to (ERROR_PERCENT of the shop's catalog); undefined when something else failed. */
+export function injectedBy({ body }: Answer): { readonly service: string; readonly version: string } | undefined {
+  const [, service, version] = /\b([a-z]{1,20}) (v\d{1,4}): injected error/.exec(body) ?? [];
+  return service === undefined || version === undefined ? undefined : { service, version };
+}
+
+function failedHop(answer: Answer): Hop {
+  const { headers, ms, status } = answer;
+  const injected = injectedBy(answer);
+  // Its time is unknown: only the page's is.
+  if (injected !== undefined) return { ...injected, failed: true, ms: undefined };
   const header = headers["x-shop-failed"];
   const [service = "web", version = noVersion] = typeof header === "string" ? header.split("=") : [];
   return { service, version, failed: true, ms: status === 0 ? undefined : ms };

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { type DestinationRule, destinationRuleSchema } from "../../api/networking/destination-rule.ts";
 import { type VirtualService, virtualServiceSchema } from "../../api/networking/virtual-service.ts";
 import { parseManifests } from "../../api/parse.ts";
-import { configuredShares } from "./configured-weights.ts";
+import { configuredShares, releasedShares } from "./configured-weights.ts";
 
 const shop = join(import.meta.dirname, "../../../examples/shop");
 
@@ -33,10 +33,11 @@ function textOf(...files: readonly string[]): readonly string[] {
 }
 
 test.each([
-  ["at the start", [], ["web v1=90 v2=10", "catalog v1=70 v2=30"]],
-  ["half and half", ["try/shift-50.yaml"], ["web v1=50 v2=50", "catalog v1=70 v2=30"]],
-  ["testers have a route of their own, ordinary visitors keep theirs", ["try/testers-v2.yaml"], ["web v1=90 v2=10", "catalog v1=70 v2=30"]],
-  ["a mirror gets no share", ["try/mirror.yaml"], ["web v1=90 v2=10", "catalog v1=100"]],
+  ["at the start", [], ["web v1=90 v2=10"]],
+  ["half and half", ["try/shift-50.yaml"], ["web v1=50 v2=50"]],
+  ["testers have a route of their own, ordinary visitors keep theirs", ["try/testers-v2.yaml"], ["web v1=90 v2=10"]],
+  ["catalog's route names no version", ["try/fault.yaml"], ["web v1=90 v2=10"]],
+  ["a mirror gets no share", ["try/mirror.yaml"], ["web v1=100"]],
 ])("%s", (_, files, expected) => {
   expect(textOf(...files)).toEqual(expected);
 });
@@ -67,5 +68,31 @@ test("weights are relative, and subsets go by their version label", () => {
   expect(configuredShares({ virtualServices: [virtualService], destinationRules: [rule] }, "shop", ["web"]).get("web")).toEqual([
     { version: "v1", weightPercent: 33.33 },
     { version: "new", weightPercent: 66.67 },
+  ]);
+});
+
+test("a release's weights stand for its service once there is a candidate", () => {
+  const status = {
+    phase: "Progressing",
+    step: 1,
+    steps: 2,
+    weightPercent: 10,
+    proxies: { acknowledged: 8, total: 8 },
+    verdict: "",
+    failedRequests: 0,
+    conditions: [],
+  } as const;
+  const releases = [
+    { service: "catalog", status: { ...status, stable: "v2", candidate: "v3" } },
+    { service: "web", status: { ...status, stable: "v1" } },
+  ];
+  expect([...releasedShares(releases)]).toEqual([
+    [
+      "catalog",
+      [
+        { version: "v2", weightPercent: 90 },
+        { version: "v3", weightPercent: 10 },
+      ],
+    ],
   ]);
 });

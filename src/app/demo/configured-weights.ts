@@ -4,6 +4,7 @@ import { resolveHost, serviceHost } from "../../api/hosts.ts";
 import { type DestinationRule, destinationRuleSchema } from "../../api/networking/destination-rule.ts";
 import { type HttpRoute, type VirtualService, virtualServiceSchema } from "../../api/networking/virtual-service.ts";
 import type { ApiClient } from "../../http/client-types.ts";
+import type { ReleaseView } from "../../http/release-contract.ts";
 import { normalizedWeights } from "../../model/weights.ts";
 
 export interface ConfiguredShare {
@@ -12,19 +13,41 @@ export interface ConfiguredShare {
   readonly weightPercent: number;
 }
 
+/** The part of the client that shares are read with. */
+export type ShareClient = Pick<ApiClient, "list"> & { readonly releases: Pick<ApiClient["releases"], "list"> };
+
 /** By service name; services that no route splits are not there. */
 export type ConfiguredShares = ReadonlyMap<string, readonly ConfiguredShare[]>;
 
 /** Reads the objects of a namespace through the API. @throws Unavailable while the control plane is away. */
-export async function readConfiguredShares(
-  client: Pick<ApiClient, "list">,
-  namespace: string,
-  services: readonly string[],
-): Promise<ConfiguredShares> {
-  const [routes, rules] = await Promise.all([client.list("VirtualService", { namespace }), client.list("DestinationRule", { namespace })]);
+export async function readConfiguredShares(client: ShareClient, namespace: string, services: readonly string[]): Promise<ConfiguredShares> {
+  const [routes, rules, releases] = await Promise.all([
+    client.list("VirtualService", { namespace }),
+    client.list("DestinationRule", { namespace }),
+    client.releases.list(),
+  ]);
   const virtualServices = routes.items.map((item) => virtualServiceSchema.safeParse(item)).flatMap(({ data }) => data ?? []);
   const destinationRules = rules.items.map((item) => destinationRuleSchema.safeParse(item)).flatMap(({ data }) => data ?? []);
-  return configuredShares({ virtualServices, destinationRules }, namespace, services);
+  const byRoutes = configuredShares({ virtualServices, destinationRules }, namespace, services);
+  return new Map([...byRoutes, ...releasedShares(releases.filter((release) => release.namespace === namespace))]);
+}
+
+/** What releases laid over the routes: they decide for their service. */
+export function releasedShares(releases: readonly Pick<ReleaseView, "service" | "status">[]): ConfiguredShares {
+  return new Map(
+    releases.flatMap(({ service, status: { stable, candidate, weightPercent } }) => {
+      if (stable === undefined || candidate === undefined || stable === candidate) return [];
+      return [
+        [
+          service,
+          [
+            { version: stable, weightPercent: 100 - weightPercent },
+            { version: candidate, weightPercent },
+          ],
+        ] as const,
+      ];
+    }),
+  );
 }
 
 interface Routing {
@@ -48,6 +71,7 @@ function sharesOf({ virtualServices, destinationRules }: Routing, host: string):
     const routes = spec.http.filter(reaches);
     // Ordinary visitors match no special rule: theirs is the route without conditions.
     const ordinary = routes.find(({ match }) => match.length === 0) ?? routes.at(-1);
+    if (ordinary?.route.every(({ destination }) => destination.subset === undefined) === true) return undefined;
     if (ordinary !== undefined) return splitOf(ordinary, versionsOf(destinationRules, host));
   }
   return undefined;

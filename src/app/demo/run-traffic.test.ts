@@ -49,6 +49,7 @@ const virtualService: RawResource = {
 
 const reader = {
   list: async (kind: string) => ({ items: kind === "VirtualService" ? [virtualService] : [], resourceVersion: "1" }),
+  releases: { list: async () => [] },
 };
 
 test("counts versions and failures of the visitors, beside the configured weights", async () => {
@@ -81,7 +82,7 @@ test("a view each second, until the signal; a control plane that is away changes
   const abort = new AbortController();
   const views: TrafficView[] = [];
   const last = await runTraffic({
-    client: { list: () => Promise.reject(new Error("away")) },
+    client: { list: () => Promise.reject(new Error("away")), releases: { list: () => Promise.reject(new Error("away")) } },
     port: await gateway(),
     rate: 50,
     durationMs: undefined,

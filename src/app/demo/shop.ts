@@ -17,12 +17,19 @@ export interface ShopFiles {
   readonly manifests: string;
   readonly lateenYaml: string;
   readonly tryFolder: string;
+  /** Newer versions, and a Release per strategy. */
+  readonly releasesFolder: string;
 }
 
 /** The shop of this checkout: found upwards from this program, whether it runs from src/ or bundled in dist/. @throws MeshError */
 export function shopFiles(): ShopFiles {
   const folder = join(packageRoot(dirname(fileURLToPath(import.meta.url))), "examples", "shop");
-  return { manifests: join(folder, "manifests"), lateenYaml: join(folder, "lateen.yaml"), tryFolder: join(folder, "try") };
+  return {
+    manifests: join(folder, "manifests"),
+    lateenYaml: join(folder, "lateen.yaml"),
+    tryFolder: join(folder, "try"),
+    releasesFolder: join(folder, "releases"),
+  };
 }
 
 function packageRoot(folder: string): string {
@@ -59,9 +66,11 @@ export function suggestions(options: { readonly mesh: string; readonly port: num
     { what: "testers see v2", command: apply("testers-v2.yaml") },
     { what: "… as a tester", command: `${curl} -H 'x-shop-tester: yes' ${url}` },
     { what: "delays and errors", command: apply("fault.yaml") },
-    { what: "mirror to catalog v2", command: apply("mirror.yaml") },
+    { what: "mirror to web v2", command: apply("mirror.yaml") },
     { what: "cut the remote API", command: apply("cut-remote.yaml") },
     { what: "all as at the start", command: apply("reset.yaml") },
+    { what: "why releases went so", command: `npx lateen release why catalog --mesh ${mesh} -n ${shopNamespace}` },
+    { what: "all its runs", command: `npx lateen release history catalog --mesh ${mesh} -n ${shopNamespace}` },
     { what: "pods and proxies", command: `npx lateen status --mesh ${mesh}` },
     { what: "who calls whom, encrypted", command: `npx lateen graph --mesh ${mesh}` },
     {

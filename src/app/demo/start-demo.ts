@@ -54,7 +54,7 @@ export async function startDemo(request: DemoRequest): Promise<DemoMesh> {
 async function startOnce(request: DemoRequest, config: MeshConfig, port: number): Promise<DemoMesh> {
   const files = shopFiles();
   const { env, cwd, signal, onProgress, onDiagnostic, onApplied } = request;
-  onProgress(`starting the mesh "${config.mesh}" with the shop: control plane, node, then 8 pods with their proxies`);
+  onProgress(`starting the mesh "${config.mesh}" with the shop: control plane, node, then 7 pods with their proxies`);
   const started = await startMesh({
     config,
     env,

@@ -4,7 +4,8 @@
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http";
 import type { Answer } from "./answer.ts";
 
-export const defaultRate = 40;
+/** Enough to judge a version in seconds. */
+export const defaultRate = 100;
 export const largestRate = 200;
 /** One request in so many opens a connection of its own and closes it. */
 const freshEvery = 5;
@@ -26,7 +27,9 @@ export interface TrafficOptions {
   /** Ends the traffic at once; what is under way is given up and not reported. */
   readonly signal: AbortSignal;
   readonly timeoutMs?: number;
-  readonly onAnswer: (answer: Answer) => void;
+  /** Further headers of request `index`, which counts from 1. */
+  readonly headersOf?: ((index: number) => Readonly<Record<string, string>>) | undefined;
+  readonly onAnswer: (answer: Answer, index: number) => void;
 }
 
 /** Sends until the time is over and every request has its answer or timed out; resolves then, or at once when the signal aborts. */
@@ -79,22 +82,24 @@ class Sender {
 
   send(): void {
     this.#sent += 1;
+    const index = this.#sent;
     if (this.#underWay.size >= maxUnderWay) {
-      this.#options.onAnswer(noAnswer(`not sent: ${maxUnderWay} requests were under way`, 0));
+      this.#options.onAnswer(noAnswer(`not sent: ${maxUnderWay} requests were under way`, 0), index);
       return;
     }
-    const isFresh = this.#sent % freshEvery === 0;
-    const { port, host, path, timeoutMs = answerTimeoutMs } = this.#options;
+    const isFresh = index % freshEvery === 0;
+    const { port, host, path, timeoutMs = answerTimeoutMs, headersOf } = this.#options;
     const agent = isFresh ? false : this.#agent;
     const startedAt = performance.now();
-    const outgoing = httpRequest({ host: "127.0.0.1", port, path, agent, headers: { host, accept: "application/json" } });
+    const headers = { host, accept: "application/json", ...headersOf?.(index) };
+    const outgoing = httpRequest({ host: "127.0.0.1", port, path, agent, headers });
     this.#underWay.add(outgoing);
     const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
     const settle = (answer: Omit<Answer, "ms">): void => {
       if (!this.#underWay.delete(outgoing)) return;
       clearTimeout(timer);
       if (this.#closed) return;
-      this.#options.onAnswer({ ...answer, ms: performance.now() - startedAt });
+      this.#options.onAnswer({ ...answer, ms: performance.now() - startedAt }, index);
       if (this.#underWay.size === 0) this.#onIdle?.();
     };
     outgoing.on("error", (error) => settle(noAnswer(error.message, 0)));

@@ -1,16 +1,17 @@
 import { expect, test } from "vitest";
 import { demoOptions } from "./demo.ts";
 
-test("defaults: endless, 40 requests per second, a table", () => {
-  expect(demoOptions({})).toEqual({ durationMs: undefined, rate: 40, port: undefined, isJson: false });
+test("defaults: endless, 100 requests per second, a table", () => {
+  expect(demoOptions({})).toEqual({ durationMs: undefined, rate: 100, port: undefined, isJson: false, scenario: undefined });
 });
 
 test("reads duration, rate, port and output", () => {
-  expect(demoOptions({ for: "15s", rate: "200", port: "0", output: "json" })).toEqual({
+  expect(demoOptions({ for: "15s", rate: "200", port: "0", output: "json", scenario: "ab" })).toEqual({
     durationMs: 15_000,
     rate: 200,
     port: 0,
     isJson: true,
+    scenario: "ab",
   });
 });
 
@@ -27,6 +28,8 @@ test.each([
   { port: "http" },
   { port: "" },
   { output: "yaml" },
+  { scenario: "bigbang" },
+  { scenario: "constructor" },
 ])("refuses %j", (options) => {
   expect(() => demoOptions(options)).toThrow(/^--/);
 });

@@ -1,31 +1,25 @@
-// `lateen demo`: the example shop as a mesh of its own, visitors, a live table, and everything taken down at the end.
+// `lateen demo`: the example shop as a mesh of its own, visitors, a release that goes well and one that goes back, and everything taken down at the end.
 
 import type { Diagnostic } from "../../api/diagnostic.ts";
 import type { ApplyResult } from "../../app/apply.ts";
 import { notReadyLines } from "../../app/demo/not-ready.ts";
 import { reportOf } from "../../app/demo/report.ts";
-import { runTraffic, type TrafficView } from "../../app/demo/run-traffic.ts";
+import { otherFailures } from "../../app/demo/run-traffic.ts";
+import { isScenarioName, scenarioNames } from "../../app/demo/scenarios/play.ts";
 import { shopHost, suggestions } from "../../app/demo/shop.ts";
 import { type DemoMesh, type DemoRequest, startDemo } from "../../app/demo/start-demo.ts";
 import { defaultRate, largestRate } from "../../app/demo/traffic.ts";
 import { printDiagnostic } from "../../app/manifests.ts";
 import { parseDuration } from "../../lib/duration.ts";
-import { MeshError, UserError } from "../../lib/errors.ts";
+import { UserError } from "../../lib/errors.ts";
 import { type CommandContext, exitCode, formatOption, type OptionValues, type RunCommand, textOption } from "../command.ts";
-import { demoTable, LivePlace, secondLine, suggestionLines, totalLine } from "../demo-view.ts";
+import { type DemoEnd, type DemoOptions, runDemoMesh } from "../demo-run.ts";
+import { demoTable, suggestionLines, totalLine } from "../demo-view.ts";
 import type { Terminal } from "../output.ts";
 import { printRefusals } from "./apply.ts";
 
 const longestRunMs = 3_600_000;
-const shownFailures = 10;
 const stopGraceMs = 5000;
-
-interface DemoOptions {
-  readonly durationMs: number | undefined;
-  readonly rate: number;
-  readonly port: number | undefined;
-  readonly isJson: boolean;
-}
 
 export const runDemo: RunCommand = async (input, context) => {
   const options = demoOptions(input.options);
@@ -88,7 +82,11 @@ export function demoOptions(options: OptionValues): DemoOptions {
   if (port !== undefined && !(/^\d+$/.test(portText ?? "") && port <= 65_535)) {
     throw new UserError(`--port ${portText} is not a port`, { fix: "write for example --port 8080; 0 is any free one" });
   }
-  return { durationMs, rate, port, isJson: formatOption(options, ["table", "json"]) === "json" };
+  const scenario = textOption(options, "scenario");
+  if (scenario !== undefined && !isScenarioName(scenario)) {
+    throw new UserError(`--scenario: there is no scenario "${scenario}"`, { fix: `use one of ${scenarioNames.join(", ")}` });
+  }
+  return { durationMs, rate, port, isJson: formatOption(options, ["table", "json"]) === "json", scenario };
 }
 
 function reportNotReady({ started, config }: DemoMesh, terminal: Terminal): number {
@@ -98,78 +96,47 @@ function reportNotReady({ started, config }: DemoMesh, terminal: Terminal): numb
 }
 
 async function visit(mesh: DemoMesh, options: DemoOptions, context: CommandContext): Promise<number> {
-  const { terminal, signal, commandStart } = context;
-  const { started, meshedSeconds } = mesh;
   introduce(mesh, options, context);
-  const show = viewer(terminal, options);
-  const nodeEnded = new AbortController();
-  void started.supervisor.nodeExited.then((how) => nodeEnded.abort(how));
-  let startSeconds: number | undefined;
-  const last = await runTraffic({
-    client: started.client,
-    port: mesh.port,
-    rate: options.rate,
-    durationMs: options.durationMs,
-    signal: AbortSignal.any([signal, nodeEnded.signal]),
-    ...show,
-    onFirstAnswer: () => {
-      startSeconds = (performance.timeOrigin + performance.now() - commandStart) / 1000;
-    },
-  });
-  if (nodeEnded.signal.aborted && !signal.aborted) {
-    throw new MeshError("internal", `the node process ended (${String(nodeEnded.signal.reason)}), and every pod with it`, {
-      fix: "start the demo again; LATEEN_LOG=debug shows more",
-    });
-  }
-  finish(last, { terminal, isJson: options.isJson, report: reportOf(last.total, last.totalRows, { startSeconds, meshedSeconds }) });
-  if (options.durationMs === undefined) return exitCode.ok;
-  if (signal.aborted) return exitCode.interrupted;
-  return last.total.failures === 0 && last.total.requests > 0 ? exitCode.ok : exitCode.failed;
+  const end = await runDemoMesh(mesh, options, context);
+  finish(end, { mesh, options, terminal: context.terminal });
+  const { last, played } = end;
+  const isAsPromised = played?.promises.every(({ kept }) => kept) ?? true;
+  if (options.durationMs === undefined && options.scenario === undefined) return exitCode.ok;
+  if (context.signal.aborted) return exitCode.interrupted;
+  if (options.scenario !== undefined) return played !== undefined && isAsPromised ? exitCode.ok : exitCode.failed;
+  return otherFailures(last) === 0 && last.total.requests > 0 && isAsPromised ? exitCode.ok : exitCode.failed;
 }
 
 function introduce(
   { port, config, meshedSeconds }: DemoMesh,
-  { durationMs, rate, isJson }: DemoOptions,
+  { durationMs, rate, isJson, scenario }: DemoOptions,
   { terminal, cwd }: CommandContext,
 ): void {
   const { colours } = terminal;
   terminal.err(`${colours.green("the shop is ready")}, ${meshedSeconds.toFixed(1)} s after its first pod was made`);
-  const until = durationMs === undefined ? "until Ctrl-C" : `for ${durationMs / 1000} s`;
+  const end = scenario === undefined ? "until Ctrl-C" : `for scenario ${scenario}`;
+  const until = durationMs === undefined ? end : `for ${durationMs / 1000} s`;
   terminal.err(`gateway: http://127.0.0.1:${port} (host ${shopHost}); ${rate} requests per second ${until}`);
-  if (isJson || durationMs !== undefined) return;
+  if (isJson || durationMs !== undefined || scenario !== undefined) return;
   terminal.err(`\n${colours.bold("What to try next, in another terminal:")}`);
   for (const line of suggestionLines(suggestions({ mesh: config.mesh, port, cwd }), colours)) terminal.err(line);
   terminal.err("");
 }
 
-/** A table in place on a terminal, else one line per second on stderr. */
-function viewer(terminal: Terminal, { isJson }: DemoOptions) {
-  const { colours } = terminal;
-  const place = terminal.isTty && !isJson ? new LivePlace(terminal) : undefined;
-  const failures: string[] = [];
-  return {
-    onView: (view: TrafficView) => {
-      if (place === undefined) return terminal.err(colours.dim(secondLine(view)));
-      const below = failures.length === 0 ? [] : [`${colours.red("failed:")} ${failures.at(-1)}`];
-      const about = colours.dim(`${totalLine(view)}; below, the last ${Math.max(1, view.window.seconds).toFixed(0)} s`);
-      place.show([about, demoTable(view.windowRows, colours), ...below].join("\n"));
-    },
-    onFailure: (line: string) => {
-      if (failures.length >= shownFailures && place === undefined) return;
-      failures.push(line);
-      if (failures.length > shownFailures) failures.shift();
-      if (place === undefined) terminal.err(`${colours.red("failed:")} ${line}`);
-    },
-  };
-}
-
 interface Ending {
+  readonly mesh: DemoMesh;
+  readonly options: DemoOptions;
   readonly terminal: Terminal;
-  readonly isJson: boolean;
-  readonly report: unknown;
 }
 
-function finish(view: TrafficView, { terminal, isJson, report }: Ending): void {
-  if (isJson) terminal.out(JSON.stringify(report));
-  else terminal.out(`\nin all ${totalLine(view)}\n${demoTable(view.totalRows, terminal.colours)}`);
+function finish({ last, played, startSeconds }: DemoEnd, { mesh, options, terminal }: Ending): void {
+  if (!options.isJson) {
+    if (options.scenario === undefined) terminal.out(`\nin all ${totalLine(last)}\n${demoTable(last.totalRows, terminal.colours)}`);
+    return;
+  }
+  const { meshedSeconds } = mesh;
+  const report = reportOf(last.total, last.totalRows, { startSeconds, meshedSeconds });
+  const { releases = [], promises = [] } = played ?? {};
+  const scenario = options.scenario === undefined ? {} : { scenario: options.scenario };
+  terminal.out(JSON.stringify({ ...scenario, releases, promises, ...report, otherFailures: otherFailures(last) }));
 }

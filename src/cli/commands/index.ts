@@ -21,14 +21,18 @@ const edgesOptions = [
 export const commands: readonly Command[] = [
   {
     name: "demo",
-    summary: "run the example shop with traffic and a canary two hops deep",
+    summary: "run the example shop with traffic, release a good and a bad version two hops deep, and let it go on",
     options: [
       { flags: "--for <duration>", description: "end by itself after this long, for example 15s" },
-      { flags: "--rate <number>", description: "requests per second sent to the gateway (at most 200)", default: "40" },
+      { flags: "--rate <number>", description: "requests per second sent to the gateway (at most 200)", default: "100" },
+      {
+        flags: "--scenario <name>",
+        description: "show one strategy and end: canary, bluegreen, ab, shadow, dark, graduated, toggle, rolling, recreate or fault",
+      },
       { flags: "-o, --output <format>", description: "table, or json: one object on the last line of stdout", default: "table" },
       { flags: "--port <number>", description: "host port of the gateway; 0 = any free one" },
     ],
-    examples: ["lateen demo", "lateen demo --for 15s --output json"],
+    examples: ["lateen demo", "lateen demo --for 15s --output json", "lateen demo --scenario canary"],
     load: async () => (await import("./demo.ts")).runDemo,
   },
   {

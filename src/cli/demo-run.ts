@@ -1,0 +1,174 @@
+// A running shop, its visitors and a scenario side by side: visitors come from the first moment on, the scenario begins with the first answer, and each
+// ends when the other must. In: the mesh and the options. Out: what visitors met, and what came of the scenario.
+
+import { runTraffic, type TrafficView } from "../app/demo/run-traffic.ts";
+import { playScenario, type ScenarioName, scenarios, visitorHeaders } from "../app/demo/scenarios/play.ts";
+import { type Played, released } from "../app/demo/scenarios/stage.ts";
+import type { DemoMesh } from "../app/demo/start-demo.ts";
+import { UserVersions } from "../app/demo/users.ts";
+import type { ReleaseView } from "../http/release-contract.ts";
+import { MeshError } from "../lib/errors.ts";
+import type { CommandContext } from "./command.ts";
+import { playedLines, ReleaseNews } from "./demo-release-view.ts";
+import { demoTable, LivePlace, secondLine, totalLine } from "./demo-view.ts";
+import { releaseLines } from "./release-view.ts";
+
+const shownFailures = 10;
+
+export interface DemoOptions {
+  readonly durationMs: number | undefined;
+  readonly rate: number;
+  readonly port: number | undefined;
+  readonly isJson: boolean;
+  /** Undefined: the canary, and then the shop goes on. */
+  readonly scenario: ScenarioName | undefined;
+}
+
+export interface DemoEnd {
+  readonly last: TrafficView;
+  /** Undefined when the time was over before the scenario was. */
+  readonly played: Played | undefined;
+  /** From the command's start to the first answer. */
+  readonly startSeconds: number | undefined;
+}
+
+/** Runs until the scenario is over, the time is over, or the signal aborts. @throws MeshError when the node ended or the scenario can't go on. */
+export async function runDemoMesh(mesh: DemoMesh, options: DemoOptions, context: CommandContext): Promise<DemoEnd> {
+  const name = options.scenario ?? "canary";
+  const screen = new Screen(options, context);
+  const [nodeEnded, trafficEnded, played] = [new AbortController(), new AbortController(), new AbortController()];
+  void mesh.started.supervisor.nodeExited.then((how) => nodeEnded.abort(how));
+  const outside = AbortSignal.any([context.signal, nodeEnded.signal]);
+  const users = new UserVersions(released);
+  const firstAnswer = Promise.withResolvers<boolean>();
+  let traffic: (() => TrafficView) | undefined;
+  let startSeconds: number | undefined;
+  const visiting = runTraffic({
+    client: mesh.started.client,
+    port: mesh.port,
+    rate: options.rate,
+    durationMs: options.durationMs,
+    signal: AbortSignal.any([outside, played.signal]),
+    headersOf: visitorHeaders(name),
+    onStart: (view) => {
+      traffic = view;
+    },
+    onHops: (hops, index) => users.record(hops, index),
+    onView: (view) => screen.onView(view),
+    onFailure: (line) => screen.onFailure(line),
+    onFirstAnswer: () => {
+      startSeconds = (performance.timeOrigin + performance.now() - context.commandStart) / 1000;
+      firstAnswer.resolve(true);
+    },
+  }).finally(() => {
+    trafficEnded.abort();
+    firstAnswer.resolve(false);
+  });
+  const play = async (): Promise<Played | undefined> => {
+    const signal = AbortSignal.any([outside, trafficEnded.signal]);
+    if (!(await firstAnswer.promise) || traffic === undefined) return undefined;
+    screen.say(scenarios[name].summary);
+    const { client } = mesh.started;
+    const stage = { client, rate: options.rate, signal, traffic, users, say: screen.say, onRelease: screen.onRelease };
+    try {
+      const result = await playScenario(name, stage);
+      screen.onPlayed(result, traffic());
+      return result;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      played.abort();
+      throw error;
+    } finally {
+      if (options.scenario !== undefined) played.abort();
+    }
+  };
+  const [visited, playing] = await Promise.allSettled([visiting, play()]);
+  if (nodeEnded.signal.aborted && !context.signal.aborted) {
+    throw new MeshError("internal", `the node process ended (${String(nodeEnded.signal.reason)}), and every pod with it`, {
+      fix: "start the demo again; LATEEN_LOG=debug shows more",
+    });
+  }
+  if (visited.status === "rejected") throw visited.reason;
+  if (playing.status === "rejected") throw playing.reason;
+  return { last: visited.value, played: playing.value, startSeconds };
+}
+
+/** The release as a tree above the table, in place, on a terminal; else every decision and one line per second on stderr. */
+class Screen {
+  readonly #context: CommandContext;
+  readonly #isScenario: boolean;
+  readonly #isJson: boolean;
+  readonly #place: LivePlace | undefined;
+  readonly #news = new ReleaseNews();
+  readonly #failures: string[] = [];
+  #release: ReleaseView | undefined;
+  #view: TrafficView | undefined;
+
+  constructor({ isJson, scenario }: DemoOptions, context: CommandContext) {
+    this.#context = context;
+    this.#isScenario = scenario !== undefined;
+    this.#isJson = isJson;
+    this.#place = context.terminal.isTty && !isJson ? new LivePlace(context.terminal) : undefined;
+  }
+
+  readonly say = (line: string): void => {
+    const { terminal } = this.#context;
+    this.#place?.leave();
+    terminal.err(`\n${terminal.colours.bold(line)}`);
+  };
+
+  readonly onRelease = (view: ReleaseView): void => {
+    this.#release = view;
+    if (this.#place !== undefined) {
+      this.#draw();
+      return;
+    }
+    const { terminal } = this.#context;
+    for (const line of this.#news.linesOf(view)) terminal.err(line);
+  };
+
+  onView(view: TrafficView): void {
+    this.#view = view;
+    if (this.#place !== undefined) {
+      this.#draw();
+      return;
+    }
+    const { terminal } = this.#context;
+    terminal.err(terminal.colours.dim(secondLine(view)));
+  }
+
+  onFailure(line: string): void {
+    const { terminal } = this.#context;
+    if (this.#failures.length >= shownFailures && this.#place === undefined) return;
+    this.#failures.push(line);
+    if (this.#failures.length > shownFailures) this.#failures.shift();
+    if (this.#place === undefined) terminal.err(`${terminal.colours.red("failed:")} ${line}`);
+  }
+
+  /** The summary is a result; what follows is the shop's own. */
+  onPlayed(played: Played, view: TrafficView): void {
+    const { terminal } = this.#context;
+    this.#release = undefined;
+    this.#place?.leave();
+    const print = this.#isJson ? terminal.err : terminal.out;
+    print("");
+    for (const line of playedLines(played, view, terminal.colours)) print(line);
+    print("");
+    if (!this.#isScenario) terminal.err("the shop goes on with its visitors");
+  }
+
+  #draw(): void {
+    const { colours } = this.#context.terminal;
+    const tree = this.#release === undefined ? [] : [...releaseLines(this.#release, colours, Date.now()), ""];
+    const view = this.#view;
+    const below = this.#failures.length === 0 ? [] : [`${colours.red("failed:")} ${this.#failures.at(-1)}`];
+    const table =
+      view === undefined
+        ? []
+        : [
+            colours.dim(`${totalLine(view)}; below, the last ${Math.max(1, view.window.seconds).toFixed(0)} s`),
+            demoTable(view.windowRows, colours),
+          ];
+    this.#place?.show([...tree, ...table, ...below].join("\n"));
+  }
+}
