@@ -1,0 +1,160 @@
+// Releases in a whole mesh, end to end: preview checks, templates changed in place, gates, freeze windows, a newer version, and the way back under load.
+
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually } from "../harness/eventually.ts";
+import { appYaml, TestMesh } from "../harness/mesh.ts";
+import { controlPlaneOutage } from "../harness/outage.ts";
+import { inPlaceYaml, releaseIs, releaseOf, releaseYaml } from "../harness/releases.ts";
+import { yamlOf } from "../harness/traffic-yaml.ts";
+import { failed, underLoad } from "../harness/under-load.ts";
+
+let mesh: TestMesh;
+const sent: { readonly reason: string; readonly release: string; readonly phase: string }[] = [];
+const hook = createServer((request, response) => {
+  let text = "";
+  request.on("data", (chunk: Buffer) => {
+    text += chunk;
+  });
+  request.on("end", () => {
+    sent.push(JSON.parse(text));
+    response.writeHead(204).end();
+  });
+});
+
+const byClock = { advance: "clock" };
+const second = { for: "1s", ...byClock };
+const recreate = { strategy: { type: "Recreate" } };
+const frozen = { deny: [{ cron: "* * * * *", for: "2m" }] };
+const checks = (path: string) => ({
+  checks: [
+    { name: "smoke", path },
+    { name: "again", path: "/healthz" },
+  ],
+});
+
+beforeAll(async () => {
+  await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", () => resolve()));
+  const webhooks = [{ url: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/` }];
+  mesh = await TestMesh.start({
+    lateenYaml: { images: { "test/broken": { command: ["node", "-e", "process.exit(3)"] } } },
+    manifests: yamlOf(
+      appYaml("client", ["v1"]),
+      ...["blue", "moved"].map((name) => appYaml(name, ["v1"])),
+      inPlaceYaml("rolls", "v1"),
+      inPlaceYaml("anew", "v1", { spec: recreate }),
+      releaseYaml("blue", { strategy: "blueGreen", preview: checks("/?status=503"), webhooks }),
+      releaseYaml("rolls", { strategy: "rolling" }),
+      releaseYaml("anew", { strategy: "recreate", warm: "1s" }),
+      releaseYaml("moved", {
+        steps: [{ setWeight: 10, ...second }, { pause: { approvers: ["eve"] } }, { setWeight: 50, ...second }],
+        windows: frozen,
+      }),
+    ),
+  });
+  await Promise.all(["blue", "rolls", "anew", "moved"].map((name) => releaseIs(mesh, name, ({ status }) => status.stable === "v1")));
+});
+afterAll(async () => {
+  await mesh?.close();
+  hook.close();
+  hook.closeAllConnections();
+});
+
+/** The second version beside the first, as Istio's users have it. */
+const versionYaml = (name: string, version: string) => appYaml(name, [version]);
+const ask = (name: string, type: "promote" | "abort" | "resume" | "undo" | "retry", more: object = {}) =>
+  mesh.client.releases.ask("default", name, { type, actor: "ann", reason: "", ...more });
+const send = (name: string, count: number) => mesh.load("client", `http://${name}/`, { count });
+
+describe("blue/green", () => {
+  it("goes back when a check of the preview fails, before anybody got it, and says why; webhooks are told", async () => {
+    await mesh.apply(versionYaml("blue", "v2"));
+    const { status } = await releaseIs(mesh, "blue", "RolledBack");
+    expect(status.verdict).toBe("check smoke of preview-blue failed: GET /?status=503 answered 503, expected 200");
+    expect(await send("blue", 20)).toMatchObject({ byVersion: { v1: 20 } });
+    await eventually(() => sent.some(({ reason }) => reason === "RolledBack"), 15_000, "the last webhook");
+    expect(sent.map(({ reason }) => reason).filter((reason) => ["Started", "StepFailed", "RolledBack"].includes(reason))).toEqual([
+      "Started",
+      "StepFailed",
+      "RolledBack",
+    ]);
+  });
+
+  it("switches everybody at once when they pass, and undo takes it back at once", async () => {
+    await mesh.apply(releaseYaml("blue", { steps: [{ preview: checks("/") }, { switch: {}, for: "1s" }], analysis: { noData: "pass" } }));
+    await ask("blue", "retry");
+    const report = await underLoad(mesh, { from: "client", url: "http://blue/" }, async () => {
+      await releaseIs(mesh, "blue", "Finalising");
+      expect(await send("blue", 20)).toMatchObject({ byVersion: { v2: 20 } });
+      await ask("blue", "undo", { reason: "sales fell" });
+      await releaseIs(mesh, "blue", "RolledBack");
+      expect(await send("blue", 20)).toMatchObject({ byVersion: { v1: 20 } });
+    });
+    expect(failed(report)).toBe(0);
+    expect((await releaseOf(mesh, "blue")).story.join("\n")).toContain("2 checks of preview-blue passed");
+  });
+});
+
+describe("templates changed in place", () => {
+  it("rolling: good ones become stable, a bad one is undone by the engine, with nobody noticing", async () => {
+    const report = await underLoad(mesh, { from: "client", url: "http://rolls/" }, async () => {
+      await mesh.apply(inPlaceYaml("rolls", "v2"));
+      await releaseIs(mesh, "rolls", ({ status }) => status.phase === "Finalising" && status.candidate === "v2");
+      await mesh.apply(inPlaceYaml("rolls", "v3", { image: "test/broken" }));
+      const { status } = await releaseIs(mesh, "rolls", ({ status: now }) => now.phase === "RolledBack" && now.candidate === "v3");
+      expect(status).toMatchObject({
+        stable: "v2",
+        verdict: expect.stringMatching(/container app of pod rolls-\S+ ended \d+ times, last with exit code 3/),
+      });
+    });
+    expect(failed(report)).toBe(0);
+    const { spec } = await mesh.client.get({ kind: "Deployment", namespace: "default", name: "rolls" });
+    expect(JSON.stringify(spec)).toContain("test/app:v2");
+  });
+
+  it("recreate: the time without a pod is measured and said", async () => {
+    await mesh.apply(inPlaceYaml("anew", "v2", { spec: recreate }));
+    const { status, story } = await releaseIs(mesh, "anew", "Succeeded");
+    expect(status.gapMs).toBeGreaterThan(0);
+    expect(story.join("\n")).toMatch(/2 of 2 pods are new and ready; nobody answered for [\d.]+ (m?s|min)/);
+    expect(await send("anew", 10)).toMatchObject({ byVersion: { v2: 10 } });
+  });
+});
+
+describe("people and time", () => {
+  it("nothing grows in a freeze window; a named approver with a reason; kill -9 in a step; a newer version; abort; all without a failed request", async () => {
+    const steps = [{ setWeight: 10, ...second }, { pause: { approvers: ["eve"] } }, { setWeight: 50, for: "60s", ...byClock }];
+    const report = await underLoad(mesh, { from: "client", url: "http://moved/", ratePerSecond: 100 }, async () => {
+      await mesh.apply(versionYaml("moved", "v2"));
+      const waiting = await releaseIs(mesh, "moved", "Waiting");
+      expect(waiting.status.verdict).toContain('waits for the end of freeze window "* * * * *"');
+      await mesh.apply(releaseYaml("moved", { steps, windows: { deny: [] } }));
+      await releaseIs(mesh, "moved", "Paused");
+      await ask("moved", "resume", { reason: "me too" });
+      await releaseIs(mesh, "moved", ({ story }) => story.some((line) => line.includes("only eve may")));
+      await ask("moved", "resume", { actor: "eve", reason: "checked by hand" });
+      await releaseIs(mesh, "moved", ({ status }) => status.weightPercent === 50);
+      await controlPlaneOutage(mesh, 500);
+      const after = await releaseIs(mesh, "moved", ({ status }) => status.step === 3 && status.phase === "Progressing");
+      expect(after.story.filter((line) => line.includes("checked by hand")).length).toBe(1);
+      await mesh.apply(versionYaml("moved", "v3"));
+      const newer = await releaseIs(mesh, "moved", ({ status }) => status.candidate === "v3" && status.phase === "Paused");
+      expect(newer.status).toMatchObject({ stable: "v1", run: "moved-2" });
+      await ask("moved", "abort", { reason: "enough" });
+      await releaseIs(mesh, "moved", "RolledBack");
+      expect(await send("moved", 20)).toMatchObject({ byVersion: { v1: 20 } });
+    });
+    expect(failed(report)).toBe(0);
+    const run = await mesh.client.get({ kind: "ReleaseRun", namespace: "default", name: "moved-1" });
+    expect(run["status"]).toMatchObject({ outcome: "superseded" });
+  });
+
+  it("every transition is an event that kubectl finds", async () => {
+    const fieldSelector = "involvedObject.name=moved,involvedObject.kind=Service";
+    const { items } = await mesh.client.list("Event", { namespace: "default", fieldSelector });
+    const reasons = items.map((item) => item["reason"]);
+    for (const reason of ["Started", "StepEntered", "ResumeAsked", "Refused", "NewerVersion", "Superseded", "AbortAsked", "Aborted"])
+      expect(reasons).toContain(reason);
+  });
+});
