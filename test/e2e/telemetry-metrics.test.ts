@@ -257,6 +257,14 @@ describe("gRPC", () => {
     await counted("istio_request_messages_total", ["reporter"], only, { source: 33, destination: 33 });
     await counted("istio_response_messages_total", ["reporter"], only, { source: 22, destination: 22 });
   });
+
+  it("has its status in tries too: a release of a gRPC service is judged by it", async () => {
+    const [pod = ""] = await mesh.pods("client");
+    await runtimeModify(pod, `${telemetryRuntimeKeys.tries}=100`);
+    await grpc({ headers: { "x-want-grpc-status": "13" } });
+    const tried = ["destination_service_name", "destination_version", "response_code"];
+    await counted("lateen_tries_total", tried, { ...only, grpc_response_status: "13" }, { "server v1 200": 1 });
+  });
 });
 
 describe("TCP", () => {

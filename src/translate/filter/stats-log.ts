@@ -30,7 +30,7 @@ export function requestStatsLogs(place: HttpPlace): AccessLogJson[] {
     statsLog(requestMetrics(http), believes ? and(isNotGrpc, isNoCopy) : isNotGrpc),
     statsLog(grpcMetrics(grpc), grpcFilter),
     messageLog(grpc, and(grpcFilter, hasManyMessages)),
-    ...(believes ? [statsLog(requestMetrics(tagFormats(side, { protocol: "http", mirrored: true })), isCopy)] : []),
+    ...(believes ? [statsLog(requestMetrics(tagFormats(side, { protocol: "request", mirrored: true })), isCopy)] : []),
   ];
 }
 
@@ -49,7 +49,7 @@ export function connectionLogOptions(_place: TcpPlace): TcpProxyJson["accessLogO
 /** Loggers of a router's upstream side: each try by itself, so that retries hide nothing. Silent but where a runtime key says that a release judges. */
 export function tryStatsLogs(): AccessLogJson[] {
   return [false, true].map((mirrored) => {
-    const tags = tagFormats({ reporter: "source" }, { protocol: "http", mirrored });
+    const tags = tagFormats({ reporter: "source" }, { protocol: "request", mirrored });
     const metrics: Metric = {
       counters: [{ stat: stat(triesTotal, tags), valueFixed: "1" }],
       histograms: [{ stat: stat(tryDuration, tags), unit: "Milliseconds", valueFormat: "%DURATION%" }],

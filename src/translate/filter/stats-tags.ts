@@ -17,7 +17,8 @@ export interface ServerSide {
 
 /** What is counted. */
 export interface Counted {
-  readonly protocol: "http" | "grpc" | "tcp";
+  /** "request": HTTP and gRPC in one logger, told apart by the status that only gRPC has. */
+  readonly protocol: "http" | "grpc" | "request" | "tcp";
   /** A copy of somebody's request. */
   readonly mirrored: boolean;
 }
@@ -37,9 +38,8 @@ const flags = "%RESPONSE_CODE%;%RESPONSE_FLAGS%";
 
 /** The tags of a request or a connection. */
 export function tagFormats(side: StatsSide, { protocol, mirrored }: Counted): TagFormats {
-  const traffic = joinParts([side.reporter, protocol, mirrored ? "1" : ""]);
-  // Copies have one logger for HTTP and gRPC: a status says that it was gRPC.
-  const response = protocol === "grpc" || mirrored ? `${flags};%GRPC_STATUS_NUMBER%` : flags;
+  const traffic = joinParts([side.reporter, protocol === "request" ? "http" : protocol, mirrored ? "1" : ""]);
+  const response = protocol === "grpc" || protocol === "request" ? `${flags};%GRPC_STATUS_NUMBER%` : flags;
   if (side.reporter === "source") {
     return {
       traffic,
