@@ -102,7 +102,10 @@ function armAt(arms: readonly ReleaseArm[], weights: readonly number[], place: n
 
 function variantOf(flag: FeatureFlag, arm: ReleaseArm | undefined): string {
   const { variants } = flag.spec;
-  const named = Object.keys(variants).find((variant) => arm?.name === flagArmName(flag, variant));
+  const named = Object.keys(variants).find((variant) => {
+    const name = flagArmName(flag, variant);
+    return arm?.name === name || arm?.name === `${name}-${arm?.version ?? ""}`;
+  });
   const told = arm?.headers?.[flagHeader(flag)];
   return named !== undefined && variants[named]?.value === told ? named : flag.spec.default;
 }

@@ -71,3 +71,36 @@ test("a service that isn't released keeps all its pods", () => {
   expect(told[0]).toEqual(["red,on"]);
   expect(told[3]).toEqual(["", "red,off", "red,on", "blue,off"]);
 });
+
+describe("whoever has a variant keeps it", () => {
+  const sticky = { cookie: "who" };
+  const rules = [{ percent: 25, variant: "fresh" }];
+  const variants = { fresh: { value: "on", version: "v2" }, stale: { value: "off" } };
+  const exposed = [{ name: "cart", variant: "fresh" }];
+  /** Share of each arm that tells "on", by version; the last places are always theirs. */
+  const on = (route: ReleaseRoute): Readonly<Record<string, number>> =>
+    Object.fromEntries(
+      route.arms.flatMap(({ version = "", headers }, arm) =>
+        headers?.["x-flag-new-cart"] === "on" ? [[version, route.shares[arm] ?? 0]] : [],
+      ),
+    );
+
+  test("with a version, while the candidate's share grows, when it has all, and after", () => {
+    const own = flag("cart", { variants, default: "stale", sticky, rules });
+    for (const share of [0, 1000, 8000, 9999]) expect(on(withFlags(releaseOf("catalog", share), [own], exposed))).toEqual({ v2: 2500 });
+    expect(on(withFlags(releaseOf("catalog", 10_000), [own], []))).toEqual({ v2: 2500 });
+    const after = releaseOf("catalog", 0, { arms: [{ version: "v2" }], shares: [10_000] });
+    expect(on(withFlags(after, [own], []))).toEqual({ v2: 2500 });
+  });
+
+  test("without one, in the version that they would have anyway", () => {
+    const open = flag("cart", { variants: { ...variants, fresh: { value: "on" } }, default: "stale", sticky, rules });
+    const at = (share: number) => on(withFlags(releaseOf("catalog", share), [open], []));
+    expect([at(0), at(7500), at(8000), at(10_000)]).toEqual([
+      { v1: 2500, v2: 0 },
+      { v1: 2500, v2: 0 },
+      { v1: 2000, v2: 500 },
+      { v1: 0, v2: 2500 },
+    ]);
+  });
+});

@@ -3,6 +3,7 @@
 
 import type { FeatureFlag } from "../../api/release/feature-flag.ts";
 import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
+import { weightTotal } from "../../model/weights.ts";
 import type { Exposure } from "../../release/exposure.ts";
 import { flagArmName, flagHeader } from "../../release/flags.ts";
 
@@ -23,22 +24,27 @@ export function unreleased({ metadata, spec }: FeatureFlag): ReleaseRoute {
 
 /**
  * The route with the flags on top, in their order. A rule whose variant leads to a version that no step has released doesn't act: its people have the
- * default. Percentages are taken from the stable version's share; those people stay out of the candidate's.
+ * default. Percentages are taken from the stable version's share, and from the candidate's where that isn't enough, so that whoever has a variant keeps
+ * it while the candidate's share grows to all of it.
  */
 export function withFlags(route: ReleaseRoute, flags: readonly FeatureFlag[], exposed: Exposure["flags"]): ReleaseRoute {
-  return flags.reduce((before, flag) => withFlag(before, flag, exposed), route);
+  const whole = route.shares.indexOf(weightTotal);
+  const base = { arms: route.arms, main: Math.max(0, whole), isWhole: whole !== -1, exposed };
+  return flags.reduce((before, flag) => withFlag(before, flag, base), route);
 }
 
-function withFlag(route: ReleaseRoute, flag: FeatureFlag, exposed: Exposure["flags"]): ReleaseRoute {
-  const { spec, metadata } = flag;
+/** The route before any flag. */
+interface Base {
+  readonly arms: readonly ReleaseArm[];
+  /** The arm that everybody has; the stable one where there is none. */
+  readonly main: number;
+  readonly isWhole: boolean;
+  readonly exposed: Exposure["flags"];
+}
+
+function withFlag(route: ReleaseRoute, flag: FeatureFlag, base: Base): ReleaseRoute {
+  const { spec } = flag;
   const header = flagHeader(flag);
-  const [stable] = route.arms;
-  const isReleased = (variant: string, version: string | undefined) =>
-    version === undefined ||
-    version === stable?.version ||
-    stable?.version === undefined ||
-    exposed.some((one) => one.name === metadata.name && one.variant === variant);
-  const acting = spec.rules.filter(({ variant }) => variant !== spec.default && isReleased(variant, versionOf(flag, variant)));
   const told = (arm: ReleaseArm, variant: string): ReleaseArm => ({
     ...arm,
     headers: { ...arm.headers, [header]: Object.hasOwn(spec.variants, variant) ? (spec.variants[variant]?.value ?? "") : "" },
@@ -46,23 +52,52 @@ function withFlag(route: ReleaseRoute, flag: FeatureFlag, exposed: Exposure["fla
   const arms = route.arms.map((arm) => told(arm, spec.default));
   const shares = [...route.shares];
   const matches: ReleaseRoute["matches"][number][] = [];
-  let sticky = route.sticky;
+  let { sticky } = route;
   const armOf = new Map<string, number>();
-  for (const { variant, match, percent, sticky: own } of acting) {
-    const known = armOf.get(variant) ?? arms.length;
-    if (known === arms.length) {
-      const version = versionOf(flag, variant) ?? stable?.version;
-      arms.push(told({ ...(version === undefined ? {} : { version }), name: flagArmName(flag, variant), ...headersOf(stable) }, variant));
-      shares.push(0);
-      armOf.set(variant, known);
+  const seen = new Set<string>();
+  /** The arm of a variant, made when it is new; a variant without a version has one for each version that its people come from. */
+  const armFor = (variant: string, from: number): number => {
+    const version = versionOf(flag, variant) ?? base.arms[from]?.version;
+    const key = JSON.stringify([variant, version]);
+    const known = armOf.get(key);
+    if (known !== undefined) return known;
+    const name = seen.has(variant) ? `${flagArmName(flag, variant)}-${version ?? ""}` : flagArmName(flag, variant);
+    seen.add(variant);
+    const made = { ...(version === undefined ? {} : { version }), name, ...headersOf(route.arms[base.main]) };
+    armOf.set(key, arms.length);
+    shares.push(0);
+    return arms.push(told(made, variant)) - 1;
+  };
+  for (const { variant, match, percent, sticky: own } of actingRules(flag, base)) {
+    if (match !== undefined) {
+      matches.push({ audience: match, arm: armFor(variant, base.main) });
+      continue;
     }
-    if (match !== undefined) matches.push({ audience: match, arm: known });
-    const share = Math.min(shares[0] ?? 0, Math.round(100 * (percent ?? 0)));
-    shares[0] = (shares[0] ?? 0) - share;
-    shares[known] = (shares[known] ?? 0) + share;
-    if (share > 0) sticky ??= own ?? spec.sticky;
+    let left = Math.round(100 * (percent ?? 0));
+    if (left > 0) sticky ??= own ?? spec.sticky;
+    // The variants of a comparison keep their shares.
+    for (const [from] of [...base.arms.entries()].filter(([, arm]) => arm.name === undefined)) {
+      const part = Math.min(shares[from] ?? 0, left);
+      const arm = armFor(variant, from);
+      shares[from] = (shares[from] ?? 0) - part;
+      shares[arm] = (shares[arm] ?? 0) + part;
+      left -= part;
+    }
   }
   return { ...route, arms, shares, matches: [...matches, ...route.matches], ...(sticky === undefined ? {} : { sticky }) };
+}
+
+/** Those whose variant isn't the default one, and whose version may be reached. */
+function actingRules(flag: FeatureFlag, { arms, main, isWhole, exposed }: Base): FeatureFlag["spec"]["rules"] {
+  const { spec, metadata } = flag;
+  const [stable] = arms;
+  const isReleased = (variant: string, version: string | undefined): boolean =>
+    version === undefined ||
+    stable?.version === undefined ||
+    version === stable.version ||
+    (isWhole && version === arms[main]?.version) ||
+    exposed.some((one) => one.name === metadata.name && one.variant === variant);
+  return spec.rules.filter(({ variant }) => variant !== spec.default && isReleased(variant, versionOf(flag, variant)));
 }
 
 function headersOf(arm: ReleaseArm | undefined): Pick<ReleaseArm, "headers"> {

@@ -20,12 +20,12 @@ export interface FlagServerOptions {
 }
 
 const maxConnections = 1024;
-/** Of one pod at a time; then 429. */
-const maxInFlight = 64;
+/** Of one pod at a time; then 429, after which SDKs use their own defaults for a while. So it stands far above what waits for a control plane that is away. */
+const maxInFlight = 512;
 /** Of one pod in one second; then 429. */
-const maxPerSecond = 1000;
-/** As Kubernetes limits annotations; a context is a few hundred bytes. */
-const maxBody = 256 * 1024;
+const maxPerSecond = 2000;
+/** A context is a few hundred bytes, and no proxy takes headers beyond 60 KiB. */
+const maxBody = 64 * 1024;
 const pauseMs = 50;
 
 /** Nothing else of the API may be reached from pods. */
@@ -94,7 +94,7 @@ export class FlagServer {
     load.inFlight += 1;
     try {
       const body = await bodyOf(request);
-      if (body === undefined) return end(response, 413, { errorDetails: "the body is longer than 256 KiB" }, { connection: "close" });
+      if (body === undefined) return end(response, 413, { errorDetails: "the body is longer than 64 KiB" }, { connection: "close" });
       await this.#forward({ method, path: url.split("?")[0] ?? "", body, headers: this.#headersFor(pod, request) }, response);
     } finally {
       load.inFlight -= 1;
