@@ -65,15 +65,16 @@ export class KeptConnections {
   /** Replaces the file when anything changed. */
   save({ collector, connections }: Parts): void {
     if (!this.#isChanged || performance.now() < this.#notBeforeMs) return;
-    const text = JSON.stringify({ connections: [...connections.kept()], totals: [...collector.keptTotals()] });
-    if (text.length > largeBytes) this.#notBeforeMs = performance.now() + largeEveryMs;
     try {
+      // Within: what is longer than a text may be throws.
+      const text = JSON.stringify({ connections: [...connections.kept()], totals: [...collector.keptTotals()] });
+      if (text.length > largeBytes) this.#notBeforeMs = performance.now() + largeEveryMs;
       writeFileSync(`${this.#path}.new`, text, { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
       this.#isChanged = false;
       this.#isFailing = false;
     } catch (error) {
-      // A full disk is said once, not every second.
+      // A full disk, or too many, is said once, not every second.
       if (!this.#isFailing) this.#logger.error("open connections can't be kept for a restart", { error: MeshError.from(error).message });
       this.#isFailing = true;
     }
