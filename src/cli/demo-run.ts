@@ -40,6 +40,7 @@ export async function runDemoMesh(mesh: DemoMesh, options: DemoOptions, context:
   void mesh.started.supervisor.nodeExited.then((how) => nodeEnded.abort(how));
   const outside = AbortSignal.any([context.signal, nodeEnded.signal]);
   const users = new UserVersions(released);
+  const headersOf = visitorHeaders(name);
   const firstAnswer = Promise.withResolvers<boolean>();
   let traffic: (() => TrafficView) | undefined;
   let startSeconds: number | undefined;
@@ -49,7 +50,10 @@ export async function runDemoMesh(mesh: DemoMesh, options: DemoOptions, context:
     rate: options.rate,
     durationMs: options.durationMs,
     signal: AbortSignal.any([outside, played.signal]),
-    headersOf: visitorHeaders(name),
+    headersOf: (index) => {
+      users.sent(index);
+      return headersOf(index);
+    },
     onStart: (view) => {
       traffic = view;
     },

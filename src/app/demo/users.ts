@@ -1,6 +1,6 @@
 // The demo's visitors as users: who sends a request, and which version of catalog each user saw. In: request numbers and answers' hops. Out: counts.
 
-import type { Hop } from "./answer.ts";
+import { type Hop, noVersion } from "./answer.ts";
 
 /** As many users, so that each comes back every few seconds. */
 export const userCount = 400;
@@ -37,30 +37,39 @@ export class UserVersions {
   #requests = new Map<string, number>();
   #users = new Map<string, Set<number>>();
   readonly #last = new Map<number, string>();
-  #changes: readonly { readonly user: number; readonly to: string }[] = [];
+  readonly #changes = new Map<string, number>();
+  #sent = 0;
+  #from = 0;
 
   /** @param service whose versions are followed. */
   constructor(service: string) {
     this.#service = service;
   }
 
+  /** A request goes out now. */
+  sent(index: number): void {
+    this.#sent = index;
+  }
+
   record(hops: readonly Hop[], index: number): void {
     const hop = hops.find(({ service }) => service === this.#service);
-    if (hop === undefined) return;
+    // What was sent before says nothing of what holds now.
+    if (hop === undefined || index <= this.#from || hop.failed || hop.version === noVersion) return;
     const user = userOf(index);
     const key = keyOf(isTester(user), hop.version);
     this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
     this.#users.set(key, (this.#users.get(key) ?? new Set()).add(user));
     const before = this.#last.get(user);
-    if (before !== undefined && before !== hop.version) this.#changes = [...this.#changes, { user, to: hop.version }].slice(-10_000);
+    if (before !== undefined && before !== hop.version) this.#changes.set(hop.version, (this.#changes.get(hop.version) ?? 0) + 1);
     this.#last.set(user, hop.version);
   }
 
-  /** Counts anew from here; who saw what last stays known. */
+  /** Counts requests that are sent from now on; who saw what last stays known. */
   restart(): void {
     this.#requests = new Map();
     this.#users = new Map();
-    this.#changes = [];
+    this.#changes.clear();
+    this.#from = this.#sent;
   }
 
   /** Testers, or everybody else. */
@@ -75,7 +84,7 @@ export class UserVersions {
 
   /** How often a user who had another version came to this one. */
   changesTo(version: string): number {
-    return this.#changes.filter(({ to }) => to === version).length;
+    return this.#changes.get(version) ?? 0;
   }
 }
 

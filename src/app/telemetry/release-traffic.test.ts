@@ -50,8 +50,18 @@ test("tries per version and second with the judge's buckets, and the rate of req
       arms: { v1: { requests: 90, errors: 0, clientErrors: 0 }, v2: { requests: 11, errors: 2, clientErrors: 1, latency: counts } },
     },
   ]);
-  expect(traffic.secondsOf(release, start)).toEqual([]);
   expect(traffic.secondsOf({ ...release, spec: { service: "other" } }, start - 1)).toEqual([{ second: start, arms: {} }]);
   expect(traffic.trafficOf(release)).toEqual({ requestsPerSecond: 30, errorRate: 0.1 });
   expect(traffic.trafficOf({ ...release, spec: { service: "other" } })).toEqual({ requestsPerSecond: 0, errorRate: 0 });
+  collector.store.record({
+    kind: "next",
+    source: "web",
+    fromMs: (start + 1) * 1000,
+    toMs: (start + 2) * 1000,
+    deltas: [counted(triesTotal, { ...labels("v2", "200"), mirrored: "true" }, 5)],
+  });
+  world.nowMs += 1000;
+  expect(traffic.secondsOf(release, start)).toEqual([{ second: start + 1, arms: {} }]);
+  const shadow = { ...release, spec: { service: "orders", steps: [{ mirror: { percent: 10 } }] } };
+  expect(traffic.secondsOf(shadow, start)).toMatchObject([{ second: start + 1, arms: { v2: { requests: 5 } } }]);
 });

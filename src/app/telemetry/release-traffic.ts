@@ -1,6 +1,7 @@
 // What callers of a Release's service saw, second by second, as the release engine judges it. In: samples of tries. Out: its samples, and the traffic for plans.
 
 import { serviceHost } from "../../api/hosts.ts";
+import type { Strategy } from "../../api/release/release.ts";
 import { latencyEdgesMs } from "../../release/judging.ts";
 import type { ArmSecond, SampleSecond } from "../../release/observation.ts";
 import type { PlanTraffic } from "../../release/plan.ts";
@@ -12,7 +13,11 @@ import type { MeshTelemetry } from "./mesh-telemetry.ts";
 /** The part of a Release that says whose traffic it judges. */
 export interface ReleasedService {
   readonly metadata: { readonly namespace: string };
-  readonly spec: { readonly service: string };
+  readonly spec: {
+    readonly service: string;
+    readonly strategy?: Strategy | undefined;
+    readonly steps?: readonly { readonly mirror?: unknown }[];
+  };
 }
 
 /** Plans are made for the traffic of so long. */
@@ -27,7 +32,7 @@ export class ReleaseTraffic {
 
   /** Complete seconds after `afterSecond`, oldest first; a gap has none. */
   secondsOf(release: ReleasedService, afterSecond: number): readonly SampleSecond[] {
-    const query = { host: hostOf(release), afterSecond, nowMs: this.#telemetry.nowMs() };
+    const query = { host: hostOf(release), afterSecond, nowMs: this.#telemetry.nowMs(), withCopies: hasMirror(release) };
     return trySeconds(this.#telemetry.collector.store, query).map(({ second, versions }) => ({
       second,
       arms: Object.fromEntries([...versions].map(([version, counts]) => [version, armOf(counts)])),
@@ -45,6 +50,11 @@ export class ReleaseTraffic {
       errorRate: row === undefined || row.requests === 0 ? 0 : row.failed / row.requests,
     };
   }
+}
+
+/** Who gets copies is judged by copies; another release's shares are of requests only. */
+function hasMirror({ spec }: ReleasedService): boolean {
+  return spec.strategy === "shadow" || (spec.steps ?? []).some(({ mirror }) => mirror !== undefined);
 }
 
 function hostOf({ metadata, spec }: ReleasedService): string {

@@ -64,6 +64,8 @@ test("tries, errors, refusals and latency by version", () => {
   report(store, "web-2", { second: 0, deltas: [tries(10, labels("v1")), took([0, 0, 10], labels("v1"))] });
   const [second, ...more] = ask(store, { now: 1 });
   expect(more).toEqual([]);
+  const [withCopies] = trySeconds(store, { host, afterSecond: start - 1, nowMs: (start + 1) * 1000, withCopies: true });
+  expect(withCopies?.versions.get("v2")?.tries).toBe(13);
   expect([...(second?.versions ?? [])]).toEqual([
     ["v1", { tries: 110, errors: 6, clientErrors: 4, latency: { bounds: [10, 100], counts: [60, 40, 10], sum: 2 } }],
     ["v2", { tries: 7, errors: 0, clientErrors: 0, latency: undefined }],

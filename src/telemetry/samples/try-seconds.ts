@@ -31,6 +31,8 @@ export interface TryQuery {
   readonly host: string;
   readonly afterSecond: number;
   readonly nowMs: number;
+  /** Whether copies that mirrors sent count too. */
+  readonly withCopies?: boolean | undefined;
 }
 
 /** Seconds that are looked back at most: what was before is old news for a decision per second. */
@@ -42,10 +44,13 @@ const patienceMs = 3000;
  * The complete seconds after `afterSecond`, oldest first. A second that nobody reported is missing; one in which nobody tried is there without versions.
  * Counts of a report that came late, or follows lost ones, lie in the second in which it came, whole.
  */
-export function trySeconds(store: SampleStore, { host, afterSecond, nowMs }: TryQuery): readonly TrySecond[] {
+export function trySeconds(store: SampleStore, query: TryQuery): readonly TrySecond[] {
+  const { host, afterSecond, nowMs, withCopies = false } = query;
   const all = [...store.sources()];
   const callers = all.flatMap((source) => {
-    const series = [triesTotal, tryDuration].flatMap((name) => [...(source.byName.get(name) ?? [])]).filter((one) => isAbout(one, host));
+    const series = [triesTotal, tryDuration]
+      .flatMap((name) => [...(source.byName.get(name) ?? [])])
+      .filter((one) => isAbout(one, { host, withCopies }));
     return series.length === 0 ? [] : [{ source, series }];
   });
   const awaited = (callers.length === 0 ? all : callers.map(({ source }) => source)).filter(({ endedSecond }) => endedSecond === undefined);
@@ -63,8 +68,9 @@ export function trySeconds(store: SampleStore, { host, afterSecond, nowMs }: Try
     }));
 }
 
-function isAbout({ labels }: Series, host: string): boolean {
-  return labels["destination_service"] === host && labels["reporter"] === "source" && (labels["mirrored"] ?? "") === "";
+function isAbout({ labels }: Series, { host, withCopies }: { readonly host: string; readonly withCopies: boolean }): boolean {
+  if (labels["destination_service"] !== host || labels["reporter"] !== "source") return false;
+  return withCopies || (labels["mirrored"] ?? "") === "";
 }
 
 function versionsIn(series: readonly Series[], second: number): ReadonlyMap<string, TryCounts> {

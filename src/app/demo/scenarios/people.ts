@@ -12,7 +12,6 @@ import {
   untilDecided,
   untilRelease,
   untilStable,
-  wait,
 } from "./stage.ts";
 
 const candidate = "v2";
@@ -106,8 +105,6 @@ async function untilStep(stage: Stage, step: number): Promise<void> {
     const { acknowledged, total } = status.proxies;
     return status.candidate === candidate && steps[step - 1]?.since !== undefined && total > 0 && acknowledged === total;
   });
-  // Answers to requests that were under way when it began.
-  await wait(stage, 500);
 }
 
 async function untilPromoted(stage: Stage): Promise<void> {

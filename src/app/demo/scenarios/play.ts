@@ -42,9 +42,9 @@ export function isScenarioName(name: string): name is ScenarioName {
   return Object.hasOwn(scenarios, name);
 }
 
-/** Headers of the visitors' requests in a scenario; undefined for visitors without any. */
-export function visitorHeaders(name: ScenarioName): ((index: number) => Readonly<Record<string, string>>) | undefined {
-  return scenarios[name].hasUsers ? userHeaders : undefined;
+/** Headers of the visitors' requests in a scenario. */
+export function visitorHeaders(name: ScenarioName): (index: number) => Readonly<Record<string, string>> {
+  return scenarios[name].hasUsers ? userHeaders : () => ({});
 }
 
 /** Plays it to its end. @throws MeshError when something takes too long; the signal's reason. */
