@@ -157,4 +157,17 @@ describe("people and time", () => {
     for (const reason of ["Started", "StepEntered", "ResumeAsked", "Refused", "NewerVersion", "Superseded", "AbortAsked", "Aborted"])
       expect(reasons).toContain(reason);
   });
+
+  it("metrics have every release, and no series a label twice", async () => {
+    const { metricsPort } = await mesh.client.status();
+    const page = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+    const series = page.split("\n").filter((line) => line.startsWith("lateen_release_"));
+    expect(series).toContainEqual(
+      expect.stringMatching(/^lateen_release_phase\{namespace="default",release="moved",phase="RolledBack",.*\} 1$/),
+    );
+    for (const line of series) {
+      const names = [...line.matchAll(/([a-z_]+)="/g)].map(([, name]) => name);
+      expect(new Set(names).size).toBe(names.length);
+    }
+  });
 });

@@ -99,9 +99,12 @@ export class MetricProviders {
       known.polls.every(({ metric }, index) => isEqual(metric, metrics[index]));
     if (isSame) return known.polls;
     const now = this.#options.nowMs();
-    const polls = metrics.map(
-      (metric): Poll => ({ metric, asking: false, askedAt: 0, answeredAt: now, before: undefined, problem: undefined, pending: new Map() }),
-    );
+    const polls = metrics.map((metric): Poll => {
+      // Who was down stays so until the new question is answered.
+      const old = known?.run === run ? known.polls.find((poll) => poll.metric.name === metric.name) : undefined;
+      const { answeredAt = now, problem } = old ?? {};
+      return { metric, asking: false, askedAt: 0, answeredAt, before: undefined, problem, pending: new Map() };
+    });
     this.#runs.set(key, { run, polls });
     return polls;
   }

@@ -83,9 +83,11 @@ function podLabels(proxyId: string, mesh: Mesh | undefined): Labels {
   return { pod: proxy?.podName ?? proxyId.slice(0, cut), namespace: proxy?.namespace ?? proxyId.slice(cut + 1), node: nodeName };
 }
 
+/** A series' own label wins, as with a Prometheus' honor_labels: a release's namespace says more than the control plane's. */
 function withLabels(family: Family, labels: Labels): Family {
   const more = Object.entries(labels);
-  return { ...family, samples: family.samples.map((sample) => ({ ...sample, labels: [...sample.labels, ...more] })) };
+  const added = (own: readonly (readonly [string, string])[]) => more.filter(([name]) => !own.some(([known]) => known === name));
+  return { ...family, samples: family.samples.map((sample) => ({ ...sample, labels: [...sample.labels, ...added(sample.labels)] })) };
 }
 
 /** Pods that run, without the stand-ins for hosts outside. */
