@@ -8,6 +8,14 @@ import { type Directory, directoryOf } from "./directory.ts";
 import { checkGatewayFiles, checkGatewayPods, checkGatewayPorts, checkGatewayReferences, checkGatewayServerNames } from "./gateways.ts";
 import { checkMeshHosts } from "./mesh-hosts.ts";
 import { checkPortProtocols } from "./port-protocols.ts";
+import {
+  checkFlagKeys,
+  checkReleaseFlags,
+  checkReleaseServices,
+  checkReleaseVersions,
+  checkSteering,
+  checkSuperseded,
+} from "./releases.ts";
 import { checkHostRivals, checkSubsetRivals, checkVirtualServiceRivals } from "./rivals.ts";
 import { checkMtls } from "./security/mtls.ts";
 import { checkPolicyRules } from "./security/policy-rules.ts";
@@ -42,6 +50,12 @@ const checks: readonly ((directory: Directory) => readonly Diagnostic[])[] = [
   checkPolicyRules,
   checkTelemetryProviders,
   checkTelemetrySelections,
+  checkReleaseServices,
+  checkReleaseVersions,
+  checkReleaseFlags,
+  checkFlagKeys,
+  checkSuperseded,
+  checkSteering,
 ];
 
 const rank = { error: 0, warning: 1, info: 2 } as const;

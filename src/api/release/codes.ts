@@ -1,6 +1,6 @@
 // The codes of Releases, ReleaseRuns and FeatureFlags: rows of the table in ../codes.ts.
 
-import { type CodeEntry, error, warning } from "../code-entry.ts";
+import { type CodeEntry, error, info, warning } from "../code-entry.ts";
 
 /** LTN11xx. */
 export const releaseCodes = {
@@ -43,5 +43,45 @@ export const releaseCodes = {
     "invalid webhook",
     "A Release tells its transitions to at most ten http or https addresses, which contain no password.",
     "Correct the address.",
+  ),
+  LTN1121: error(
+    "release of an unknown service",
+    "No Service of the namespace has the name that a Release or FeatureFlag is for, so it does nothing.",
+    "Correct spec.service, or add the Service.",
+  ),
+  LTN1122: info(
+    "version that isn't there",
+    "No pod of the service is of the version that a FeatureFlag's variant or a Release's variant names; nobody can reach it yet.",
+    "Correct the version, or deploy it.",
+  ),
+  LTN1123: error(
+    "step without its flag",
+    "A step of a Release opens a variant of a FeatureFlag of the same service; there is no such flag or variant, so the step gives nobody the new version.",
+    "Correct the names, or add the FeatureFlag.",
+  ),
+  LTN1124: warning(
+    "service with two releases",
+    "Of several Releases for one service only the first by name has a say in its routes.",
+    "Remove all but one.",
+  ),
+  LTN1125: info(
+    "route to a version that has no traffic",
+    "A VirtualService leads to a version that is neither stable nor the candidate. While there is a Release, what it names is divided like the rest of the service's traffic.",
+    "Remove the destination, or the Release if routes shall decide.",
+  ),
+  LTN1126: warning(
+    "callers without a proxy",
+    "Traffic is steered by the callers' proxies. What pods without one send reaches any version, whatever steps and flags say, and isn't judged.",
+    "Give the pods a sidecar.",
+  ),
+  LTN1127: warning(
+    "service that can't be steered",
+    "Clients of a headless or ExternalName Service choose an address by themselves, so no share, condition or flag holds for what they send.",
+    "Give the Service a clusterIP, or use the strategy rolling.",
+  ),
+  LTN1128: warning(
+    "two flags with one key",
+    "Applications ask by the key within their namespace; of several FeatureFlags with one key the first by name is answered.",
+    "Give each a key of its own.",
   ),
 } as const satisfies Readonly<Record<string, CodeEntry>>;
