@@ -10,6 +10,9 @@ import { inPlaceYaml, releaseIs, releaseOf, releaseYaml } from "../harness/relea
 import { yamlOf } from "../harness/traffic-yaml.ts";
 import { failed, underLoad } from "../harness/under-load.ts";
 
+/** Several transitions in one test, on a machine that has other things to do. */
+const longMs = 180_000;
+
 let mesh: TestMesh;
 const sent: { readonly reason: string; readonly release: string; readonly phase: string }[] = [];
 const hook = createServer((request, response) => {
@@ -81,37 +84,45 @@ describe("blue/green", () => {
     ]);
   });
 
-  it("switches everybody at once when they pass, and undo takes it back at once", async () => {
-    await mesh.apply(releaseYaml("blue", { steps: [{ preview: checks("/") }, { switch: {}, for: "1s" }], analysis: { noData: "pass" } }));
-    await ask("blue", "retry");
-    const report = await underLoad(mesh, { from: "client", url: "http://blue/" }, async () => {
-      await releaseIs(mesh, "blue", "Finalising");
-      expect(await send("blue", 20)).toMatchObject({ byVersion: { v2: 20 } });
-      await ask("blue", "undo", { reason: "sales fell" });
-      await releaseIs(mesh, "blue", "RolledBack");
-      expect(await send("blue", 20)).toMatchObject({ byVersion: { v1: 20 } });
-    });
-    expect(failed(report)).toBe(0);
-    expect((await releaseOf(mesh, "blue")).story.join("\n")).toContain("2 checks of preview-blue passed");
-  });
+  it(
+    "switches everybody at once when they pass, and undo takes it back at once",
+    async () => {
+      await mesh.apply(releaseYaml("blue", { steps: [{ preview: checks("/") }, { switch: {}, for: "1s" }], analysis: { noData: "pass" } }));
+      await ask("blue", "retry");
+      const report = await underLoad(mesh, { from: "client", url: "http://blue/" }, async () => {
+        await releaseIs(mesh, "blue", "Finalising");
+        expect(await send("blue", 20)).toMatchObject({ byVersion: { v2: 20 } });
+        await ask("blue", "undo", { reason: "sales fell" });
+        await releaseIs(mesh, "blue", "RolledBack");
+        expect(await send("blue", 20)).toMatchObject({ byVersion: { v1: 20 } });
+      });
+      expect(failed(report)).toBe(0);
+      expect((await releaseOf(mesh, "blue")).story.join("\n")).toContain("2 checks of preview-blue passed");
+    },
+    longMs,
+  );
 });
 
 describe("templates changed in place", () => {
-  it("rolling: good ones become stable, a bad one is undone by the engine, with nobody noticing", async () => {
-    const report = await underLoad(mesh, { from: "client", url: "http://rolls/" }, async () => {
-      await mesh.apply(inPlaceYaml("rolls", "v2"));
-      await releaseIs(mesh, "rolls", ({ status }) => status.phase === "Finalising" && status.candidate === "v2");
-      await mesh.apply(inPlaceYaml("rolls", "v3", { image: "test/broken" }));
-      const { status } = await releaseIs(mesh, "rolls", ({ status: now }) => now.phase === "RolledBack" && now.candidate === "v3");
-      expect(status).toMatchObject({
-        stable: "v2",
-        verdict: expect.stringMatching(/container app of pod rolls-\S+ ended \d+ times, last with exit code 3/),
+  it(
+    "rolling: good ones become stable, a bad one is undone by the engine, with nobody noticing",
+    async () => {
+      const report = await underLoad(mesh, { from: "client", url: "http://rolls/" }, async () => {
+        await mesh.apply(inPlaceYaml("rolls", "v2"));
+        await releaseIs(mesh, "rolls", ({ status }) => status.phase === "Finalising" && status.candidate === "v2");
+        await mesh.apply(inPlaceYaml("rolls", "v3", { image: "test/broken" }));
+        const { status } = await releaseIs(mesh, "rolls", ({ status: now }) => now.phase === "RolledBack" && now.candidate === "v3");
+        expect(status).toMatchObject({
+          stable: "v2",
+          verdict: expect.stringMatching(/container app of pod rolls-\S+ ended \d+ times, last with exit code 3/),
+        });
       });
-    });
-    expect(failed(report)).toBe(0);
-    const { spec } = await mesh.client.get({ kind: "Deployment", namespace: "default", name: "rolls" });
-    expect(JSON.stringify(spec)).toContain("test/app:v2");
-  });
+      expect(failed(report)).toBe(0);
+      const { spec } = await mesh.client.get({ kind: "Deployment", namespace: "default", name: "rolls" });
+      expect(JSON.stringify(spec)).toContain("test/app:v2");
+    },
+    longMs,
+  );
 
   it("recreate: the time without a pod is measured and said", async () => {
     await mesh.apply(inPlaceYaml("anew", "v2", { spec: recreate }));
@@ -123,32 +134,36 @@ describe("templates changed in place", () => {
 });
 
 describe("people and time", () => {
-  it("nothing grows in a freeze window; a named approver with a reason; kill -9 in a step; a newer version; abort; all without a failed request", async () => {
-    const steps = [{ setWeight: 10, ...second }, { pause: { approvers: ["eve"] } }, { setWeight: 50, for: "60s", ...byClock }];
-    const report = await underLoad(mesh, { from: "client", url: "http://moved/", ratePerSecond: 100 }, async () => {
-      await mesh.apply(versionYaml("moved", "v2"));
-      const waiting = await releaseIs(mesh, "moved", "Waiting");
-      expect(waiting.status.verdict).toContain('waits for the end of freeze window "* * * * *"');
-      await mesh.apply(releaseYaml("moved", { steps, windows: { deny: [] } }));
-      await releaseIs(mesh, "moved", "Paused");
-      await ask("moved", "resume", { reason: "me too" });
-      await releaseIs(mesh, "moved", ({ story }) => story.some((line) => line.includes("only eve may")));
-      await ask("moved", "resume", { actor: "eve", reason: "checked by hand" });
-      await releaseIs(mesh, "moved", ({ status }) => status.weightPercent === 50);
-      await controlPlaneOutage(mesh, 500);
-      const after = await releaseIs(mesh, "moved", ({ status }) => status.step === 3 && status.phase === "Progressing");
-      expect(after.story.filter((line) => line.includes("checked by hand")).length).toBe(1);
-      await mesh.apply(versionYaml("moved", "v3"));
-      const newer = await releaseIs(mesh, "moved", ({ status }) => status.candidate === "v3" && status.phase === "Paused");
-      expect(newer.status).toMatchObject({ stable: "v1", run: "moved-2" });
-      await ask("moved", "abort", { reason: "enough" });
-      await releaseIs(mesh, "moved", "RolledBack");
-      expect(await send("moved", 20)).toMatchObject({ byVersion: { v1: 20 } });
-    });
-    expect(failed(report)).toBe(0);
-    const run = await mesh.client.get({ kind: "ReleaseRun", namespace: "default", name: "moved-1" });
-    expect(run["status"]).toMatchObject({ outcome: "superseded" });
-  });
+  it(
+    "nothing grows in a freeze window; a named approver with a reason; kill -9 in a step; a newer version; abort; all without a failed request",
+    async () => {
+      const steps = [{ setWeight: 10, ...second }, { pause: { approvers: ["eve"] } }, { setWeight: 50, for: "60s", ...byClock }];
+      const report = await underLoad(mesh, { from: "client", url: "http://moved/", ratePerSecond: 100 }, async () => {
+        await mesh.apply(versionYaml("moved", "v2"));
+        const waiting = await releaseIs(mesh, "moved", "Waiting");
+        expect(waiting.status.verdict).toContain('waits for the end of freeze window "* * * * *"');
+        await mesh.apply(releaseYaml("moved", { steps, windows: { deny: [] } }));
+        await releaseIs(mesh, "moved", "Paused");
+        await ask("moved", "resume", { reason: "me too" });
+        await releaseIs(mesh, "moved", ({ story }) => story.some((line) => line.includes("only eve may")));
+        await ask("moved", "resume", { actor: "eve", reason: "checked by hand" });
+        await releaseIs(mesh, "moved", ({ status }) => status.weightPercent === 50);
+        await controlPlaneOutage(mesh, 500);
+        const after = await releaseIs(mesh, "moved", ({ status }) => status.step === 3 && status.phase === "Progressing");
+        expect(after.story.filter((line) => line.includes("checked by hand")).length).toBe(1);
+        await mesh.apply(versionYaml("moved", "v3"));
+        const newer = await releaseIs(mesh, "moved", ({ status }) => status.candidate === "v3" && status.phase === "Paused");
+        expect(newer.status).toMatchObject({ stable: "v1", run: "moved-2" });
+        await ask("moved", "abort", { reason: "enough" });
+        await releaseIs(mesh, "moved", "RolledBack");
+        expect(await send("moved", 20)).toMatchObject({ byVersion: { v1: 20 } });
+      });
+      expect(failed(report)).toBe(0);
+      const run = await mesh.client.get({ kind: "ReleaseRun", namespace: "default", name: "moved-1" });
+      expect(run["status"]).toMatchObject({ outcome: "superseded" });
+    },
+    longMs,
+  );
 
   it("every transition is an event that kubectl finds", async () => {
     const fieldSelector = "involvedObject.name=moved,involvedObject.kind=Service";
