@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { Conversation, cluster, host, world } from "../../test/harness/planner-conversation.ts";
-import type { ProxyConfig, ResourceType } from "../envoy/config.ts";
+import type { EncodedResource, ProxyConfig, ResourceType } from "../envoy/config.ts";
 import { connected } from "./proxy-events.ts";
 import { isAcknowledged, isAcknowledgedOrRefused, progressOf } from "./proxy-status.ts";
 import { mixedParts } from "./route-mix.ts";
@@ -206,6 +206,30 @@ describe("weights", () => {
     expect(c.news()).toEqual(["rds 80"]);
     c.acknowledge("rds");
     expect(c.news()).toEqual(["rtds -weights"]);
+  });
+
+  test("rise behind the endpoints they need, also where a proxy comes back and asks for its weights first", () => {
+    const empty: EncodedResource = { type: "eds", name: "b", version: "none", bytes: new Uint8Array(), references: [], sources: [] };
+    const nobody = new Map([
+      ["w.1.a", 10_000],
+      ["w.1.b", 0],
+    ]);
+    const c = settled({ ...two, endpoints: new Map([...two.endpoints, ["b", empty]]), runtime: nobody });
+    const settledState = c.state;
+    const reports = (type: ResourceType) => ({
+      initialVersions: new Map([...settledState.types[type].accepted].map(([name, { version }]) => [name, version])),
+    });
+    for (const previous of [settledState, undefined]) {
+      c.state = connected(previous);
+      c.desire({ ...two, runtime: weights });
+      c.say("rtds", { ...reports("rtds"), subscribe: ["weights"] });
+      c.say("cds", reports("cds"));
+      expect(c.news()).toEqual([]);
+      c.say("eds", { ...reports("eds"), subscribe: ["a", "b"] });
+      expect(c.news()).toEqual(["eds b"]);
+      c.acknowledge("eds");
+      expect(c.news()).toEqual(["rtds weights"]);
+    }
   });
 
   test("an invalid split is reported and keeps its last weights", () => {

@@ -168,7 +168,10 @@ function endpointNames(clusters: readonly EncodedResource[]): readonly string[] 
 function planRuntime(state: ProxyState, config: ProxyConfig): Step {
   const { rtds, lds, rds } = state.types;
   if (!rtds.subscribed || rtds.outstanding !== undefined) return { state, responses: [] };
-  const layer = mergedLayer(reachableLayer(config, state), state.layer, isMoving(lds) || isMoving(rds));
+  const reachable = reachableLayer(config, state);
+  // What a proxy that outlived a control plane was sent last isn't known: it stays whole until all of the new may go.
+  if (reachable !== config.runtime && state.layer.size === 0 && rtds.accepted.has(runtimeLayerName)) return { state, responses: [] };
+  const layer = mergedLayer(reachable, state.layer, isMoving(lds) || isMoving(rds));
   const resources: EncodedResource[] = [];
   const removed: string[] = [];
   for (const name of rtds.names) {

@@ -18,9 +18,14 @@ export function reachableLayer(config: Pick<ProxyConfig, "runtime" | "endpoints"
   return new Map([...[...config.runtime].filter((entry) => !isHeld(entry)), ...[...state.layer].filter(isHeld)]);
 }
 
-/** Endpoints that the proxy never asked for, or refused, are not waited for. */
-function isReady(cluster: string, { endpoints }: Pick<ProxyConfig, "endpoints">, { types: { eds } }: ProxyState): boolean {
+/**
+ * Endpoints that the proxy never asked for, or refused, are not waited for. But a proxy that comes back asks for its weights first: until it has said
+ * which endpoints it has, they are those of before, perhaps none.
+ */
+function isReady(cluster: string, { endpoints }: Pick<ProxyConfig, "endpoints">, { types: { cds, eds, rtds } }: ProxyState): boolean {
   const wanted = endpoints.get(cluster);
-  if (wanted === undefined || !eds.names.has(cluster)) return true;
+  if (wanted === undefined) return true;
+  if (!eds.subscribed) return rtds.accepted.size === 0 || (cds.subscribed && cds.outstanding === undefined && !cds.accepted.has(cluster));
+  if (!eds.names.has(cluster)) return true;
   return eds.outstanding === undefined || eds.accepted.get(cluster)?.version === wanted.version;
 }
