@@ -83,6 +83,7 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     runDir,
     store,
     ads,
+    runs: (proxyId) => engine.runs(proxyId),
     traffic: new ReleaseTraffic(telemetry),
     sendChecks: previewChecks({
       store,

@@ -113,7 +113,7 @@ export class MeshEngine {
       certificates,
       phases: kept.mtls,
       inFlight: kept.mtlsInFlight,
-      behind: () => [...new Set([...ads.behind((id) => this.#runs(id)), ...this.#untranslated.keys()])].sort(),
+      behind: () => [...new Set([...ads.behind((id) => this.runs(id)), ...this.#untranslated.keys()])].sort(),
       onChange: () => this.#changed("immediate"),
       onRenewed: (ids) => this.#deliver(ids),
       onKeep: () => this.#keep(),
@@ -227,7 +227,7 @@ export class MeshEngine {
   }
 
   /** Whether a proxy's pod runs, ready or not, so that its Envoy acts upon some configuration. */
-  #runs(proxyId: string): boolean {
+  runs(proxyId: string): boolean {
     const proxy = this.#mesh?.proxies.get(proxyId);
     if (proxy === undefined) return false;
     return this.#options.store.snapshot().get("Pod", proxy.namespace, proxy.podName)?.status?.phase === "Running";

@@ -81,6 +81,7 @@ function startEngines({ cleanup }: BenchContext, { store, folder }: { readonly s
   const releases = new ReleaseEngine({
     store,
     ads: { onChange: () => () => {}, revisionProgress: acknowledgedByAll },
+    runs: () => false,
     samples: {
       secondsOf: (release, after) => {
         const seconds = simulatedSeconds(release, after);

@@ -43,6 +43,7 @@ class InPlace {
         onChange: () => () => {},
         revisionProgress: (revision) => ({ revision, connected: 2, acknowledged: 2, lagging: [], disconnected: [] }),
       },
+      runs: () => false,
       samples: {
         secondsOf: (_, after) => {
           const second = Math.floor(timers.now() / 1000);

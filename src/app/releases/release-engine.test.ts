@@ -18,6 +18,8 @@ class World {
   readonly told: string[] = [];
   readonly errors: Record<string, number> = { v1: 0.001, v2: 0.001 };
   acknowledges = true;
+  /** Proxies without a stream. */
+  absent: string[] = ["ended.shop"];
   hasSamples = true;
   kills = 0;
   /** Every exposure that was ever stored, in order. */
@@ -84,9 +86,10 @@ class World {
           connected: 3,
           acknowledged: this.acknowledges ? 3 : 2,
           lagging: [],
-          disconnected: [],
+          disconnected: this.absent,
         }),
       },
+      runs: (proxyId) => proxyId !== "ended.shop",
       samples: {
         secondsOf: (_, after) => (this.hasSamples ? this.#secondsAfter(after) : []),
         record: () => {},
@@ -189,6 +192,15 @@ describe("the engine", () => {
     for (let passed = 0; passed < 20; passed += 1) world.second();
     expect(world.status).toMatchObject({ phase: "Progressing", step: 1, proxies: { acknowledged: 2, total: 3 } });
     world.acknowledges = true;
+    world.until("Succeeded");
+  });
+
+  test("a proxy that runs without a stream hasn't the move: the control plane may just have come back", () => {
+    const world = new World(canary);
+    world.absent = ["client.shop"];
+    for (let passed = 0; passed < 20; passed += 1) world.second();
+    expect(world.status).toMatchObject({ phase: "Progressing", step: 1, proxies: { acknowledged: 3, total: 4 } });
+    world.absent = ["ended.shop"];
     world.until("Succeeded");
   });
 

@@ -11,6 +11,7 @@ import type { ReleaseState, Run } from "../../release/state.ts";
 import { publicStatusOf, releaseRunOf } from "../../release/status.ts";
 import { isKind, type Store, type Stored, type StoreEvent } from "../../store/store.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
+import type { RevisionProgress } from "../../xds/revision-progress.ts";
 import { createOnce, eventLifeMs, type SendChecks, scaleVersion, type Tell, tellEvent, turnRollout } from "./carry-out.ts";
 import { samplesByVersion, seenOf } from "./observe-versions.ts";
 import { versionsOf } from "./observed-versions.ts";
@@ -31,6 +32,8 @@ export interface ReleaseSamples {
 export interface ReleaseEngineOptions {
   readonly store: Store;
   readonly ads: Pick<AdsServer, "revisionProgress" | "onChange">;
+  /** Whether a proxy runs, also without a stream, as all do when the control plane has just come back: it acts upon something older. */
+  readonly runs: (proxyId: string) => boolean;
   readonly samples: ReleaseSamples;
   readonly sendChecks: SendChecks;
   readonly tell: Tell;
@@ -216,11 +219,15 @@ export class ReleaseEngine {
       providers: samples.problemsOf?.(release) ?? {},
       ...(moved === undefined || progress === undefined
         ? {}
-        : { acknowledged: { move: moved.move, acknowledged: progress.acknowledged, total: progress.connected } }),
+        : { acknowledged: { move: moved.move, acknowledged: progress.acknowledged, total: this.#affected(progress) } }),
       inputs,
       done: [...running.done],
       checks: Object.fromEntries(running.checks),
     };
+  }
+
+  #affected({ connected, disconnected }: RevisionProgress): number {
+    return connected + disconnected.filter((proxyId) => this.#options.runs(proxyId)).length;
   }
 
   /** The revision that has it. */

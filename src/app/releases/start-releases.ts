@@ -34,6 +34,7 @@ export interface StartReleasesOptions {
   readonly runDir: string;
   readonly store: Store;
   readonly ads: Pick<AdsServer, "revisionProgress" | "onChange">;
+  readonly runs: (proxyId: string) => boolean;
   readonly traffic: ReleaseTraffic;
   readonly sendChecks: SendChecks;
   /** From where webhooks and metrics may be asked although it is no public address. */
