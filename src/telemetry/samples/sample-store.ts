@@ -68,7 +68,8 @@ export class SampleStore {
   #series = 0;
   #expired = 0;
   #shortenedToSecond: number | undefined;
-  #shortestAt = Number.NEGATIVE_INFINITY;
+  #finestFromSecond = 0;
+  #shortestUntil = Number.NEGATIVE_INFINITY;
 
   constructor({ maxSeries = 60_000, maxSeriesPerSource = 20_000, maxBytes = 256 * 1024 * 1024 }: SampleStoreOptions = {}) {
     this.#maxSeries = maxSeries;
@@ -82,7 +83,7 @@ export class SampleStore {
     const source = this.#sourceOf(id);
     const { slot } = source.coverage.cover(fromMs, toMs);
     for (const delta of deltas) this.#seriesOf(source, delta)?.add(slot, delta);
-    if (this.#memory.bytes > this.#maxBytes) this.#shorten(chunkOf(slot));
+    if (this.#memory.bytes > this.#maxBytes) this.#shorten(slot);
   }
 
   /** The proxy is gone: seconds from now on aren't missing. */
@@ -114,6 +115,11 @@ export class SampleStore {
   /** Before this second the history was given up for want of memory; undefined while all is kept. */
   get shortenedToSecond(): number | undefined {
     return this.#shortenedToSecond;
+  }
+
+  /** From this second on everything that is kept second by second is there, as far as it isn't too old. */
+  get finestFromSecond(): number {
+    return this.#finestFromSecond;
   }
 
   report(): StoreReport {
@@ -167,7 +173,7 @@ export class SampleStore {
     for (const series of source.series.values()) series.drop();
     this.#series -= source.series.size;
     this.#sources.delete(source.id);
-    this.#shortenedToSecond = Math.max(this.#shortenedToSecond ?? 0, endedSecond + 1);
+    this.#giveUpBefore(endedSecond + 1, { bySeconds: true });
   }
 
   #refuse(source: string, { name, labels }: Delta): void {
@@ -177,18 +183,36 @@ export class SampleStore {
     this.#refusals.set(key, { source, name, count: (known?.count ?? 0) + 1, example: known?.example ?? labels });
   }
 
-  /** Gives up the oldest ten minutes of history that anybody has. What is kept second by second stays. */
-  #shorten(newest: number): void {
-    if (newest <= this.#shortestAt) return;
+  /**
+   * Gives up the oldest ten minutes of history that anybody has; where nothing is left of that, the oldest minute of what is kept second by second. The
+   * last two minutes stay whatever they take: they are what is looked at.
+   */
+  #shorten(newestSecond: number): void {
+    if (newestSecond < this.#shortestUntil) return;
     const all = [...this.#sources.values()].flatMap(({ series }) => [...series.values()]);
-    const oldest = all.reduce((chunk, { oldestCoarseChunk }) => Math.min(chunk, oldestCoarseChunk), Number.POSITIVE_INFINITY);
-    if (oldest >= newest) {
-      // Nothing is left to give up before the next ten minutes begin.
-      this.#shortestAt = newest;
+    const oldestOf = (chunk: (series: Series) => number) =>
+      all.reduce((oldest, series) => Math.min(oldest, chunk(series)), Number.POSITIVE_INFINITY);
+    const oldest = oldestOf(({ oldestCoarseChunk }) => oldestCoarseChunk);
+    if (oldest < chunkOf(newestSecond)) {
+      for (const series of all) series.dropCoarseBefore(oldest + 1);
+      this.#giveUpBefore((oldest + 1) * slotsPerChunk * coarseSlotSeconds, { bySeconds: false });
       return;
     }
-    for (const series of all) series.dropCoarseBefore(oldest + 1);
-    this.#shortenedToSecond = Math.max(this.#shortenedToSecond ?? 0, (oldest + 1) * slotsPerChunk * coarseSlotSeconds);
+    const minute = oldestOf(({ oldestFineChunk }) => oldestFineChunk);
+    const now = Math.floor(newestSecond / slotsPerChunk);
+    if (minute >= now - 1) {
+      // Nothing is left to give up before the next minute begins.
+      this.#shortestUntil = (now + 1) * slotsPerChunk;
+      return;
+    }
+    for (const series of all) series.dropFineBefore(minute + 1);
+    this.#giveUpBefore((minute + 1) * slotsPerChunk, { bySeconds: true });
+  }
+
+  /** `bySeconds`: what was kept second by second is gone too. */
+  #giveUpBefore(second: number, { bySeconds }: { readonly bySeconds: boolean }): void {
+    this.#shortenedToSecond = Math.max(this.#shortenedToSecond ?? 0, second);
+    if (bySeconds) this.#finestFromSecond = Math.max(this.#finestFromSecond, second);
   }
 }
 

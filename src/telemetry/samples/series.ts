@@ -102,6 +102,15 @@ export class Series {
     return this.#all().reduce((oldest, { coarse }) => Math.min(oldest, coarse.oldestChunk), Number.POSITIVE_INFINITY);
   }
 
+  /** Number of the oldest minute that takes memory. */
+  get oldestFineChunk(): number {
+    return this.#all().reduce((oldest, { fine }) => Math.min(oldest, fine.oldestChunk), Number.POSITIVE_INFINITY);
+  }
+
+  dropFineBefore(chunk: number): void {
+    for (const values of this.#all()) values.fine.dropBefore(chunk);
+  }
+
   dropCoarseBefore(chunk: number): void {
     for (const values of this.#all()) values.coarse.dropBefore(chunk);
   }
@@ -109,7 +118,7 @@ export class Series {
   /** Gives back all memory. */
   drop(): void {
     this.dropCoarseBefore(Number.POSITIVE_INFINITY);
-    for (const values of this.#all()) values.fine.dropBefore(Number.POSITIVE_INFINITY);
+    this.dropFineBefore(Number.POSITIVE_INFINITY);
   }
 
   #bucket(index: number): Values {

@@ -185,6 +185,29 @@ describe("bounded memory", () => {
     });
   });
 
+  test("history by ten seconds goes first, and what is kept by seconds is still asked whole", () => {
+    const world = new World({ maxBytes: 4 * 480 });
+    for (let second = 0; second < 1300; second += 1) world.add(second, second + 1, [requests(1)]);
+    expect(world.store.shortenedToSecond).toBeGreaterThan(base);
+    expect(world.ask(1290, 1300)[0]).toMatchObject({ sum: 10, seconds: 10 });
+  });
+
+  test("when even the last quarter of an hour is too much, its oldest minutes go, and the last two stay", () => {
+    const world = new World({ maxBytes: 60_000 });
+    const delta = (name: string): Delta => ({ kind: "counter", key: name, name: "n", labels: { name }, value: 1 });
+    const names = Array.from({ length: 40 }, (_, index) => `s${index}`);
+    for (let second = 0; second < 600; second += 1) world.add(second, second + 1, names.map(delta));
+    const { bytes, shortenedToSecond } = world.store.report();
+    // Three minutes at most and a coarse chunk of each series, of 480 bytes each.
+    expect(bytes).toBeLessThanOrEqual(40 * 4 * 480);
+    expect(shortenedToSecond).toBeGreaterThan(base + 300);
+    expect(world.ask(590, 600)[0]).toMatchObject({ sum: 400, seconds: 10 });
+    // The window begins where everything is there: its sum is never too small.
+    const [all] = world.ask(0, 600);
+    expect(all?.seconds).toBeLessThan(300);
+    expect(all?.sum).toBe(40 * (all?.seconds ?? 0));
+  });
+
   test("series of proxies that are gone make room for those of living ones, and windows don't reach behind them", () => {
     const world = new World({ maxSeries: 2 });
     world

@@ -100,9 +100,11 @@ export function newestOf(store: SampleStore): number {
 
 /** The seconds of a window, and how finely they are still kept. */
 export function rangeOf(store: SampleStore, newest: number, { fromMs, toMs }: Pick<WindowQuery, "fromMs" | "toMs">): Range {
-  const from = Math.max(Math.round(fromMs / 1000), store.shortenedToSecond ?? 0);
+  const wanted = Math.round(fromMs / 1000);
+  const isFine = newest - wanted < fineSeconds;
+  const from = Math.max(wanted, isFine ? store.finestFromSecond : (store.shortenedToSecond ?? 0));
   const to = Math.max(from, Math.round(toMs / 1000));
-  if (newest - from < fineSeconds) return { from, to, resolution: "fine" };
+  if (isFine) return { from, to, resolution: "fine" };
   const start = Math.floor(from / coarseSlotSeconds) * coarseSlotSeconds;
   return { from: start, to: Math.max(start, Math.ceil(to / coarseSlotSeconds) * coarseSlotSeconds), resolution: "coarse" };
 }
