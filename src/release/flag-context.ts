@@ -40,7 +40,7 @@ const contextSchema = z.object({
 
 /** Reads `{"context": {…}}` of an OFREP request; attributes that say nothing of a request are the application's own and stay unread. */
 export function parseFlagContext(body: unknown): FlagContextResult {
-  const outer = z.object({ context: z.unknown() }).safeParse(body ?? {});
+  const outer = z.object({ context: z.unknown().optional() }).safeParse(body ?? {});
   if (!outer.success) return { ok: false, errorCode: "PARSE_ERROR", message: "the body is no JSON object" };
   const parsed = contextSchema.safeParse(outer.data.context ?? {});
   if (!parsed.success) {
