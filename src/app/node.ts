@@ -23,10 +23,12 @@ import type { Fabric, PodSandbox } from "../platform/local/sandbox.ts";
 import { bootstrapOf } from "../translate/bootstrap.ts";
 import { runFiles } from "./config.ts";
 import type { NodeOptions } from "./roles.ts";
+import { surviveFaults } from "./survive-faults.ts";
 
 /** Runs the node until its supervisor is gone or says stop. */
 export async function runNode(options: NodeOptions): Promise<void> {
   const logger = nodeLogger(options);
+  surviveFaults(process, logger);
   const channel = parentChannel();
   const abort = new AbortController();
   channel.onClose(() => abort.abort());
