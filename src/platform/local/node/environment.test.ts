@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseManifests } from "../../../api/parse.ts";
-import { argvOf, environmentOf, expandVariables, type PodSources } from "./environment.ts";
+import { argvOf, environmentOf, expandVariables, type PodSources, withFlagServer, withSpanCollector } from "./environment.ts";
 
 const values = parseManifests(
   `
@@ -91,4 +91,11 @@ test("command replaces the image's process, args follow it", () => {
   const argv = (container: string) => argvOf(inputOf(container).container, image, { PORT: "8080" });
   expect(argv("args: [--port, $(PORT)]")).toEqual(["node", "server.js", "--port", "8080"]);
   expect(argv("command: [sh], args: [-c, ls]")).toEqual(["sh", "-c", "ls"]);
+});
+
+test("where flags are answered and spans are taken, unless the container says so itself", () => {
+  expect(withFlagServer({ A: "1" })).toEqual({ A: "1", OFREP_ENDPOINT: "http://198.18.0.1:8016" });
+  expect(withFlagServer({ OFREP_ENDPOINT: "http://flags" })).toEqual({ OFREP_ENDPOINT: "http://flags" });
+  expect(withSpanCollector({})).toEqual({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://198.18.0.1:4318" });
+  expect(withSpanCollector({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "x" })).toEqual({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: "x" });
 });

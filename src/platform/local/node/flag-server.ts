@@ -15,7 +15,7 @@ export interface FlagServerOptions {
   /** Of OFREP; 0 is any free one. */
   readonly port?: number;
   readonly logger: Logger;
-  /** How long a question waits for a control plane that is away, in ms. Default 8000, less than clients usually wait. */
+  /** How long a question waits for a control plane that is away, in ms. Default 20,000: a restart takes 1 to 2 s, on a busy machine 10. A client that waits less ends its question itself. */
   readonly patienceMs?: number;
 }
 
@@ -112,7 +112,7 @@ export class FlagServer {
   }
 
   async #forward(question: Question, response: ServerResponse): Promise<void> {
-    const { patienceMs = 8000 } = this.#options;
+    const { patienceMs = 20_000 } = this.#options;
     const deadline = performance.now() + patienceMs;
     while (!response.destroyed) {
       const answer = await this.#ask(question).catch(() => undefined);
