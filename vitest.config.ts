@@ -1,6 +1,6 @@
 // How the tests run: parts first, two files at a time; then whole meshes, one file at a time, since each uses both cores.
 // LATEEN_SUITE chooses: "fast" everything but test/slow; "slow" that; "user" what depends on who runs it, for the second run of root's npm test;
-// "slow-user" all the rest for that user. Input: npm test; output: vitest's settings.
+// "slow-user" the other meshes for that user. Input: npm test; output: vitest's settings.
 import { defineConfig } from "vitest/config";
 
 const suite = process.env.LATEEN_SUITE ?? "fast";
@@ -19,7 +19,8 @@ const allMeshes = ["test/e2e/**/*.test.ts"];
 const ofTheUser = {
   parts: ["src/{app,platform}/**/*.test.ts", "src/ca/private-files.test.ts", "scripts/**/*.test.ts"],
   meshes: [
-    "test/e2e/{runtime,smoke,demo}*.test.ts",
+    "test/e2e/runtime*.test.ts",
+    "test/e2e/{smoke,demo}.test.ts",
     "test/e2e/security-{isolation,hostile}.test.ts",
     "test/e2e/traffic-service-entry-and-egress.test.ts",
   ],
@@ -36,8 +37,12 @@ const projects = (include: { readonly parts: string[]; readonly meshes: string[]
       sequence: { groupOrder: 0 },
     },
   },
-  { test: { ...common, name: "meshes", include: include.meshes, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+  meshes(include.meshes),
 ];
+
+function meshes(include: string[], exclude: string[] = []): object {
+  return { test: { ...common, name: "meshes", include, exclude, maxWorkers: 1, sequence: { groupOrder: 1 } } };
+}
 
 const slow = (include: string[]) => ({ test: { ...common, name: "slow", include, maxWorkers: 1, sequence: { groupOrder: 2 } } });
 
@@ -46,7 +51,7 @@ const suites: Readonly<Record<string, object[]>> = {
   fast: projects(all),
   user: projects(ofTheUser),
   slow: [slow(["test/slow/**/*.test.ts"])],
-  "slow-user": [...projects(all), slow(["test/slow/{outage,security-rotation}.test.ts"])],
+  "slow-user": [meshes(allMeshes, ofTheUser.meshes), slow(["test/slow/{outage,security-rotation}.test.ts"])],
 };
 
 export default defineConfig({ test: { projects: suites[suite] ?? suites["fast"] ?? [] } });
