@@ -71,6 +71,7 @@ export class MeshTelemetry {
   /** Proxies of the process before, until the mesh says which are still there. */
   #restored: readonly string[];
   #takeTraces: TakeTraces | undefined;
+  #tracesFamilies: () => readonly Family[] = () => [];
   #refusedConnections = 0;
 
   constructor(options: MeshTelemetryOptions) {
@@ -112,6 +113,11 @@ export class MeshTelemetry {
   /** Gives spans to whoever keeps them. */
   onTraces(take: TakeTraces): void {
     this.#takeTraces = take;
+  }
+
+  /** Shows what the traces count of themselves beside the collector's own metrics. */
+  showTraces(families: () => readonly Family[]): void {
+    this.#tracesFamilies = families;
   }
 
   /** Takes a proxy's report. @throws MeshError bad_request when the bytes are no OTLP, Unavailable when it sends too much. */
@@ -156,7 +162,7 @@ export class MeshTelemetry {
   /** The collector's own metrics, for Prometheus. */
   families(): readonly Family[] {
     const atLimit = this.findings().filter(({ code }) => code === "LTN0904").length;
-    return telemetryFamilies({
+    const own = telemetryFamilies({
       report: this.collector.store.report(),
       refusedTotals: this.collector.refusedTotals,
       signals: this.#counts,
@@ -164,6 +170,7 @@ export class MeshTelemetry {
       refusedConnections: this.#refusedConnections,
       proxiesAtLimit: atLimit,
     });
+    return [...own, ...this.#tracesFamilies()];
   }
 
   /** Open TCP connections, each with Istio's labels. */

@@ -2,6 +2,7 @@
 
 import type { Family, FamilyType, TextSample } from "../../telemetry/prometheus/family.ts";
 import type { StoreReport } from "../../telemetry/samples/sample-store.ts";
+import type { TraceCounts } from "../../telemetry/traces/trace-store.ts";
 
 export interface SignalCounts {
   reports: number;
@@ -63,6 +64,28 @@ export function telemetryFamilies(state: TelemetryState): readonly Family[] {
     family("lateen_telemetry_sources", "gauge", "Proxies in the samples, gone ones included.", [{ value: report.sources }]),
     family("lateen_telemetry_values_refused_total", "counter", "Values of series beyond the limits, which weren't kept.", [
       { value: refused },
+    ]),
+  ];
+}
+
+export interface TracesState {
+  readonly counts: TraceCounts;
+  /** Applications' reports beyond what they may send. */
+  readonly refusedReports: number;
+}
+
+/** What is kept of traces, and what there was no room for. Sorted by name. */
+export function tracesFamilies({ counts, refusedReports }: TracesState): readonly Family[] {
+  return [
+    family("lateen_traces", "gauge", "Traces that are kept.", [{ value: counts.traces }]),
+    family("lateen_traces_application_reports_refused_total", "counter", "Applications' reports of spans beyond what a pod may send.", [
+      { value: refusedReports },
+    ]),
+    family("lateen_traces_bytes", "gauge", "Memory of the traces.", [{ value: counts.bytes }]),
+    family("lateen_traces_evicted_total", "counter", "Traces that went to make room.", [{ value: counts.evicted }]),
+    family("lateen_traces_spans", "gauge", "Spans of the traces.", [{ value: counts.spans }]),
+    family("lateen_traces_spans_dropped_total", "counter", "Spans beyond the limit of their trace or their sender's share.", [
+      { value: counts.droppedSpans },
     ]),
   ];
 }

@@ -1,9 +1,12 @@
 // Recent traces in bounded memory. A trace is judged once nothing of it has come for some seconds: what failed and what was slow stays longer than what was
-// as usual. Spans that come later join their trace, and may make it a failed one.
+// as usual. Spans that come later join their trace, and may make it a failed one. Applications may send what they like, so that their spans have limits of
+// their own: each sender has a share, and traces that no proxy knows of never push out one that a proxy reported.
 
+import { SenderShares, shareOf } from "./sender-shares.ts";
 import { UsualDurations } from "./slow.ts";
 import type { Span } from "./span.ts";
 import { summaryOf, type TraceSummary } from "./trace.ts";
+import { TracePool } from "./trace-pool.ts";
 
 /** Why a trace is kept; "open" while its spans still come. */
 export type TraceKeeping = "open" | "usual" | "slow" | "failed";
@@ -20,7 +23,11 @@ export interface StoredTrace {
 export interface TraceStoreOptions {
   /** All spans together, estimated. Default 64 MiB. */
   readonly maxBytes?: number;
-  /** Share of `maxBytes` that slow and failed traces can push usual ones out of. Default 0.75. */
+  /** Share of `maxBytes` for traces that proxies know of; applications' own traces have what these leave. Default 0.75. */
+  readonly proxiesShare?: number;
+  /** Share of `maxBytes` for the spans of one application; its oldest go beyond it. Default 0.125: half of what is left for all. */
+  readonly senderShare?: number;
+  /** Share of either part that slow and failed traces can push usual ones out of. Default 0.75. */
   readonly keptShare?: number;
   /** How long nothing must have come before a trace is judged, in ms. Default 5 s: proxies report each second. */
   readonly quietMs?: number;
@@ -31,6 +38,8 @@ export interface TraceStoreOptions {
 interface Entry {
   readonly traceId: string;
   readonly spans: Map<string, Span>;
+  /** Proxies' or applications' own. */
+  pool: TracePool;
   keeping: TraceKeeping;
   bytes: number;
   lastMs: number;
@@ -43,7 +52,7 @@ export interface TraceCounts {
   readonly traces: number;
   readonly bytes: number;
   readonly spans: number;
-  /** Spans beyond a trace's limit. */
+  /** Spans beyond a trace's limit or their sender's share. */
   readonly droppedSpans: number;
   /** Traces that went to make room. */
   readonly evicted: number;
@@ -51,25 +60,38 @@ export interface TraceCounts {
 
 export class TraceStore {
   readonly #maxBytes: number;
-  readonly #keptBytes: number;
+  readonly #proxiesBytes: number;
   readonly #quietMs: number;
   readonly #maxSpans: number;
   /** In the order in which they began. */
   readonly #traces = new Map<string, Entry>();
-  /** Ids by keeping, oldest first. */
-  readonly #order: Readonly<Record<TraceKeeping, Set<string>>> = { open: new Set(), usual: new Set(), slow: new Set(), failed: new Set() };
+  readonly #ofProxies: TracePool;
+  readonly #ofApplications: TracePool;
+  readonly #shares: SenderShares;
   readonly #usual = new UsualDurations();
-  #bytes = 0;
-  #keptNow = 0;
   #spans = 0;
   #droppedSpans = 0;
   #evicted = 0;
 
-  constructor({ maxBytes = 64 * 1024 * 1024, keptShare = 0.75, quietMs = 5000, maxSpansOfTrace = 2000 }: TraceStoreOptions = {}) {
+  constructor({
+    maxBytes = 64 * 1024 * 1024,
+    proxiesShare = 0.75,
+    senderShare = 0.125,
+    keptShare = 0.75,
+    quietMs = 5000,
+    maxSpansOfTrace = 2000,
+  }: TraceStoreOptions = {}) {
     this.#maxBytes = maxBytes;
-    this.#keptBytes = maxBytes * keptShare;
+    this.#proxiesBytes = maxBytes * proxiesShare;
+    this.#ofProxies = new TracePool(this.#proxiesBytes * keptShare);
+    this.#ofApplications = new TracePool((maxBytes - this.#proxiesBytes) * keptShare);
+    this.#shares = new SenderShares(maxBytes * senderShare);
     this.#quietMs = quietMs;
     this.#maxSpans = maxSpansOfTrace;
+  }
+
+  get #bytes(): number {
+    return this.#ofProxies.bytes + this.#ofApplications.bytes;
   }
 
   /** Takes spans in; `nowMs` by the receiver's clock. */
@@ -79,48 +101,86 @@ export class TraceStore {
   }
 
   #addSpan(span: Span, nowMs: number): void {
-    const entry = this.#traces.get(span.traceId) ?? this.#begin(span.traceId, nowMs);
+    const entry = this.#traces.get(span.traceId) ?? this.#begin(span.traceId);
     entry.lastMs = nowMs;
     // A report that was sent twice.
     if (entry.spans.has(span.spanId)) return;
-    if (entry.spans.size >= this.#maxSpans) {
-      entry.dropped += 1;
-      this.#droppedSpans += 1;
+    const bytes = bytesOf(span);
+    if (entry.spans.size >= this.#maxSpans || !this.#makeRoomOf(shareOf(span), entry, bytes)) {
+      this.#drop(entry, 1);
       return;
     }
     entry.spans.set(span.spanId, span);
     entry.summary = undefined;
     this.#spans += 1;
-    this.#grow(entry, bytesOf(span));
-    if (span.isError && !span.isMirrored && entry.keeping !== "open") this.#keep(entry, "failed");
+    this.#grow(entry, bytes);
+    if (shareOf(span) !== "") this.#shares.add(shareOf(span), span.traceId, bytes);
+    else if (entry.pool !== this.#ofProxies) this.#move(entry, { pool: this.#ofProxies });
+    if (span.isError && !span.isMirrored && entry.keeping !== "open") this.#move(entry, { keeping: "failed" });
   }
 
-  #begin(traceId: string, nowMs: number): Entry {
-    const entry: Entry = { traceId, spans: new Map(), keeping: "open", bytes: 0, lastMs: nowMs, dropped: 0, summary: undefined };
+  /** Whether a span of this sender still fits into its share: the sender's oldest go for it, but none of the same trace. */
+  #makeRoomOf(sender: string, entry: Entry, bytes: number): boolean {
+    for (;;) {
+      const oldest = sender === "" ? undefined : this.#shares.oldestBeyond(sender, bytes);
+      if (oldest === undefined) return true;
+      if (oldest === entry.traceId) return false;
+      this.#strip(oldest, sender);
+    }
+  }
+
+  /** Takes the sender's spans out of a trace. */
+  #strip(traceId: string, sender: string): void {
+    const entry = this.#traces.get(traceId);
+    const gone = [...(entry?.spans.values() ?? [])].filter((span) => shareOf(span) === sender);
+    this.#shares.remove(sender, traceId);
+    if (entry === undefined) return;
+    if (gone.length === entry.spans.size) {
+      this.#remove(entry);
+      return;
+    }
+    for (const span of gone) {
+      entry.spans.delete(span.spanId);
+      this.#grow(entry, -bytesOf(span));
+    }
+    this.#spans -= gone.length;
+    entry.summary = undefined;
+    this.#drop(entry, gone.length);
+  }
+
+  #drop(entry: Entry, spans: number): void {
+    entry.dropped += spans;
+    this.#droppedSpans += spans;
+  }
+
+  #begin(traceId: string): Entry {
+    const pool = this.#ofApplications;
+    const entry: Entry = { traceId, spans: new Map(), pool, keeping: "open", bytes: 0, lastMs: 0, dropped: 0, summary: undefined };
     this.#traces.set(traceId, entry);
-    this.#order.open.add(traceId);
+    pool.add(entry);
     return entry;
   }
 
   #grow(entry: Entry, bytes: number): void {
     entry.bytes += bytes;
-    this.#bytes += bytes;
-    if (isKept(entry.keeping)) this.#keptNow += bytes;
+    entry.pool.grow(entry.keeping, bytes);
   }
 
-  #keep(entry: Entry, keeping: TraceKeeping): void {
-    if (isKept(entry.keeping)) this.#keptNow -= entry.bytes;
-    if (isKept(keeping)) this.#keptNow += entry.bytes;
-    this.#order[entry.keeping].delete(entry.traceId);
-    this.#order[keeping].add(entry.traceId);
+  #move(
+    entry: Entry,
+    { pool = entry.pool, keeping = entry.keeping }: { readonly pool?: TracePool; readonly keeping?: TraceKeeping },
+  ): void {
+    entry.pool.delete(entry);
+    entry.pool = pool;
     entry.keeping = keeping;
+    pool.add(entry);
   }
 
   /** Judges the traces that have been quiet long enough; call it about once a second. */
   judge(nowMs: number): void {
-    for (const traceId of [...this.#order.open]) {
+    for (const traceId of [...this.#ofProxies.open, ...this.#ofApplications.open]) {
       const entry = this.#traces.get(traceId);
-      if (entry !== undefined && nowMs - entry.lastMs >= this.#quietMs) this.#keep(entry, this.#judgementOf(entry));
+      if (entry !== undefined && nowMs - entry.lastMs >= this.#quietMs) this.#move(entry, { keeping: this.#judgementOf(entry) });
     }
     this.#makeRoom();
   }
@@ -132,25 +192,23 @@ export class TraceStore {
     return isSlow ? "slow" : "usual";
   }
 
-  /** The oldest usual ones go first; slow and failed ones only once they have more than their share, or nothing else is left. */
+  /** Proxies' traces go only for proxies' traces; applications' own have what is left, and that is never less than their part. */
   #makeRoom(): void {
-    while (this.#bytes > this.#maxBytes) {
-      const order: readonly TraceKeeping[] =
-        this.#keptNow > this.#keptBytes ? ["slow", "failed", "usual", "open"] : ["usual", "slow", "failed", "open"];
-      const keeping = order.find((one) => this.#order[one].size > 0);
-      const [oldest = ""] = keeping === undefined ? [] : this.#order[keeping];
-      const entry = this.#traces.get(oldest);
-      if (entry === undefined) return;
-      this.#remove(entry);
-    }
+    while (this.#ofProxies.bytes > this.#proxiesBytes && this.#removeOldest(this.#ofProxies));
+    while (this.#bytes > this.#maxBytes && this.#removeOldest(this.#ofApplications));
+  }
+
+  #removeOldest(pool: TracePool): boolean {
+    const entry = this.#traces.get(pool.oldest() ?? "");
+    if (entry !== undefined) this.#remove(entry);
+    return entry !== undefined;
   }
 
   #remove(entry: Entry): void {
     this.#traces.delete(entry.traceId);
-    this.#order[entry.keeping].delete(entry.traceId);
-    this.#bytes -= entry.bytes;
+    entry.pool.delete(entry);
+    for (const sender of new Set([...entry.spans.values()].map(shareOf))) this.#shares.remove(sender, entry.traceId);
     this.#spans -= entry.spans.size;
-    if (isKept(entry.keeping)) this.#keptNow -= entry.bytes;
     this.#evicted += 1;
   }
 
@@ -173,10 +231,6 @@ export class TraceStore {
       evicted: this.#evicted,
     };
   }
-}
-
-function isKept(keeping: TraceKeeping): boolean {
-  return keeping === "slow" || keeping === "failed";
 }
 
 function summary(entry: Entry): TraceSummary {

@@ -167,6 +167,59 @@ test("failed and slow traces stay when memory is short, and late spans join", ()
   expect(store.get(id(200))).toMatchObject({ keeping: "failed", summary: { spans: 2, errors: 1 } });
 });
 
+const application = (pod: string): SpanSender => ({ ...shop, kind: "application", pod });
+const numbered = (index: number): string => index.toString(16).padStart(32, "0");
+
+test("a flood of an application's failures pushes out neither what proxies reported nor what others sent", () => {
+  const store = new TraceStore({ maxBytes: 400_000, quietMs: 1000 });
+  for (let index = 1; index <= 100; index += 1) store.add([{ ...span(), traceId: numbered(index) }], 0);
+  for (let index = 101; index <= 110; index += 1) store.add([{ ...span({ sender: application("quiet") }), traceId: numbered(index) }], 0);
+  for (let index = 1001; index <= 3000; index += 1) {
+    store.add([{ ...span({ sender: application("loud"), isError: true }), traceId: numbered(index) }], index);
+    store.judge(index);
+  }
+  const kept = [...store.newestFirst()].map(({ spans }) => spans[0]?.sender);
+  expect(kept.filter((sender) => sender?.kind === "proxy")).toHaveLength(100);
+  expect(kept.filter((sender) => sender?.pod === "quiet")).toHaveLength(10);
+  // An eighth of the room for about 600 traces.
+  expect(kept.filter((sender) => sender?.pod === "loud").length).toBeLessThan(100);
+  expect(store.get(numbered(3000))).toBeDefined();
+});
+
+test("many applications' traces go before one that a proxy reported, and what a proxy joins counts as such", () => {
+  const store = new TraceStore({ maxBytes: 100_000, quietMs: 1000 });
+  store.add([{ ...span({ sender: application("first") }), traceId: numbered(1) }], 0);
+  store.add([{ ...span(), traceId: numbered(1) }], 0);
+  for (let index = 2; index <= 1000; index += 1) {
+    store.add([{ ...span({ sender: application(`pod-${index}`), isError: true }), traceId: numbered(index) }], index);
+    store.judge(index + 1000);
+  }
+  expect(store.get(numbered(1))?.spans).toHaveLength(2);
+  expect(store.counts().bytes).toBeLessThanOrEqual(100_000);
+  expect(store.counts().evicted).toBeGreaterThan(800);
+});
+
+test("an application's spans beyond its share leave the proxies' part of their trace, and that is told", () => {
+  const store = new TraceStore({ maxBytes: 100_000 });
+  for (let index = 1; index <= 50; index += 1) {
+    store.add(
+      [
+        { ...span(), traceId: numbered(index) },
+        { ...span({ sender: application("loud") }), traceId: numbered(index) },
+      ],
+      0,
+    );
+  }
+  expect(store.get(numbered(1))).toMatchObject({ dropped: 1, spans: [{ sender: { kind: "proxy" } }] });
+  expect(store.get(numbered(50))).toMatchObject({ dropped: 0, summary: { spans: 2 } });
+  const { spans, droppedSpans, bytes } = store.counts();
+  expect(spans + droppedSpans).toBe(100);
+  // One trace alone takes no more than the share either.
+  for (let index = 1; index <= 50; index += 1) store.add([span({ sender: application("other") })], 0);
+  expect(store.get(traceId)?.dropped).toBeGreaterThan(20);
+  expect(store.counts().bytes - bytes).toBeLessThanOrEqual(12_500);
+});
+
 test("a trace that never ends is bounded", () => {
   const store = new TraceStore({ maxSpansOfTrace: 3 });
   store.add(

@@ -2,7 +2,7 @@
 
 import type { Readable } from "node:stream";
 import { promisify } from "node:util";
-import { gunzip, gunzipSync } from "node:zlib";
+import { gunzip } from "node:zlib";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { BadInput, Unavailable } from "../../../lib/errors.ts";
 import { parseOtlpJson } from "../../../telemetry/traces/otlp-json.ts";
@@ -11,7 +11,8 @@ import type { ReportedSpans } from "../../../telemetry/traces/span.ts";
 
 /** gRPC's own default for a message; SDKs send 512 spans at a time. */
 const maxBody = 4 * 1024 * 1024;
-const maxUnpacked = 16 * 1024 * 1024;
+/** As much as an unpacked one. */
+const maxUnpacked = maxBody;
 
 const unpack = promisify(gunzip);
 
@@ -47,24 +48,36 @@ export class BodyRoom {
   }
 }
 
-export interface BodyOptions {
-  readonly sender: string;
-  readonly room: BodyRoom;
-  /** HTTP's content-encoding; "identity" unless given. */
-  readonly encoding?: string | undefined;
-}
+/** What a sender may still cost: takes so many bytes of it. @throws Unavailable when that is too much. */
+export type Charge = (bytes: number) => void;
 
-/** A request's whole body, unpacked. @throws BadInput when it is too long, or packed in another way than gzip; Unavailable without room for it. */
-export async function bodyOf(request: Readable, { sender, room, encoding = "identity" }: BodyOptions): Promise<Uint8Array> {
-  const body = await wholeOf(request, sender, room);
+/** Unpacks what came as `encoding` says. @throws BadInput when it is too long, or packed in another way than gzip; what `charge` throws. */
+export async function unpacked(body: Uint8Array, encoding: string, charge: Charge): Promise<Uint8Array> {
+  charge(body.length);
   if (encoding === "identity" || encoding === "") return body;
-  if (encoding !== "gzip") throw new BadInput(`content encoding ${encoding.slice(0, 20)} isn't known`, { fix: "use gzip or none" });
-  return await unpack(body, { maxOutputLength: maxUnpacked }).catch((cause: unknown) => {
-    throw new BadInput("the body can't be unpacked", { cause, fix: "send gzip that unpacks to at most 16 MiB" });
+  if (encoding !== "gzip") throw new BadInput(`encoding ${encoding.slice(0, 20)} isn't known`, { fix: "use gzip or none" });
+  const length = lengthOfGzip(body);
+  if (length > maxUnpacked) throw new BadInput("the body is longer than 4 MiB when unpacked", { fix: "send fewer spans at a time" });
+  charge(length);
+  // What says less than it is stops there, so that nobody's bombs cost more than was paid for.
+  return await unpack(body, { maxOutputLength: Math.max(1, length) }).catch((cause: unknown) => {
+    throw new BadInput("the body can't be unpacked", { cause, fix: "send gzip of one member" });
   });
 }
 
-async function wholeOf(request: Readable, sender: string, room: BodyRoom): Promise<Buffer> {
+/** What a member says of its length (RFC 1952, ISIZE: the last four bytes). */
+function lengthOfGzip(body: Uint8Array): number {
+  if (body.length < 18) throw new BadInput("the body can't be unpacked", { fix: "send gzip of one member" });
+  return new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(body.length - 4, true);
+}
+
+export interface BodyOptions {
+  readonly sender: string;
+  readonly room: BodyRoom;
+}
+
+/** A request's whole body. @throws BadInput when it is too long; Unavailable without room for it. */
+export async function bodyOf(request: Readable, { sender, room }: BodyOptions): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
@@ -81,19 +94,12 @@ async function wholeOf(request: Readable, sender: string, room: BodyRoom): Promi
   }
 }
 
-/** The one message of a unary call. @throws BadInput when it isn't whole. */
-export function grpcMessage(body: Uint8Array, encoding: string): Uint8Array {
+/** The one message of a unary call, with how it is packed. @throws BadInput when it isn't whole. */
+export function grpcMessage(body: Uint8Array, encoding: string): { readonly message: Uint8Array; readonly encoding: string } {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   if (bytes.length < 5 || bytes.readUInt32BE(1) !== bytes.length - 5)
     throw new BadInput("this is no gRPC message", { fix: "send one message" });
-  const message = bytes.subarray(5);
-  if (bytes[0] === 0) return message;
-  if (encoding !== "gzip") throw new BadInput(`gRPC encoding ${encoding.slice(0, 20)} isn't known`, { fix: "use gzip or identity" });
-  try {
-    return gunzipSync(message, { maxOutputLength: maxUnpacked });
-  } catch (cause) {
-    throw new BadInput("the message can't be unpacked", { cause, fix: "send gzip that unpacks to at most 16 MiB" });
-  }
+  return { message: bytes.subarray(5), encoding: bytes[0] === 0 ? "identity" : encoding };
 }
 
 /** Spans of a body. @throws BadInput when it is neither protobuf nor JSON of OTLP. */

@@ -8,13 +8,16 @@ import { createServer, type Server, type Socket } from "node:net";
 import { BadInput, MeshError, Unavailable } from "../../../lib/errors.ts";
 import type { Logger } from "../../../lib/log.ts";
 import type { ReportedSpans } from "../../../telemetry/traces/span.ts";
-import { BodyRoom, bodyOf, grpcMessage, partialSuccess, spansOfBody } from "./otlp-bodies.ts";
+import { ReportLimits } from "../report-limits.ts";
+import { BodyRoom, bodyOf, grpcMessage, partialSuccess, spansOfBody, unpacked } from "./otlp-bodies.ts";
 
 export interface OtlpReceiverOptions {
   readonly socketPath: string;
   /** Takes spans from an address; returns how many of them can't be used. */
   readonly take: (address: string, spans: readonly ReportedSpans[]) => number;
   readonly logger: Logger;
+  /** Of a clock that never jumps; Node's own unless given. */
+  readonly nowMs?: () => number;
 }
 
 /** The longest line that the PROXY protocol has. */
@@ -25,6 +28,8 @@ const maxConnections = 1024;
 const idleMs = 120_000;
 /** A body that takes longer isn't waited for. */
 const bodyMs = 30_000;
+/** Of one sender, unpacked: some thousand spans. A bucket of two seconds holds the longest body. */
+const bytesPerSecond = 2.5 * 1024 * 1024;
 
 export class OtlpReceiver {
   readonly #options: OtlpReceiverOptions;
@@ -32,6 +37,8 @@ export class OtlpReceiver {
   readonly #http: HttpServer;
   readonly #sockets = new Map<Socket, string>();
   readonly #room = new BodyRoom();
+  readonly #limits = new ReportLimits({ bytesPerSecond });
+  #refused = 0;
 
   constructor(options: OtlpReceiverOptions) {
     this.#options = options;
@@ -113,8 +120,8 @@ export class OtlpReceiver {
     try {
       if (!isOtlpService(call.path)) [status, message] = [12, "this is no OTLP service"];
       else {
-        const body = grpcMessage(await this.#bodyOf(stream, call.address), call.encoding);
-        if (call.path === tracesService) answer = this.#take(call.address, spansOfBody(body, "application/x-protobuf"));
+        const { message: packed, encoding } = grpcMessage(await this.#bodyOf(stream, call.address), call.encoding);
+        if (call.path === tracesService) answer = await this.#take(packed, { ...call, encoding, contentType: "application/x-protobuf" });
       }
     } catch (error) {
       [status, message] = [grpcStatusOf(error), MeshError.from(error).message];
@@ -147,8 +154,9 @@ export class OtlpReceiver {
     if (!isJson && contentType !== "application/x-protobuf") return end(415, "send application/x-protobuf or application/json\n");
     try {
       const sender = this.#sockets.get(request.socket) ?? "";
-      const body = await bodyOf(request, { sender, room: this.#room, encoding: request.headers["content-encoding"] });
-      const answer = path === "/v1/traces" ? this.#take(sender, spansOfBody(body, contentType)) : nothing;
+      const body = await bodyOf(request, { sender, room: this.#room });
+      const encoding = request.headers["content-encoding"] ?? "identity";
+      const answer = path === "/v1/traces" ? await this.#take(body, { address: sender, encoding, contentType }) : nothing;
       end(200, isJson ? "{}" : answer, contentType);
     } catch (error) {
       end(httpStatusOf(error), `${MeshError.from(error).message}\n`);
@@ -157,9 +165,21 @@ export class OtlpReceiver {
     }
   }
 
-  #take(address: string, spans: readonly ReportedSpans[]): Uint8Array {
-    const skipped = this.#options.take(address, spans);
+  /** Reports that were more than their senders may send, since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  async #take(packed: Uint8Array, { address, encoding, contentType }: PackedReport): Promise<Uint8Array> {
+    const body = await unpacked(packed, encoding, (bytes) => this.#charge(address, bytes));
+    const skipped = this.#options.take(address, spansOfBody(body, contentType));
     return skipped === 0 ? nothing : partialSuccess(skipped);
+  }
+
+  #charge(address: string, bytes: number): void {
+    if (this.#limits.admits(address, bytes, this.#options.nowMs?.() ?? performance.now())) return;
+    this.#refused += 1;
+    throw new Unavailable("more spans than a pod may send", { fix: "sample less, or send fewer attributes" });
   }
 }
 
@@ -177,6 +197,12 @@ function grpcStatusOf(error: unknown): number {
 function httpStatusOf(error: unknown): number {
   if (error instanceof BadInput) return 400;
   return error instanceof Unavailable ? 503 : 500;
+}
+
+interface PackedReport {
+  readonly address: string;
+  readonly encoding: string;
+  readonly contentType: string;
 }
 
 interface GrpcCall {

@@ -4,6 +4,7 @@ import type { Logger } from "../../../lib/log.ts";
 import type { Mesh } from "../../../model/mesh.ts";
 import { runFiles } from "../../config.ts";
 import type { MeshTelemetry } from "../mesh-telemetry.ts";
+import { tracesFamilies } from "../telemetry-families.ts";
 import { TraceForwarding } from "./forwarding.ts";
 import { MeshTraces } from "./mesh-traces.ts";
 import { OtlpReceiver } from "./otlp-receiver.ts";
@@ -27,6 +28,7 @@ export async function startMeshTraces({ mesh, telemetry, runDir, logger }: MeshT
   const socketPath = runFiles.otlpSocket(runDir);
   const receiver = new OtlpReceiver({ socketPath, take: (address, spans) => traces.takeApplication(address, spans), logger });
   await receiver.listen();
+  telemetry.showTraces(() => tracesFamilies({ counts: traces.store.counts(), refusedReports: receiver.refused }));
   return {
     search: (query) => traces.search(query),
     get: (id) => traces.get(id),

@@ -17,6 +17,7 @@ import { parseOtlpSpans } from "../../../telemetry/traces/otlp-spans.ts";
 import type { ReportedSpans, Span } from "../../../telemetry/traces/span.ts";
 import { connectDirectly } from "./destination.ts";
 import { Forwarder } from "./forwarder.ts";
+import { unpacked } from "./otlp-bodies.ts";
 import { OtlpReceiver } from "./otlp-receiver.ts";
 import { reachThrough } from "./reach.ts";
 
@@ -69,15 +70,16 @@ async function startReceiver(stack: AsyncDisposableStack) {
     taken.push({ address, spans });
     return spans.reduce((sum, { skipped }) => sum + skipped, 0);
   };
-  const receiver = new OtlpReceiver({ socketPath, take, logger: silentLogger });
+  // A clock that stands: no bucket fills again.
+  const receiver = new OtlpReceiver({ socketPath, take, logger: silentLogger, nowMs: () => 0 });
   await receiver.listen();
   stack.defer(() => receiver.close());
-  const open = (): Socket => {
+  const openFrom = (address: string): Socket => {
     const socket = connect({ path: socketPath });
-    socket.write("PROXY TCP4 198.18.0.7 198.18.0.1 40000 4318\r\n");
+    socket.write(`PROXY TCP4 ${address} 198.18.0.1 40000 4318\r\n`);
     return socket;
   };
-  return { taken, open };
+  return { taken, open: () => openFrom("198.18.0.7"), openFrom, receiver };
 }
 
 interface Post {
@@ -154,6 +156,32 @@ test("applications' spans are taken over HTTP and gRPC, packed or not, with thei
   expect(taken).toHaveLength(5);
 });
 
+test("one pod's reports are bounded by what they are unpacked; others' are taken", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { taken, open, openFrom, receiver } = await startReceiver(stack);
+  const flood = [2, 2, 1, 1].map((mebibytes) => gzipSync(JSON.stringify({ padding: "x".repeat(mebibytes * 1024 * 1024) })));
+  const packed = { ...json, "content-encoding": "gzip" };
+  const statuses: number[] = [];
+  for (const body of flood) statuses.push((await post(open, { headers: packed, body })).status);
+  // Five mebibytes are in a bucket; the packed ones are some kilobytes.
+  expect(statuses).toEqual([200, 200, 503, 503]);
+  const bomb = encodeOtlpSpans([span({ statusText: "x".repeat(900_000) })]);
+  expect(await grpc(open, tracesPath, bomb, { compressed: true })).toBe("0");
+  expect(await grpc(open, tracesPath, bomb, { compressed: true })).toBe("14");
+  expect(receiver.refused).toBe(3);
+  expect((await post(() => openFrom("198.18.0.8"), { headers: packed, body: gzipSync(bomb) })).status).toBe(400);
+  expect(await grpc(() => openFrom("198.18.0.8"), tracesPath, bomb, { compressed: true })).toBe("0");
+  expect(taken.map(({ address }) => address)).toEqual(["198.18.0.7", "198.18.0.7", "198.18.0.7", "198.18.0.8"]);
+});
+
+test("a bomb that says less than it is stops there", async () => {
+  const bomb = gzipSync(Buffer.alloc(3 * 1024 * 1024));
+  bomb.writeUInt32LE(100, bomb.length - 4);
+  const charged: number[] = [];
+  await expect(unpacked(bomb, "gzip", (bytes) => void charged.push(bytes))).rejects.toThrow("can't be unpacked");
+  expect(charged).toEqual([bomb.length, 100]);
+});
+
 test("junk is refused, and the next request is served", async () => {
   await using stack = new AsyncDisposableStack();
   const { taken, open } = await startReceiver(stack);
@@ -163,7 +191,7 @@ test("junk is refused, and the next request is served", async () => {
   expect(await refused({ headers: { "content-type": "text/plain" }, body: "x" })).toBe(415);
   expect(await refused({ path: "/", headers: protobuf, body: "x" })).toBe(404);
   expect(await refused({ headers: { ...protobuf, "content-encoding": "br" }, body: "x" })).toBe(400);
-  expect(await refused({ headers: { ...protobuf, "content-encoding": "gzip" }, body: gzipSync(Buffer.alloc(17 * 1024 * 1024)) })).toBe(400);
+  expect(await refused({ headers: { ...protobuf, "content-encoding": "gzip" }, body: gzipSync(Buffer.alloc(5 * 1024 * 1024)) })).toBe(400);
   expect(await refused({ headers: protobuf, body: Buffer.alloc(5 * 1024 * 1024) }).catch(() => 400)).toBe(400);
   expect(await grpc(open, tracesPath, Buffer.from([0x0a, 0xff]))).toBe("3");
   expect(await grpc(open, "/other.Service/Call", Buffer.alloc(0))).toBe("12");
