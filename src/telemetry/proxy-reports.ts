@@ -27,3 +27,20 @@ export const mirrorHeader = "x-lateen-mirror";
 /** The same as a member of `baggage` (W3C), which applications pass on to what they call. */
 export const mirrorBaggageKey = "lateen.mirror";
 export const mirrorBaggage = `${mirrorBaggageKey}=1`;
+
+/** Spaces and tabs around members and their parts (W3C Baggage, OWS). No backslashes: CEL's texts know none of RE2's. */
+const gap = "[ \t]*";
+const member = `${gap}lateen[.]mirror${gap}=`;
+/** RE2 of a whole `baggage` that has the member, among others, perhaps with properties. */
+export const mirrorBaggagePattern = `(.*,)?${member}${gap}1${gap}([,;].*)?`;
+/** RE2 of a whole `baggage` that has the member with whatever value. */
+export const anyMirrorBaggagePattern = `(.*,)?${member}.*`;
+
+/**
+ * Envoy's format of whether a request is a copy, or caused by one: "1", or nothing. For what is written of few requests: setting a header by it would cost
+ * all of them. A missing header is an error in CEL, which nothing is written for; so is the name "". Envoy allows CEL only small regular expressions.
+ */
+export const copyMark = `%CEL(${[
+  `request.headers['${mirrorHeader}'] == '1'`,
+  `request.headers['baggage'].matches('(^|,)${member}${gap}1${gap}($|[,;])') ? '1' : request.headers['']`,
+].join(" || ")})%`;

@@ -3,7 +3,7 @@
 
 import type { OtlpLogRecord } from "./otlp-logs.ts";
 import type { Labels } from "./point.ts";
-import { mirrorBaggage, mirrorHeader } from "./proxy-reports.ts";
+import { copyMark, mirrorHeader } from "./proxy-reports.ts";
 
 /** `log_name` of these logs. */
 export const tapLogName = "lateen.tap";
@@ -45,7 +45,7 @@ export const requestTapFormats = {
   request_id: "%REQ(X-REQUEST-ID):128%",
   traceparent: "%REQ(TRACEPARENT):128%",
   copy: `%REQ(${mirrorHeader}):8%`,
-  baggage: "%REQ(BAGGAGE):1024%",
+  mirrored: copyMark,
   user_agent: "%REQ(USER-AGENT):256%",
 } as const;
 
@@ -167,7 +167,7 @@ export function tapRecordOf({ attributes, timeMs }: OtlpLogRecord): TapRecord | 
     requestId: isTcp ? text("connection") : text("request_id"),
     traceparent: text("traceparent"),
     isCopy: text("copy") === "1",
-    mirrored: text("copy") === "1" || text("baggage").includes(mirrorBaggage),
+    mirrored: text("mirrored") === "1",
     userAgent: text("user_agent"),
   };
 }

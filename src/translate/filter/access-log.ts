@@ -12,12 +12,10 @@ import { defined } from "../../envoy/defined.ts";
 import type { MeshSettings } from "../../model/mesh.ts";
 import { accessLogKey, listenerSinks, type Side } from "../../model/telemetry.ts";
 import type { AccessLogFormat, AccessLogSink } from "../../model/telemetry-settings.ts";
+import { copyMark } from "../../telemetry/proxy-reports.ts";
 
 /** Whether an AUDIT policy marked the request: "true". */
 const auditMark = "%DYNAMIC_METADATA(envoy.common:access_log_hint)%";
-
-/** Whether the request is a copy that a route's mirror made: "1". One character, because an application may write into the header what it likes. */
-const mirrorMark = "%REQ(X-LATEEN-MIRROR):1%";
 
 /** Istio's default text format (pilot/pkg/model/telemetry_logging.go), and behind it our marks. */
 export const defaultAccessLogFormat = `${[
@@ -28,7 +26,7 @@ export const defaultAccessLogFormat = `${[
   "%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
   '"%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%"',
   "%UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS%",
-  `%REQUESTED_SERVER_NAME% %ROUTE_NAME% ${auditMark} ${mirrorMark}`,
+  `%REQUESTED_SERVER_NAME% %ROUTE_NAME% ${auditMark} ${copyMark}`,
 ].join(" ")}\n`;
 
 /** Istio's default JSON format (EnvoyJSONLogFormatIstio), and our marks. Numbers are written as numbers, what isn't there as null. */
@@ -58,7 +56,7 @@ export const defaultJsonAccessLogFormat: JsonObject = {
   requested_server_name: "%REQUESTED_SERVER_NAME%",
   upstream_transport_failure_reason: "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
   audit: auditMark,
-  mirrored: mirrorMark,
+  mirrored: copyMark,
 };
 
 /** The access logs of one side of a proxy. */

@@ -9,7 +9,7 @@ import type { HttpFilterJson } from "#envoy/envoy/extensions/filters/network/htt
 import { HeaderMutationSchema as EarlyHeaderMutationSchema } from "#envoy/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation_pb.js";
 import { HttpRequestHeaderMatchInputSchema } from "#envoy/envoy/type/matcher/v3/http_inputs_pb.js";
 import { any } from "../../envoy/any.ts";
-import { mirrorBaggageKey, mirrorHeader } from "../../telemetry/proxy-reports.ts";
+import { anyMirrorBaggagePattern, mirrorHeader } from "../../telemetry/proxy-reports.ts";
 
 /** Where requests come from. */
 export interface MarkPlace {
@@ -41,7 +41,7 @@ export const withoutMirrorBaggage: HttpFilterJson = {
             predicate: {
               singlePredicate: {
                 input: { name: "baggage", typedConfig: any(HttpRequestHeaderMatchInputSchema, { headerName: "baggage" }) },
-                valueMatch: { contains: mirrorBaggageKey },
+                valueMatch: { safeRegex: { regex: anyMirrorBaggagePattern, googleRe2: {} } },
               },
             },
             onMatch: { action: { name: "remove", typedConfig: any(ExecuteFilterActionSchema, { typedConfig: withoutBaggage() }) } },

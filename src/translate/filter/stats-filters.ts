@@ -3,7 +3,7 @@
 
 import type { AccessLogFilterJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
 import type { StringMatcherJson } from "#envoy/envoy/type/matcher/v3/string_pb.js";
-import { mirrorBaggage, mirrorHeader } from "../../telemetry/proxy-reports.ts";
+import { mirrorBaggagePattern, mirrorHeader } from "../../telemetry/proxy-reports.ts";
 
 /** All of them. */
 export function and(...filters: readonly [AccessLogFilterJson, AccessLogFilterJson, ...AccessLogFilterJson[]]): AccessLogFilterJson {
@@ -31,6 +31,8 @@ const grpc: StringMatcherJson = { prefix: "application/grpc" };
 export const isGrpc: AccessLogFilterJson = header("content-type", grpc);
 export const isNotGrpc: AccessLogFilterJson = noHeader("content-type", grpc);
 
+const marked: StringMatcherJson = { safeRegex: { regex: mirrorBaggagePattern } };
+
 /** A copy bears the header; what applications ask for while they handle it bears the header or the baggage, if they pass it on. */
-export const isCopy: AccessLogFilterJson = or(header(mirrorHeader, { exact: "1" }), header("baggage", { contains: mirrorBaggage }));
-export const isNoCopy: AccessLogFilterJson = and(noHeader(mirrorHeader, { exact: "1" }), noHeader("baggage", { contains: mirrorBaggage }));
+export const isCopy: AccessLogFilterJson = or(header(mirrorHeader, { exact: "1" }), header("baggage", marked));
+export const isNoCopy: AccessLogFilterJson = and(noHeader(mirrorHeader, { exact: "1" }), noHeader("baggage", marked));

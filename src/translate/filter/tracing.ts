@@ -10,7 +10,7 @@ import { defined } from "../../envoy/defined.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
 import { defaultSampling, meshListenerTelemetry } from "../../model/telemetry.ts";
 import type { SideTracing, TraceTag } from "../../model/telemetry-settings.ts";
-import { mirrorHeader } from "../../telemetry/proxy-reports.ts";
+import { copyMark } from "../../telemetry/proxy-reports.ts";
 import { traceHeaders } from "./b3.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
 
@@ -61,8 +61,8 @@ export function givesB3(settings: HttpPlace["settings"]): boolean {
   return b3 && !isOff;
 }
 
-/** A copy that a mirror made; the header is set by the mirror's policy and taken from strangers at gateways. */
-const mirroredTag: CustomTagJson = { tag: "lateen.mirrored", requestHeader: { name: mirrorHeader } };
+/** A copy that a mirror made, or what such a copy caused; strangers' marks are taken off. Only sampled requests pay for it. */
+const mirroredTag: CustomTagJson = { tag: "lateen.mirrored", value: copyMark };
 
 /** The rule that decided where the request goes. */
 const routeTag: CustomTagJson = { tag: "lateen.route", value: "%ROUTE_NAME%" };

@@ -111,8 +111,8 @@ describe("records", () => {
       path: "",
       upstreamMs: undefined,
     });
-    expect(recordOf({ reporter: "destination", copy: "1" })).toMatchObject({ isCopy: true, mirrored: true });
-    expect(recordOf({ reporter: "source", baggage: "a=b,lateen.mirror=1" })).toMatchObject({ isCopy: false, mirrored: true });
+    expect(recordOf({ reporter: "destination", copy: "1", mirrored: "1" })).toMatchObject({ isCopy: true, mirrored: true });
+    expect(recordOf({ reporter: "source", mirrored: "1" })).toMatchObject({ isCopy: false, mirrored: true });
     expect(recordOf({ reporter: "tcp", cluster: "inbound|5432||", log_type: "TcpConnectionEnd" })).toMatchObject({
       kind: "closed",
       reporter: "destination",
