@@ -6,6 +6,8 @@ import { createApiClient } from "../http/client.ts";
 import type { ApiClient } from "../http/client-types.ts";
 import { Unavailable } from "../lib/errors.ts";
 
+const restartMs = 10_000;
+
 /** A client of the running mesh. @throws Unavailable when no mesh of that name runs. */
 export function connect(config: MeshConfig): ApiClient {
   if (supervisorOf(config) === undefined) {
@@ -13,5 +15,6 @@ export function connect(config: MeshConfig): ApiClient {
       fix: "start it with `lateen up -f <manifests>`, or name another one with --mesh",
     });
   }
-  return createApiClient({ socketPath: runFiles.apiSocket(config.runDir) });
+  // The supervisor starts a control plane that has ended again.
+  return createApiClient({ socketPath: runFiles.apiSocket(config.runDir), restartMs });
 }

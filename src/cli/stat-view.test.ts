@@ -129,7 +129,9 @@ describe("notes", () => {
   test("before the first report and the first request", () => {
     const { ageMs: _age, newestTrafficAgeMs: _newest, ...base } = reply({ rows: [] });
     expect(statNotes(base, everything)).toEqual([expect.stringContaining("no proxy has reported yet")]);
-    expect(statNotes({ ...base, ageMs: 500 }, everything)).toEqual([expect.stringContaining("no request has been counted yet")]);
+    expect(statNotes({ ...base, ageMs: 500, windowMs: 3000, collectingMs: 5000 }, everything)).toEqual([
+      expect.stringContaining("no request has been counted since the control plane started 5s ago"),
+    ]);
   });
 
   test("nothing of what was asked for says whether there is other traffic", () => {

@@ -130,14 +130,16 @@ export function statNotes(reply: StatReply, { what, isEverything }: Asked): read
   return [...emptyNotes(reply, { what, isEverything }), ...ageNotes(reply)];
 }
 
-function emptyNotes({ rows, ageMs, windowMs, newestTrafficAgeMs, proxies }: StatReply, { what, isEverything }: Asked): readonly string[] {
+function emptyNotes(reply: StatReply, { what, isEverything }: Asked): readonly string[] {
+  const { rows, ageMs, windowMs, newestTrafficAgeMs, collectingMs, proxies } = reply;
   const window = age(0, windowMs);
   if (rows.some((row) => row.requests > 0 || (row.tcpReceivedPerSecond ?? 0) + (row.tcpSentPerSecond ?? 0) > 0)) return [];
   if (proxies.total === 0)
     return ["the mesh has no proxies: nothing is counted. `lateen up -f <manifests>` or `lateen apply -f` starts workloads"];
   if (ageMs === undefined) return ["no proxy has reported yet; they do every second. `lateen status` shows whether they are connected"];
   if (newestTrafficAgeMs === undefined) {
-    return ["no request has been counted yet. Send one through a gateway (`lateen status` shows pods), or see `lateen demo`"];
+    const since = `since the control plane started ${age(0, collectingMs)} ago`;
+    return [`no request has been counted ${since}. Send one through a gateway (\`lateen status\` shows pods), or see \`lateen demo\``];
   }
   const newest = age(0, newestTrafficAgeMs);
   if (isEverything && newestTrafficAgeMs <= windowMs) return [`nothing of ${what} in the last ${window}`];

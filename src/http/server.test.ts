@@ -130,7 +130,7 @@ describe("objects", () => {
   });
 
   test("a batch answers each write in its place, and one that fails stops no other", async () => {
-    const bad = { ...configMap("bad", {}), data: 5 } as unknown as RawResource;
+    const bad = { ...configMap("bad", {}), data: 5 };
     const [first, second, third] = await client.applyAll([configMap("b1", { k: "1" }), bad, configMap("b2", { k: "2" })]);
     expect(first).toMatchObject({ created: true, changed: true });
     expect(second).toBeInstanceOf(RefusedResource);
@@ -231,6 +231,21 @@ describe("errors", () => {
   test("a missing server is Unavailable, with what to do", async () => {
     const nobody = createApiClient({ socketPath: join(folder, "none.sock") });
     await expect(nobody.status()).rejects.toMatchObject({ code: "unavailable", fix: expect.stringContaining("lateen up") });
+  });
+
+  test("a control plane that is being started again is waited for, and then told as such", async () => {
+    const patient = createApiClient({ socketPath: socketPath(), restartMs: 60_000 });
+    await patient.list("Namespace", {});
+    await server.close();
+    const writer = createApiClient({ socketPath: socketPath(), restartMs: 60_000 });
+    const answers = [patient.list("Namespace", {}), writer.create(configMap("late", {}))];
+    server = await start();
+    await Promise.all(answers);
+    expect(store.list("ConfigMap").map(({ resource }) => resource.metadata.name)).toEqual(["late"]);
+    patient.close();
+    writer.close();
+    const hasty = createApiClient({ socketPath: join(folder, "none.sock"), restartMs: 1 });
+    await expect(hasty.status()).rejects.toMatchObject({ code: "unavailable", fix: expect.stringContaining("being started again") });
   });
 });
 

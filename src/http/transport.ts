@@ -1,12 +1,19 @@
 // HTTP requests over a Unix socket or loopback TCP, with connections kept alive; errors become the MeshErrors they were on the server.
 
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { Conflict, type ErrorCode, MeshError, NotFound, Unavailable } from "../lib/errors.ts";
 import { isJsonObject } from "../store/json.ts";
 
 /** Where the API is. */
-export type ApiAddress = { readonly socketPath: string } | { readonly host: string; readonly port: number; readonly token: string };
+export type ApiAddress = SocketAddress | { readonly host: string; readonly port: number; readonly token: string };
+
+export interface SocketAddress {
+  readonly socketPath: string;
+  /** Somebody starts the control plane again when it ends: milliseconds that it is waited for. Not at all unless given. */
+  readonly restartMs?: number;
+}
 
 export interface ApiRequest {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -57,8 +64,21 @@ export class Transport {
     return { text, body, code, header, warnings: warningsOf(header("warning")) };
   }
 
-  /** Sends and returns once the headers are there; the caller reads the body. @throws Unavailable */
-  open({
+  /** Sends and returns once the headers are there; the caller reads the body. Waits where the address says so. @throws Unavailable */
+  async open(request: ApiRequest): Promise<IncomingMessage> {
+    const { restartMs = 0 } = "socketPath" in this.#address ? this.#address : {};
+    const endMs = performance.now() + restartMs;
+    for (;;) {
+      try {
+        return await this.#openNow(request);
+      } catch (error) {
+        if (performance.now() >= endMs || !mayTryAgain(error, request)) throw error;
+        await sleep(retryMs);
+      }
+    }
+  }
+
+  #openNow({
     method,
     path,
     query = {},
@@ -95,12 +115,25 @@ export class Transport {
 
   #unreachable(cause: Error): MeshError {
     if (cause.name === "AbortError") return new MeshError("timeout", "the request was given up", { cause });
+    const isStartedAgain = "socketPath" in this.#address && (this.#address.restartMs ?? 0) > 0;
     const where = "socketPath" in this.#address ? this.#address.socketPath : `${this.#address.host}:${this.#address.port}`;
     return new Unavailable(`the control plane does not answer at ${where}: ${cause.message}`, {
       cause,
-      fix: "Start the mesh with `lateen up`.",
+      fix: isStartedAgain
+        ? "The mesh runs, and its control plane is being started again: try again in a moment. What `lateen up` printed says why it ended."
+        : "Start the mesh with `lateen up`.",
     });
   }
+}
+
+const retryMs = 100;
+
+/** Whether nothing was done yet: nobody took the connection, or it broke before the answer to a question. */
+function mayTryAgain(error: unknown, { method, signal }: ApiRequest): boolean {
+  if (!(error instanceof Unavailable) || signal?.aborted === true) return false;
+  const { cause } = error;
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  return code === "ENOENT" || code === "ECONNREFUSED" || (method === "GET" && (code === "ECONNRESET" || code === "EPIPE"));
 }
 
 function withoutUndefined<T extends { signal: AbortSignal | undefined }>({ signal, ...options }: T) {

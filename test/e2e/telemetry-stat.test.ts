@@ -77,7 +77,7 @@ describe("lateen stat", () => {
     const { code, stderr } = await lateenOn(mesh, ["stat", "services", "server"]);
     expect([code, stderr.trim()]).toEqual([
       0,
-      expect.stringMatching(/no request has been counted yet|no requests of services named server/),
+      expect.stringMatching(/no request has been counted since|no requests of services named server/),
     ]);
   });
 
