@@ -1,7 +1,6 @@
 // The metrics port as a Prometheus, a browser and a stranger's page see it.
 
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { NotFound, Unavailable } from "../lib/errors.ts";
@@ -89,7 +88,8 @@ test("another site's name for this address is refused", async () => {
 test("a taken port is said with what to do", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await new Promise((resolve) => other.once("listening", resolve));
-  const { port } = other.address() as AddressInfo;
+  const address = other.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
   await expect(startMetricsServer({ view, port, log: silentLogger })).rejects.toMatchObject({
     fix: expect.stringContaining("--metrics-port"),
   });

@@ -2,7 +2,7 @@
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer as createHttpServer, request, type Server } from "node:http";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -78,7 +78,7 @@ async function listening(server: Server | ReturnType<typeof createServer>, where
   const options = typeof where === "string" ? { path: where } : { port: where, host: "127.0.0.1" };
   await new Promise<void>((resolve) => server.listen(options, () => resolve()));
   const address = server.address();
-  return typeof address === "object" && address !== null ? (address as AddressInfo).port : 0;
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 const application = (text: string, status = 200) =>
