@@ -241,7 +241,7 @@ describe("errors", () => {
     const answers = [patient.list("Namespace", {}), writer.create(configMap("late", {}))];
     server = await start();
     await Promise.all(answers);
-    expect(store.list("ConfigMap").map(({ resource }) => resource.metadata.name)).toEqual(["late"]);
+    expect((await patient.list("ConfigMap", {})).items.map(({ metadata }) => metadata.name)).toEqual(["late"]);
     patient.close();
     writer.close();
     const hasty = createApiClient({ socketPath: join(folder, "none.sock"), restartMs: 1 });
