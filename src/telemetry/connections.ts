@@ -51,7 +51,7 @@ export interface ConnectionsOptions {
   readonly sinceMs: number;
   /** Of one proxy at a time; 10,000 unless given. */
   readonly maxOpen?: number;
-  /** Proxies report a connection every second while it lives; one of which so long nothing came while its proxy was heard has ended unseen. 30 s unless given. */
+  /** Proxies report a connection every five seconds while it lives; one of which so long nothing came while its proxy was heard has ended unseen. 30 s unless given. */
   readonly silentMs?: number;
 }
 

@@ -1,8 +1,9 @@
 // An ExportLogsServiceRequest as a proxy's OpenTelemetry access loggers send it (gRPC or HTTP, the message is the same) → records with their attributes
 // as text. Read by hand: what isn't asked for is skipped unread, and what one sender may cost is bounded. Field numbers: opentelemetry/proto/logs/v1.
 
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { WireType } from "@bufbuild/protobuf/wire";
 import { BadInput } from "../lib/errors.ts";
+import { eachField, type Fields, maxAttributes } from "./otlp-fields.ts";
 import type { Labels } from "./point.ts";
 
 export interface OtlpLogRecord {
@@ -29,8 +30,6 @@ export interface OtlpLogs {
 
 /** Of one request; Envoy sends a log's buffer at 16 KiB, some hundred records. */
 const maxRecords = 20_000;
-/** Of one record or sender; what comes behind them isn't read. */
-const maxAttributes = 128;
 /** Bytes of one value: Envoy's limit for all headers of a request is 60 KiB. */
 const maxText = 64 * 1024;
 
@@ -52,20 +51,6 @@ export function parseOtlpLogs(bytes: Uint8Array): readonly OtlpLogs[] {
 
 interface Budget {
   records: number;
-}
-
-/** The fields of a message that are read, with the types they must have; all others are skipped. */
-type Fields = Readonly<Record<number, WireType>>;
-
-function eachField(bytes: Uint8Array, fields: Fields, read: (field: number, reader: BinaryReader) => void): void {
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    // Groups, which nest, aren't in any message of OTLP.
-    if (type === WireType.StartGroup || type === WireType.EndGroup) throw new RangeError("a group");
-    if (Object.hasOwn(fields, field) && fields[field] === type) read(field, reader);
-    else reader.skip(type, field);
-  }
 }
 
 const { LengthDelimited, Varint, Bit64 } = WireType;

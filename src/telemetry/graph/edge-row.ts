@@ -6,6 +6,7 @@ import { mergedDistribution, quantileOf } from "../samples/window.ts";
 import { unknownValue } from "../standard-metrics.ts";
 import { outcomeOf } from "./outcome.ts";
 import { endNames, type TrafficEdge, type TrafficEnd } from "./traffic-edge.ts";
+import type { Travelled } from "./travelled.ts";
 
 /** Which sum of an edge a series belongs to. */
 export type Part = "requests" | "latency" | "received" | "sent" | "connections";
@@ -20,9 +21,6 @@ export interface Later {
 
 /** Beside Istio's labels: the edge is the way from outside into a gateway. */
 export const outsideLabel = "outside";
-
-/** How the proxy of a series says that connections travelled; undefined: no connection was made. */
-export type Travelled = { readonly source: string; readonly destination: string } | "plain" | undefined;
 
 /** The seconds of one proxy in a window. */
 export interface SourceSeconds {
@@ -240,21 +238,6 @@ export class EdgeRow {
     if (!this.#hasPlain || (this.#plain === 0 && this.#encrypted > 0)) return "mtls";
     return this.#encrypted === 0 && this.#plain > 0 ? "none" : "partly";
   }
-}
-
-/** A server knows by its policy whether the connection was mutual TLS, a client by the name that the server showed. */
-export function travelledOf(labels: Labels): Travelled {
-  const { source_principal: source = unknownValue, destination_principal: destination = unknownValue } = labels;
-  const isServer = labels["reporter"] === "destination";
-  const isEncrypted = isServer ? labels["connection_security_policy"] === "mutual_tls" : destination !== unknownValue;
-  if (isEncrypted) return { source, destination };
-  return isBeforeConnection(labels) ? undefined : "plain";
-}
-
-/** No connection to a server was made: nothing says how it would have travelled. */
-function isBeforeConnection(labels: Labels): boolean {
-  const flags = (labels["response_flags"] ?? "").split(",");
-  return ["UF", "UH", "NR", "NC", "UO", "DC"].some((flag) => flags.includes(flag));
 }
 
 /** Istio writes these into the service's name and leaves its host unknown. */

@@ -6,8 +6,9 @@ import type { Column } from "../samples/column.ts";
 import type { SampleStore, StoredSource } from "../samples/sample-store.ts";
 import type { Series, SumOf } from "../samples/series.ts";
 import { newestOf, type Range, rangeOf, sumIn } from "../samples/window.ts";
-import { type EdgeNames, EdgeRow, outsideLabel, type Part, type SourceSeconds, type Travelled, travelledOf } from "./edge-row.ts";
+import { type EdgeNames, EdgeRow, outsideLabel, type Part, type SourceSeconds } from "./edge-row.ts";
 import { compareEdges, type TrafficEdge } from "./traffic-edge.ts";
+import { type Travelled, travelledOf } from "./travelled.ts";
 
 export interface TrafficEdgesOptions extends EdgeNames {
   readonly fromMs: number;

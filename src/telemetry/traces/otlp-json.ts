@@ -1,7 +1,8 @@
 // An ExportTraceServiceRequest in OTLP's JSON, as applications may send it → spans. In: what JSON.parse made, of strangers. Differs from protobuf's own
 // JSON in that ids are hexadecimal and enums are numbers (opentelemetry-proto, docs/specification.md).
 
-import { cut, isId, maxAttributes, maxEvents, maxSpansOfReport, microseconds } from "./otlp-limits.ts";
+import { maxAttributes } from "../otlp-fields.ts";
+import { cut, isId, maxEvents, maxSpansOfReport, microseconds } from "./otlp-limits.ts";
 import { statusError } from "./otlp-spans.ts";
 import type { Attributes, AttributeValue, ReportedSpan, ReportedSpans, SpanEvent, SpanKind } from "./span.ts";
 

@@ -2,8 +2,6 @@
 
 /** Of one report; SDKs send 512. */
 export const maxSpansOfReport = 20_000;
-/** Of a span or a resource; OpenTelemetry's own default is 128. */
-export const maxAttributes = 128;
 /** Characters of one text; what is longer is cut. */
 export const maxText = 4096;
 /** Of a span; OpenTelemetry's own default is 128. */

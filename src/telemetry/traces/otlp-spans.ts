@@ -1,9 +1,10 @@
 // An ExportTraceServiceRequest as proxies and applications send it, in binary → spans. Read by hand: what isn't asked for is skipped unread, and what one
 // sender may cost is bounded. Field numbers: opentelemetry/proto/trace/v1/trace.proto and common/v1/common.proto.
 
-import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { type BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { BadInput } from "../../lib/errors.ts";
-import { cut, isId, maxAttributes, maxEvents, maxSpansOfReport, maxText, microseconds } from "./otlp-limits.ts";
+import { eachField, type Fields, maxAttributes } from "../otlp-fields.ts";
+import { cut, isId, maxEvents, maxSpansOfReport, maxText, microseconds } from "./otlp-limits.ts";
 import type { Attributes, AttributeValue, ReportedSpan, ReportedSpans, SpanEvent, SpanKind } from "./span.ts";
 
 const { LengthDelimited, Varint, Bit64 } = WireType;
@@ -26,20 +27,6 @@ export function parseOtlpSpans(bytes: Uint8Array): readonly ReportedSpans[] {
 
 interface Budget {
   spans: number;
-}
-
-/** The fields of a message that are read, with the types they must have; all others are skipped. */
-type Fields = Readonly<Record<number, WireType>>;
-
-function eachField(bytes: Uint8Array, fields: Fields, read: (field: number, reader: BinaryReader) => void): void {
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag();
-    // Groups, which nest, aren't in any message of OTLP.
-    if (type === WireType.StartGroup || type === WireType.EndGroup) throw new RangeError("a group");
-    if (Object.hasOwn(fields, field) && fields[field] === type) read(field, reader);
-    else reader.skip(type, field);
-  }
 }
 
 /** ResourceSpans: resource = 1, scope_spans = 2. */
