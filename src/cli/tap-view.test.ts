@@ -84,6 +84,12 @@ test("columns stay below each other, and wide ones tell the rest", () => {
   const view = new TapView({ wide: false, terminal });
   const heading = view.heading();
   expect(view.line(event).indexOf("shop/orders")).toBe(heading.indexOf("TO "));
+  const long = { ...event.source, name: `shop/${"long-".repeat(20)}` };
+  const [first, second] = [view.line({ ...event, source: long }), view.line(event)];
+  expect([first.indexOf("GET orders"), first.indexOf("shop/orders")]).toEqual([
+    second.indexOf("GET orders"),
+    second.indexOf("shop/orders"),
+  ]);
   const wide = lineOf({ sni: "orders.example", traceparent: "00-1-2-01" }, { wide: true });
   expect(wide).toMatch(
     /client=via_upstream server=via_upstream upstream=198.18.0.3:8080 in=0B out=7B sni=orders.example id=id-1 trace=00-1-2-01$/,

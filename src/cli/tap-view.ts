@@ -115,11 +115,11 @@ const wideColumns: readonly TapColumn[] = [
 
 function endText({ name, kind, version }: TapEnd): string {
   const shown = kind === "workload" && version !== undefined && !name.endsWith(`-${version}`) ? `${name} ${version}` : name;
-  return printable(kind === "outside" ? `(${shown})` : shown);
+  return shortened(printable(kind === "outside" ? `(${shown})` : shown), maxColumn);
 }
 
 function requestText({ kind, method, authority, path, protocol, sni }: TapEvent): string {
-  if (kind !== "request") return printable(`${protocol} ${kind}${sni === "" ? "" : ` ${sni}`}`);
+  if (kind !== "request") return shortened(printable(`${protocol} ${kind}${sni === "" ? "" : ` ${sni}`}`), maxColumn);
   return shortened(printable(`${method} ${authority}${path}`), maxColumn);
 }
 
