@@ -26,7 +26,9 @@ export async function startControlPlane(context: BenchContext): Promise<ControlP
   for (const folder of [runDir, runFiles.xdsDir(runDir), runFiles.logsDir(runDir)]) mkdirSync(folder, { mode: 0o700 });
   const logPath = runFiles.processLog(runDir, "control-plane");
   const logFd = openSync(logPath, "a", 0o600);
-  const options = { role: "control-plane", mesh: "b", runDir, logLevel: "info", egress: false, certificateLifetimeMs: 86_400_000 } as const;
+  const metrics = { port: 0, whenTaken: "another" } as const;
+  const settings = { logLevel: "info", egress: false, certificateLifetimeMs: 86_400_000, metrics } as const;
+  const options = { role: "control-plane", mesh: "b", runDir, ...settings } as const;
   const command = controlPlaneCommand([process.execPath, ...nodeArguments(), context.program], options);
   const child = startProcess(command, { core: 0, stdio: ["ignore", logFd, logFd, "ipc"], cwd: "/" });
   closeSync(logFd);
