@@ -1,5 +1,6 @@
-// Sums vitest's JSON reports. Input: .cache/test-results/*.json; output: numbers, or with `node scripts/test-results.mjs` one line
-// "N passed, N failed" on stdout, the exit code 1 when one failed or none ran.
+// Sums vitest's JSON reports. Input: .cache/test-results/*.json; output: numbers, or with `node scripts/test-results.mjs` what failed
+// with its message (the reports are long, and their end is what people see), a last line "N passed, N failed" on stdout, and the exit
+// code 1 when one failed or none ran.
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -24,14 +25,36 @@ export function countsOf(report) {
   return { passed, failed };
 }
 
-/** The sum over all reports in the folder. */
+/** What failed in one vitest report, each as lines: where, then the start of its message. Paths are relative to `root`. */
+export function failuresOf(report, label) {
+  return report.testResults.flatMap(({ name, status, message, assertionResults }) => {
+    // The ordinary user's copy lies elsewhere: the path from src, test or scripts on is what both have in common.
+    const file = name.replace(/^.*?\/(?=(?:src|test|scripts)\/)/, "");
+    const bad = assertionResults.filter((result) => result.status !== "passed");
+    if (bad.length === 0) return status === "failed" ? [`✗ ${label}: ${file}\n${shortMessage(message)}`] : [];
+    return bad.map((result) => `✗ ${label}: ${file} > ${result.fullName} (${result.status})\n${shortMessage(result.failureMessages?.join("\n"))}`);
+  });
+}
+
+function shortMessage(message = "") {
+  return message
+    .split("\n")
+    .filter((line) => line.trim() !== "" && !line.includes("node_modules"))
+    .slice(0, 25)
+    .map((line) => `    ${line.slice(0, 300)}`)
+    .join("\n");
+}
+
+/** The sum over all reports in the folder, and what failed in them. */
 export function totalsIn(folder = FOLDER) {
-  const total = { passed: 0, failed: 0 };
+  const total = { passed: 0, failed: 0, failures: [] };
   const names = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".json")) : [];
-  for (const name of names) {
-    const counts = countsOf(JSON.parse(readFileSync(join(folder, name), "utf8")));
+  for (const name of names.toSorted()) {
+    const report = JSON.parse(readFileSync(join(folder, name), "utf8"));
+    const counts = countsOf(report);
     total.passed += counts.passed;
     total.failed += counts.failed;
+    total.failures.push(...failuresOf(report, name.replace(".json", "")));
   }
   return total;
 }
@@ -44,6 +67,7 @@ if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.a
     // The command's own exit code: types, lint, set-up or a crash failed even when every counted test passed.
     const commandFailed = Number(process.argv[2] ?? 0) !== 0;
     const failed = commandFailed && total.failed === 0 ? 1 : total.failed;
+    for (const failure of total.failures) process.stdout.write(`${failure}\n`);
     process.stdout.write(`${total.passed} passed, ${failed} failed\n`);
     process.exitCode = failed > 0 || total.passed === 0 ? 1 : 0;
   }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { countsOf } from "../test-results.mjs";
+import { countsOf, failuresOf } from "../test-results.mjs";
 import { envoyCacheOf, isOurEnvoy, nodePackageOf } from "./locate.mjs";
 import { isLeftOver, takeLock } from "./lock.mjs";
 import { checkPlatform, deadNetworkWatch, isInstalled, lockHash } from "./npm-step.mjs";
@@ -169,5 +169,28 @@ describe("test results", () => {
       ],
     };
     expect(countsOf(report)).toEqual({ passed: 3, failed: 3 });
+  });
+
+  test("what failed is named with its message, and without the libraries' lines", () => {
+    const report = {
+      testResults: [
+        {
+          name: "/somewhere/lateen/src/lib/clock.test.ts",
+          status: "failed",
+          message: "",
+          assertionResults: [
+            { status: "passed", fullName: "clock ticks" },
+            { status: "failed", fullName: "clock stops", failureMessages: ["AssertionError: 1 is not 2\n at a.ts:1\n at node_modules/x"] },
+            { status: "skipped", fullName: "clock rings" },
+          ],
+        },
+        { name: "/somewhere/lateen/test/e2e/x.test.ts", status: "failed", message: "Cannot load", assertionResults: [] },
+      ],
+    };
+    expect(failuresOf(report, "root")).toEqual([
+      "✗ root: src/lib/clock.test.ts > clock stops (failed)\n    AssertionError: 1 is not 2\n     at a.ts:1",
+      "✗ root: src/lib/clock.test.ts > clock rings (skipped)\n",
+      "✗ root: test/e2e/x.test.ts\n    Cannot load",
+    ]);
   });
 });
