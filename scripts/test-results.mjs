@@ -32,7 +32,9 @@ export function failuresOf(report, label) {
     const file = name.replace(/^.*?\/(?=(?:src|test|scripts)\/)/, "");
     const bad = assertionResults.filter((result) => result.status !== "passed");
     if (bad.length === 0) return status === "failed" ? [`✗ ${label}: ${file}\n${shortMessage(message)}`] : [];
-    return bad.map((result) => `✗ ${label}: ${file} > ${result.fullName} (${result.status})\n${shortMessage(result.failureMessages?.join("\n"))}`);
+    return bad.map(
+      (result) => `✗ ${label}: ${file} > ${result.fullName} (${result.status})\n${shortMessage(result.failureMessages?.join("\n"))}`,
+    );
   });
 }
 
