@@ -43,8 +43,6 @@ export interface MeshInputs {
   readonly resolved: ResolvedNames;
   /** The last mesh's, or the stored ones after a restart. */
   readonly settled: SettledWeights;
-  /** Weights of the release engine by runtime key prefix, integers with sum 10,000. */
-  readonly overlay?: ReadonlyMap<string, readonly number[]>;
   /** What running releases ask of the routes, and those that only hold the stable version; none when unset. */
   readonly releases?: readonly ReleaseRoute[];
   /** What every proxy has acknowledged of mutual TLS: the last mesh's `phases`, once they were; empty at first. */
@@ -67,7 +65,6 @@ export interface Model {
 }
 
 const noReleaseRoutes: readonly ReleaseRoute[] = [];
-const noOverlay: ReadonlyMap<string, readonly number[]> = new Map();
 const noPhases: MtlsPhases = new Map();
 const noKeySets: Mesh["jwks"] = new Map();
 
@@ -258,8 +255,7 @@ function createTraffic(): (inputs: TrafficInputs) => Traffic {
     const classes = classesOf({ proxies, deciding, gateways: scopeInputs.gateways, telemetry });
     const sources = sourcesOf(...[...classes.values()].map(({ builder, example }) => builder.relate(scopeInputs, example)));
     const byKey = new Map(virtualServices.map((virtualService) => [virtualServiceKey(virtualService), virtualService]));
-    const overlay = inputs.overlay ?? noOverlay;
-    const splits = splitMap(splitsOf({ sources, virtualServices: byKey, endpoints, overlay, shares: releases.shares }));
+    const splits = splitMap(splitsOf({ sources, virtualServices: byKey, endpoints, shares: releases.shares }));
     const settled = settle(inputs.settled, splits, { structural: false });
     const scopes = new Map<string, Scope>();
     for (const { builder, members } of classes.values()) {

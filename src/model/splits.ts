@@ -1,4 +1,4 @@
-// The splits of http routes as they should be now: written weights (or the release engine's), without members that have no endpoints.
+// The splits of http routes as they should be now: written weights, divided by releases, without members that have no endpoints.
 
 import { labelsMatch } from "../api/kubernetes/label-selector.ts";
 import type { VirtualService } from "../api/networking/virtual-service.ts";
@@ -15,8 +15,6 @@ export interface SplitInputs {
   /** By "<namespace>/<name>". */
   readonly virtualServices: ReadonlyMap<string, VirtualService>;
   readonly endpoints: ReadonlyMap<string, readonly Endpoint[]>;
-  /** Weights of the release engine by runtime key prefix; they take the place of the written ones. */
-  readonly overlay: ReadonlyMap<string, readonly number[]>;
   /** Of releases by name; see releases/shares.ts. */
   readonly shares: ReadonlyMap<string, readonly number[]>;
 }
@@ -49,21 +47,19 @@ function isUsable(destination: ResolvedDestination, endpoints: ReadonlyMap<strin
 export function createSplitIndex(): (inputs: SplitInputs) => ReadonlyMap<string, CurrentSplit> {
   const memo = new KeyedMemo<CurrentSplit>();
   const kept = new Map<string, CurrentSplit>();
-  return ({ sources, virtualServices, endpoints, overlay, shares }) => {
+  return ({ sources, virtualServices, endpoints, shares }) => {
     memo.generation();
     const result = new Map<string, CurrentSplit>();
     for (const [prefix, source] of sources) {
       const virtualService = virtualServices.get(source.virtualService);
       const route = virtualService?.spec.http[source.routeIndex]?.route ?? [];
-      const overlaid = overlay.get(prefix);
       const behind = source.members.map(({ service }) => (service === undefined ? undefined : endpoints.get(service.id)));
       const dividing = (source.groups ?? []).map(({ release }) => (release === undefined ? undefined : shares.get(release)));
-      const split = memo.get(prefix, [source, virtualService, overlaid, ...dividing, ...behind], () => {
+      const split = memo.get(prefix, [source, virtualService, ...dividing, ...behind], () => {
         const usable = source.members.map((member) => isUsable(member, endpoints));
-        const written = source.members.map((_, index) => overlaid?.[index] ?? route[index]?.weight ?? 0);
         const weights =
-          source.groups === undefined || overlaid !== undefined
-            ? effectiveWeights(usable.map((each, index) => ({ weight: written[index] ?? 0, usable: each })))
+          source.groups === undefined
+            ? effectiveWeights(usable.map((each, index) => ({ weight: route[index]?.weight ?? 0, usable: each })))
             : dividedWeights({ groups: source.groups, weights: writtenWeights(route), shares, usable });
         return { weights, members: source.members.map(({ cluster }) => cluster), structure: source.structure };
       });

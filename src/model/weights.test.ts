@@ -3,10 +3,25 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CurrentSplit, SettledWeights } from "./weights.ts";
-import { effectiveWeights, maxKeysInMotion, normalizedWeights, runtimeKeys, settle, splitKeyPrefix, weightTotal } from "./weights.ts";
+import {
+  effectiveWeights,
+  maxKeysInMotion,
+  normalizedWeights,
+  runtimeKeys,
+  settle,
+  splitKeyPrefix,
+  weightOf,
+  weightTotal,
+} from "./weights.ts";
 
 const sum = (weights: readonly number[]) => weights.reduce((total, weight) => total + weight, 0);
 const anyWeights = fc.array(fc.oneof(fc.nat(), fc.integer(), fc.double()), { minLength: 1, maxLength: 12 });
+
+test("a percentage's weight is whole and exact to 0.01 percent, from nothing to all", () => {
+  const weights = Array.from({ length: weightTotal + 1 }, (_, weight) => weight);
+  expect(weights.map((weight) => weightOf(weight / 100))).toEqual(weights);
+  expect([-1, 0.004, 100.1].map(weightOf)).toEqual([0, 0, weightTotal]);
+});
 
 describe("normalizedWeights", () => {
   test.each([

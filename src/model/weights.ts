@@ -6,6 +6,11 @@ import { contentHash } from "../lib/hash.ts";
 /** The sum of every split's weights; cohorts by hash stay stable only while it never changes. */
 export const weightTotal = 10_000;
 
+/** A share in percent as a weight: whole, so exact to 0.01 %; less than nothing is none, more than everything is all. */
+export function weightOf(percent: number): number {
+  return Math.min(weightTotal, Math.max(0, Math.round((weightTotal / 100) * percent)));
+}
+
 /** Above this many keys in motion every split is settled again: a route table costs about as much as such a runtime layer. */
 export const maxKeysInMotion = 200;
 

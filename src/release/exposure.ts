@@ -89,12 +89,6 @@ export function publicPercent(exposure: Exposure): number {
   return Math.max(exposure.weightPercent, exposure.usersPercent, variants);
 }
 
-/** Weights of stable and candidate as the overlay takes them: integers with the sum 10,000 (MeshInputs.overlay). */
-export function weightsOf({ weightPercent }: Exposure): readonly [stable: number, candidate: number] {
-  const candidate = Math.min(10_000, Math.max(0, Math.round(100 * weightPercent)));
-  return [10_000 - candidate, candidate];
-}
-
 /** Whether the two say the same, in whatever order their keys are. */
 export function sameExposure(one: Exposure, other: Exposure): boolean {
   return one === other || canonical(one) === canonical(other);

@@ -19,7 +19,7 @@ const stepKinds = [
   "switch",
 ] as const;
 
-/** The overlay has integers with the sum 10,000 (src/model/mesh-of.ts). */
+/** Weights are integers with the sum 10,000 (src/model/weights.ts). */
 const finestPercent = 0.01;
 
 interface Place {

@@ -3,7 +3,7 @@
 
 import type { FeatureFlag } from "../../api/release/feature-flag.ts";
 import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
-import { weightTotal } from "../../model/weights.ts";
+import { weightOf, weightTotal } from "../../model/weights.ts";
 import type { Exposure } from "../../release/exposure.ts";
 import { flagArmName, flagHeader } from "../../release/flags.ts";
 
@@ -17,7 +17,7 @@ export function unreleased({ metadata, spec }: FeatureFlag): ReleaseRoute {
     ports: [],
     label: "version",
     arms: [{}],
-    shares: [10_000],
+    shares: [weightTotal],
     matches: [],
   };
 }
@@ -73,7 +73,7 @@ function withFlag(route: ReleaseRoute, flag: FeatureFlag, base: Base): ReleaseRo
       matches.push({ audience: match, arm: armFor(variant, base.main) });
       continue;
     }
-    let left = Math.round(100 * (percent ?? 0));
+    let left = weightOf(percent ?? 0);
     if (left > 0) sticky ??= own ?? spec.sticky;
     // The variants of a comparison keep their shares.
     for (const [from] of [...base.arms.entries()].filter(([, arm]) => arm.name === undefined)) {

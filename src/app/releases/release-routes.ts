@@ -4,14 +4,12 @@ import type { Release } from "../../api/release/release.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { memoObject } from "../../model/memo.ts";
 import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
+import { weightOf, weightTotal } from "../../model/weights.ts";
 import type { Exposure } from "../../release/exposure.ts";
 import { type Wish, wishOf } from "../../release/status.ts";
 import { unreleased, withFlags } from "./flag-arms.ts";
 import { isByPods } from "./observed-versions.ts";
 import { storedReleaseOf } from "./stored-release.ts";
-
-/** Integers with the sum 10,000, as weights of the model. */
-const total = 10_000;
 
 /** What all Releases and FeatureFlags ask of the routes, sorted by name. */
 export function releaseRoutesOf(snapshot: Snapshot): readonly ReleaseRoute[] {
@@ -63,22 +61,18 @@ interface Sides {
 }
 
 function sidesOf({ stable, candidate, exposure }: Wish): Sides {
-  if (candidate === undefined) return { arms: [{ version: stable }], shares: [total] };
+  if (candidate === undefined) return { arms: [{ version: stable }], shares: [weightTotal] };
   if (exposure.variants.length === 0) {
-    const share = hundredths(Math.max(exposure.weightPercent, exposure.usersPercent));
-    return { arms: [{ version: stable }, { version: candidate }], shares: [total - share, share] };
+    const share = weightOf(Math.max(exposure.weightPercent, exposure.usersPercent));
+    return { arms: [{ version: stable }, { version: candidate }], shares: [weightTotal - share, share] };
   }
   // A comparison's variants beside the rest, who get the stable version.
-  const percents = exposure.variants.map(({ percent = 0 }) => hundredths(percent));
-  const rest = Math.max(0, total - percents.reduce((sum, percent) => sum + percent, 0));
+  const percents = exposure.variants.map(({ percent = 0 }) => weightOf(percent));
+  const rest = Math.max(0, weightTotal - percents.reduce((sum, percent) => sum + percent, 0));
   return {
     arms: [{ version: stable }, ...exposure.variants.map(({ name, version = stable }) => ({ version, name }))],
     shares: [rest, ...percents],
   };
-}
-
-function hundredths(percent: number): number {
-  return Math.min(total, Math.max(0, Math.round(100 * percent)));
 }
 
 function variantMatches({ variants }: Exposure): ReleaseRoute["matches"] {

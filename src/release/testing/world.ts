@@ -26,7 +26,7 @@ export interface WorldOptions {
   readonly check?: (name: string) => CheckResult;
   /** Stores the state as JSON and reads it again after each decision. */
   readonly stored?: boolean;
-  /** Callers that no overlay reaches: so many requests per second of theirs go to stable. */
+  /** Callers that no route of the mesh reaches: so many requests per second of theirs go to stable. */
   readonly unsteered?: number;
   /** Traffic of another making, in place of the rates above. */
   readonly trace?: Trace;
