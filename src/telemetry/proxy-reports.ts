@@ -21,6 +21,9 @@ export const maxHistogramsOfProxy = 15_000;
 /** Names of the series about single tries of requests, which are counted while a release judges. */
 export const triesTotal = "lateen_tries_total";
 export const tryDuration = "lateen_try_duration_milliseconds";
+/** Tries that don't say whose request they are, at callers; and requests that do, at whoever gets them: a hop that drops `baggage` shows by both. */
+export const untoldTriesTotal = "lateen_untold_tries_total";
+export const toldRequestsTotal = "lateen_told_requests_total";
 
 /** Header of copies of requests (route mirrors), "1". */
 export const mirrorHeader = "x-lateen-mirror";

@@ -84,7 +84,7 @@ export type StandardMetricName = (typeof standardMetrics)[number]["name"];
 /** TCP has neither a response's code nor a gRPC status. */
 const notOnTcp: ReadonlySet<StandardLabel> = new Set(["response_code", "grpc_response_status"]);
 
-/** Ours: every try of a request by itself, as callers count them while a release judges. */
+/** Ours, counted while a release judges: every try of a request by itself, and whether the user is named along the call chain. */
 export const tryMetrics = [
   { name: "lateen_tries_total", type: "counter", unit: "requests", traffic: "request", help: "Tries of requests, retries included." },
   {
@@ -93,6 +93,20 @@ export const tryMetrics = [
     unit: "milliseconds",
     traffic: "request",
     help: "Duration of tries in milliseconds.",
+  },
+  {
+    name: "lateen_untold_tries_total",
+    type: "counter",
+    unit: "requests",
+    traffic: "request",
+    help: "Tries of requests whose baggage doesn't name the user.",
+  },
+  {
+    name: "lateen_told_requests_total",
+    type: "counter",
+    unit: "requests",
+    traffic: "request",
+    help: "Requests at their server whose baggage names the user.",
   },
 ] as const satisfies readonly StandardMetric[];
 

@@ -31,6 +31,12 @@ const grpc: StringMatcherJson = { prefix: "application/grpc" };
 export const isGrpc: AccessLogFilterJson = header("content-type", grpc);
 export const isNotGrpc: AccessLogFilterJson = noHeader("content-type", grpc);
 
+/** The beginning of every member by which gateways name users (model/releases/cohort.ts); one of any release will do. */
+const userNamed: StringMatcherJson = { contains: "lateen-" };
+
+export const isTold: AccessLogFilterJson = header("baggage", userNamed);
+export const isUntold: AccessLogFilterJson = noHeader("baggage", userNamed);
+
 const marked: StringMatcherJson = { safeRegex: { regex: mirrorBaggagePattern } };
 
 /** A copy bears the header; what applications ask for while they handle it bears the header or the baggage, if they pass it on. */

@@ -7,7 +7,7 @@ import { defaultMeshSettings } from "../../model/mesh.ts";
 import { messageCountsOf } from "../../telemetry/message-log.ts";
 import { parseOtlpLogs } from "../../telemetry/otlp-logs.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
-import { connectionStatsLogs, requestStatsLogs, tryStatsLogs } from "./stats-log.ts";
+import { connectionStatsLogs, requestStatsLogs, toldStatsLogs, tryStatsLogs } from "./stats-log.ts";
 import { tagFormats } from "./stats-tags.ts";
 
 const place: HttpPlace = { direction: "outbound", statPrefix: "test", routes: "80", settings: defaultMeshSettings };
@@ -32,7 +32,7 @@ describe("loggers", () => {
   });
 
   it("of tries are silent without their runtime key", () => {
-    for (const log of tryStatsLogs()) {
+    for (const log of [...tryStatsLogs(), ...toldStatsLogs()]) {
       expect(JSON.stringify(log)).toContain('"runtimeKey":"lateen.tries","percentSampled":{"numerator":0');
     }
   });
@@ -42,6 +42,7 @@ describe("loggers", () => {
     const logs = [
       ...requestStatsLogs(place),
       ...tryStatsLogs(),
+      ...toldStatsLogs(),
       ...connectionStatsLogs({ cluster: "db", settings }),
       ...connectionStatsLogs({ cluster: "db", settings, inbound: { service, isMutual: true } }),
     ];

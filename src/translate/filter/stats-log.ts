@@ -7,13 +7,21 @@ import { ConfigSchema } from "#envoy/envoy/extensions/access_loggers/stats/v3/st
 import type { TcpProxyJson } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { any } from "../../envoy/any.ts";
 import { telemetryRuntimeKeys } from "../../model/telemetry.ts";
-import { maxCountersOfProxy, maxHistogramsOfProxy, triesTotal, tryDuration } from "../../telemetry/proxy-reports.ts";
+import { joinParts } from "../../telemetry/composite-tags.ts";
+import {
+  maxCountersOfProxy,
+  maxHistogramsOfProxy,
+  toldRequestsTotal,
+  triesTotal,
+  tryDuration,
+  untoldTriesTotal,
+} from "../../telemetry/proxy-reports.ts";
 import { clusterServiceText } from "../service-text.ts";
 import { connectionLog, connectionReportInterval, messageLog } from "./connection-log.ts";
 import { hasManyMessages, oneRequestMessage, oneResponseMessage } from "./grpc-messages.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
 import { believesMarks } from "./mirror-mark.ts";
-import { and, isCopy, isGrpc, isNoCopy, isNotGrpc } from "./stats-filters.ts";
+import { and, isCopy, isGrpc, isNoCopy, isNotGrpc, isTold, isUntold } from "./stats-filters.ts";
 import type { StatsSide, TagFormats } from "./stats-tags.ts";
 import { tagFormats } from "./stats-tags.ts";
 import type { TcpPlace } from "./tcp-proxy.ts";
@@ -48,7 +56,9 @@ export function connectionLogOptions(_place: TcpPlace): TcpProxyJson["accessLogO
 
 /** Loggers of a router's upstream side: each try by itself, so that retries hide nothing. Silent but where a runtime key says that a release judges. */
 export function tryStatsLogs(): AccessLogJson[] {
-  return [false, true].map((mirrored) => {
+  const { traffic = "", service = "" } = tagFormats({ reporter: "source" }, { protocol: "request", mirrored: false });
+  const untold: Metric = { counters: [{ stat: stat(untoldTriesTotal, { traffic, service }), valueFixed: "1" }] };
+  const tries = [false, true].map((mirrored) => {
     const tags = tagFormats({ reporter: "source" }, { protocol: "request", mirrored });
     const metrics: Metric = {
       counters: [{ stat: stat(triesTotal, tags), valueFixed: "1" }],
@@ -56,6 +66,13 @@ export function tryStatsLogs(): AccessLogJson[] {
     };
     return statsLog(metrics, and(tried, mirrored ? isCopy : isNoCopy));
   });
+  return [...tries, statsLog(untold, and(tried, isUntold, isNoCopy))];
+}
+
+/** Of a server's router, behind the same key: what it got that names the user, and so should pass on. */
+export function toldStatsLogs(): AccessLogJson[] {
+  const counters = [{ stat: stat(toldRequestsTotal, { traffic: joinParts(["destination", "http"]) }), valueFixed: "1" }];
+  return [statsLog({ counters }, and(tried, isTold, isNoCopy))];
 }
 
 const tried: AccessLogFilterJson = {
