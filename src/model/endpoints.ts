@@ -136,7 +136,7 @@ export function namesToResolve(entry: ServiceEntry, host: string): readonly stri
 }
 
 /** Whether a text is an IP address or a Unix socket rather than a DNS name. */
-export function isAddress(text: string): boolean {
+function isAddress(text: string): boolean {
   return /^[0-9]+(\.[0-9]+){3}$/.test(text) || text.includes(":") || text.startsWith("/");
 }
 

@@ -38,7 +38,7 @@ export function gatewayServers(proxy: Pick<MeshProxy, "labels" | "inbound">, gat
 }
 
 /** Which gateways a VirtualService names, as "<namespace>/<name>". */
-export const gatewaysOf = memoObject((virtualService: VirtualService): ReadonlySet<string> => {
+const gatewaysOf = memoObject((virtualService: VirtualService): ReadonlySet<string> => {
   const { spec, metadata } = virtualService;
   const matches = [...spec.http, ...spec.tcp, ...spec.tls].flatMap(
     (route): readonly { readonly gateways: readonly string[] }[] => route.match,

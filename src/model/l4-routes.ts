@@ -54,7 +54,7 @@ export interface L4Routes {
 }
 
 /** A chain without conditions. */
-export const anyConnection: ChainMatch = { serverNames: [], destinations: [], sources: [] };
+const anyConnection: ChainMatch = { serverNames: [], destinations: [], sources: [] };
 
 export interface L4Place extends Omit<DestinationContext, "virtualService"> {
   /** "mesh" or "<namespace>/<name>" of the Gateway. */

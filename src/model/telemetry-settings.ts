@@ -97,7 +97,7 @@ interface FileLog {
 }
 
 /** Istio's built-in provider of access logs: /dev/stdout in the mesh's format. */
-export const builtInLogProvider = "envoy";
+const builtInLogProvider = "envoy";
 /** Istio's built-in provider of metrics. */
 export const builtInMetricsProvider = "prometheus";
 
@@ -112,9 +112,6 @@ export const defaultTelemetrySettings: TelemetrySettings = {
   tags: [],
   hasBuiltInLog: true,
 };
-
-/** For tests whose proxies write to a file, or nothing. */
-export const withoutBuiltInLog: TelemetrySettings = { ...defaultTelemetrySettings, hasBuiltInLog: false };
 
 /** What a MeshConfig says about telemetry. */
 export function telemetrySettingsOf(config: MeshConfig): TelemetrySettings {

@@ -14,7 +14,7 @@ export function hostKey(namespace: string, host: string): string {
 }
 
 /** Whether a host of this entry gets an address: it needs DNS, is no wildcard, and has none. */
-export function needsAddress(entry: ServiceEntry, host: string): boolean {
+function needsAddress(entry: ServiceEntry, host: string): boolean {
   return entry.spec.addresses.length === 0 && entry.spec.resolution !== "NONE" && !host.startsWith("*");
 }
 

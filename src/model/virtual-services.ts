@@ -44,7 +44,7 @@ export interface ResolvedRule {
 export const virtualServiceKey = memoObject(({ metadata }: VirtualService): string => `${metadata.namespace}/${metadata.name}`);
 
 /** Changes with everything of a VirtualService that reaches a proxy, except the weights of its http routes' destinations. */
-export const structureOf = memoObject((virtualService: VirtualService): string => {
+const structureOf = memoObject((virtualService: VirtualService): string => {
   const { metadata, spec } = virtualService;
   const http = spec.http.map((route) => ({
     ...route,

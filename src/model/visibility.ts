@@ -12,7 +12,7 @@ export function visibilityOf(exportTo: readonly string[], ownNamespace: string):
 }
 
 /** Whether an object with this visibility may be seen from a namespace. */
-export function isVisible(visibility: Visibility, namespace: string): boolean {
+function isVisible(visibility: Visibility, namespace: string): boolean {
   return visibility === "all" || visibility.has(namespace);
 }
 

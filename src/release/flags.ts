@@ -125,7 +125,7 @@ function answer(flag: FeatureFlag, arm: ReleaseArm | undefined, reason: FlagReas
 }
 
 /** A value in the type that all variants of the flag have: boolean, number or JSON object; else the text itself. */
-export function typedValue({ spec }: FeatureFlag, text: string): FlagValue {
+function typedValue({ spec }: FeatureFlag, text: string): FlagValue {
   const all = Object.values(spec.variants).map(({ value }) => value);
   if (all.every((value) => value === "true" || value === "false")) return text === "true";
   if (all.every((value) => jsonNumber.test(value) && Number.isFinite(Number(value)))) return Number(text);

@@ -86,6 +86,3 @@ export interface Observation {
   /** ConfigMaps and Secrets that pods of candidate or stable use, each with a hash of its content. */
   readonly configs?: Readonly<Record<string, string>>;
 }
-
-/** An observation in which nothing is seen; for tests and as a base. */
-export const nothingSeen: Observation = { versions: [], samples: [], inputs: [], done: [], checks: {} };

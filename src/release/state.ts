@@ -10,7 +10,7 @@ import { actionSchema } from "./actions.ts";
 import { exposureSchema } from "./exposure.ts";
 
 /** Why a run ended, or is ending. */
-export const outcomeSchema = z.enum(["succeeded", "rolledBack", "aborted", "undone", "superseded", "retried", "failed"]);
+const outcomeSchema = z.enum(["succeeded", "rolledBack", "aborted", "undone", "superseded", "retried", "failed"]);
 
 export type Outcome = z.infer<typeof outcomeSchema>;
 
@@ -32,7 +32,7 @@ const decisionSchema = z
 
 export type DecisionEntry = z.infer<typeof decisionSchema>;
 
-export const evidenceSchema = z
+const evidenceSchema = z
   .object({
     judge: judgeStateSchema,
     /** `peopleOnly`: counts only in steps for chosen people, who are compared with nobody. */
@@ -59,11 +59,11 @@ export const evidenceSchema = z
 export type Evidence = z.infer<typeof evidenceSchema>;
 
 /** Where a run stands; phases that users see are made of it (status.ts). */
-export const stageSchema = z.enum(["blocked", "moving", "running", "held", "promoting", "warm", "returning", "draining", "done"]);
+const stageSchema = z.enum(["blocked", "moving", "running", "held", "promoting", "warm", "returning", "draining", "done"]);
 
 export type Stage = z.infer<typeof stageSchema>;
 
-export const runSchema = z
+const runSchema = z
   .object({
     id: z.string(),
     candidate: z.string(),

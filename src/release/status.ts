@@ -101,7 +101,7 @@ export function publicStatusOf(
 }
 
 /** Why it is where it is: the reason it stopped for, or what the evidence says. */
-export function verdictOf(run: Run, spec: ReleaseSpec): string {
+function verdictOf(run: Run, spec: ReleaseSpec): string {
   const stops = run.because ?? (run.stage === "blocked" ? run.blockedBy : undefined);
   if (stops !== undefined) return stops;
   if (run.rollout !== undefined && run.stage === "running") return rolloutWords(run, spec);

@@ -6,7 +6,7 @@ import { ExportMetricsServiceRequestSchema } from "#envoy/opentelemetry/proto/co
 import { AggregationTemporality, type MetricSchema } from "#envoy/opentelemetry/proto/metrics/v1/metrics_pb.js";
 import { eventually } from "../../test/harness/eventually.ts";
 import { Collector } from "./collector.ts";
-import { trafficEdges } from "./graph/traffic-edges.ts";
+import { EdgeTable } from "./graph/traffic-edges.ts";
 import { parseText } from "./prometheus/parse-text.ts";
 import { writeText } from "./prometheus/write-text.ts";
 import { windowOf } from "./samples/window.ts";
@@ -38,7 +38,7 @@ test("what a real Envoy counted and sent by gRPC is in windows, edges and Promet
     ["200", 19],
     ["503", 1],
   ]);
-  const [edge, ...others] = trafficEdges(collector.store, {
+  const [edge, ...others] = new EdgeTable(collector.store).edges({
     fromMs: beganMs,
     toMs: Date.now() + 2000,
     gateways: new Set(),

@@ -4,8 +4,6 @@
 // ("TcpConnectionEnd", also for connections that never reached an upstream). Attributes are strings. The composite tags (composite-tags.ts) come under
 // their own names: traffic, source, destination, service, response, security; what isn't known is missing, "" or "-".
 
-import { compositeTags } from "./composite-tags.ts";
-
 /** `log_name` of these logs: the value of the resource attribute "log_name" in ExportLogsServiceRequest. */
 export const connectionLogName = "lateen_tcp";
 
@@ -23,6 +21,3 @@ export const connectionAttributes = {
 
 /** Values of `log_type`. */
 export const connectionLogTypes = { connected: "TcpUpstreamConnected", periodic: "TcpPeriodic", end: "TcpConnectionEnd" } as const;
-
-/** Tags that a record bears as attributes of the same name. */
-export const connectionTags = compositeTags;

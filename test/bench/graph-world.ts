@@ -3,12 +3,13 @@
 import { MeshGraph } from "../../src/app/telemetry/mesh-graph.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
+import { latencyEdgesMs } from "../../src/release/judging.ts";
 import { joinParts } from "../../src/telemetry/composite-tags.ts";
 import type { Delta } from "../../src/telemetry/exact-counters.ts";
 import { expandTags } from "../../src/telemetry/expand-tags.ts";
 import type { Labels } from "../../src/telemetry/point.ts";
 import { SampleStore } from "../../src/telemetry/samples/sample-store.ts";
-import { defaultBounds, type StandardMetricName, standardMetricOf } from "../../src/telemetry/standard-metrics.ts";
+import { type StandardMetricName, standardMetricOf } from "../../src/telemetry/standard-metrics.ts";
 import { parsed, snapshotOf, withEndpoints } from "../harness/world.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
 import { summaryOf } from "./numbers.ts";
@@ -163,11 +164,11 @@ function edgeDeltas(reporter: "source" | "destination", { caller, server, code }
     const metric = standardMetricOf(name);
     return metric === undefined ? {} : expandTags(metric, tags, { peerOf });
   };
-  const counts = [...defaultBounds.map((bound) => (bound === 5 || bound === 25 ? 5 : 0)), 0];
+  const counts = [...latencyEdgesMs.map((bound) => (bound === 5 || bound === 25 ? 5 : 0)), 0];
   return [
     { kind: "counter", key: `requests ${key}`, name: "istio_requests_total", labels: labels("istio_requests_total"), value: 10 },
     ...histograms.map((name) => {
-      return { kind: "histogram" as const, key: `${name} ${key}`, name, labels: labels(name), bounds: defaultBounds, counts, sum: 100 };
+      return { kind: "histogram" as const, key: `${name} ${key}`, name, labels: labels(name), bounds: latencyEdgesMs, counts, sum: 100 };
     }),
   ];
 }

@@ -8,12 +8,11 @@ import { describe, expect, test } from "vitest";
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ResourceSet } from "../../src/envoy/config.ts";
 import { inboundClusterName, virtualInboundListenerName } from "../../src/envoy/names.ts";
-import { withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { startEnvoy } from "../harness/envoy.ts";
 import { freePort } from "../harness/gateway-envoy.ts";
 import { staticBootstrap } from "../harness/static-bootstrap.ts";
-import { worldOf } from "../harness/world.ts";
+import { withoutBuiltInLog, worldOf } from "../harness/world.ts";
 
 /** The "pod's address": loopback too, so that the test needs no privilege, but another one than the application may listen on. */
 const podAddress = "127.0.0.2";

@@ -15,7 +15,6 @@ import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
 import type { ReleaseRoute } from "../../src/model/releases/release-route.ts";
-import { withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import type { SettledWeights } from "../../src/model/weights.ts";
 import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
@@ -25,7 +24,7 @@ import type { RunningEnvoy } from "./envoy.ts";
 import { startEnvoy, temporaryFolder } from "./envoy.ts";
 import type { TestCertificate } from "./test-identities.ts";
 import { startTestSecrets, type TestSecrets } from "./test-secrets.ts";
-import { resourcesOf, snapshotOf, withEndpoints } from "./world.ts";
+import { resourcesOf, snapshotOf, withEndpoints, withoutBuiltInLog } from "./world.ts";
 
 export interface GatewayEnvoy extends AsyncDisposable {
   readonly envoy: RunningEnvoy;

@@ -25,7 +25,6 @@ import { durationMs } from "../../src/lib/duration.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
-import { withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
 import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { tlsCertificateSecret, validationContextSecret } from "../../src/translate/secret/secret.ts";
@@ -37,7 +36,7 @@ import { startEnvoy, temporaryFolder } from "./envoy.ts";
 import { eventually } from "./eventually.ts";
 import type { TestAuthority } from "./test-identities.ts";
 import { testAuthority } from "./test-identities.ts";
-import { resourcesOf, snapshotOf, withEndpoints } from "./world.ts";
+import { resourcesOf, snapshotOf, withEndpoints, withoutBuiltInLog } from "./world.ts";
 
 /** Ports of the application, by what they are declared as. */
 export interface AppPorts {

@@ -3,9 +3,9 @@
 import { parseAllDocuments, stringify } from "yaml";
 import { z } from "zod";
 import type { EncodedResource, ProxyConfig } from "../../src/envoy/config.ts";
-import { defaultTelemetrySettings, withoutBuiltInLog } from "../../src/model/telemetry-settings.ts";
+import { defaultTelemetrySettings } from "../../src/model/telemetry-settings.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
-import { worldOf } from "./world.ts";
+import { withoutBuiltInLog, worldOf } from "./world.ts";
 
 const caseSchema = z.strictObject({
   kind: z.literal("Case"),

@@ -9,6 +9,11 @@ import type { Mesh, MeshProxy, MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import type { MeshInputs } from "../../src/model/mesh-of.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
+import type { TelemetrySettings } from "../../src/model/telemetry-settings.ts";
+import { defaultTelemetrySettings } from "../../src/model/telemetry-settings.ts";
+
+/** For tests whose proxies write to a file, or nothing. */
+export const withoutBuiltInLog: TelemetrySettings = { ...defaultTelemetrySettings, hasBuiltInLog: false };
 
 /** Any parsed resource of the world. */
 export type WorldResource = ResourceOf<KindName>;

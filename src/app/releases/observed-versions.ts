@@ -13,7 +13,7 @@ import type { ObservedVersion, RolloutProgress } from "../../release/observation
 import { createLabelIndex } from "./by-labels.ts";
 
 /** Deployments that opted in to be scaled by releases bear it. */
-export const scaleLabel = "lateen.io/scale";
+const scaleLabel = "lateen.io/scale";
 
 /** A version and what carries it. */
 export interface VersionFacts extends ObservedVersion {

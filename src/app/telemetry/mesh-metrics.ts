@@ -18,7 +18,7 @@ import { lateenVersion } from "../versions.ts";
 import { askNode } from "./ask-node.ts";
 
 /** The one node there is, as the downward API names it. */
-export const nodeName = "local";
+const nodeName = "local";
 
 export interface MeshMetricsOptions {
   readonly store: Store;
@@ -91,7 +91,7 @@ function withLabels(family: Family, labels: Labels): Family {
 }
 
 /** Pods that run, without the stand-ins for hosts outside. */
-export function discoveredPods(store: Store): readonly DiscoveredPod[] {
+function discoveredPods(store: Store): readonly DiscoveredPod[] {
   return store
     .snapshot()
     .list("Pod")

@@ -26,7 +26,7 @@ export const runCaStatus: RunCommand = async ({ options }, { config, terminal })
 };
 
 /** Trust domain, roots, and the rotation when there is one. */
-export function printAuthority(authority: AuthorityView, { out, colours }: Pick<Terminal, "out" | "colours">, nowMs: number): void {
+function printAuthority(authority: AuthorityView, { out, colours }: Pick<Terminal, "out" | "colours">, nowMs: number): void {
   const { trustDomain, source, roots, issuer, rotation, isRootDue, problem } = authority;
   const owner = source === "own" ? "an authority of its own" : "plug-in CA files";
   out(`trust domain ${colours.bold(trustDomain)}, certificates from ${owner}\n`);
@@ -53,7 +53,7 @@ const phaseTexts: Readonly<Record<RotationView["phase"], string>> = {
 };
 
 /** What a rotation is doing, and who is waited for. */
-export function rotationLines({ phase, waitingFor }: RotationView): readonly string[] {
+function rotationLines({ phase, waitingFor }: RotationView): readonly string[] {
   return [phaseTexts[phase], ...(waitingFor.length === 0 ? [] : [`  waiting for ${namesOf(waitingFor)}`])];
 }
 

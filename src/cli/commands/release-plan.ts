@@ -64,7 +64,7 @@ async function makeRelease(
 }
 
 /** The object that the flags describe. @throws UsageError for flags that make none. */
-export function releaseOf(service: string, options: OptionValues): RawResource {
+function releaseOf(service: string, options: OptionValues): RawResource {
   const strategy = textOption(options, "strategy") ?? "canary";
   if (!strategies.some((one) => one === strategy)) {
     throw new UsageError(`there is no strategy "${strategy}"`, { fix: `use one of ${strategies.join(", ")}` });
@@ -94,7 +94,7 @@ function weightOf(text: string): number {
 }
 
 /** "2x", "+0.02", "1.5x+0.001": tolerated is ratio times stable's rate, plus a rate. @throws UsageError for anything else. */
-export function marginOf(text: string): { readonly ratio?: number; readonly plus?: number } {
+function marginOf(text: string): { readonly ratio?: number; readonly plus?: number } {
   const parts = /^(?:(\d+(?:\.\d+)?)[x×])?(?:\+?(\d*\.?\d+))?$/.exec(text.replaceAll(" ", ""));
   const [, ratio, plus] = parts ?? [];
   if (ratio === undefined && plus === undefined) {

@@ -25,7 +25,7 @@ function apiGroup(group: string) {
 }
 
 /** Versions of a group, the preferred one first. */
-export function versionsOf(group: string): readonly string[] {
+function versionsOf(group: string): readonly string[] {
   return [...new Set(kindsOf(group).flatMap(({ versions }) => versions))];
 }
 

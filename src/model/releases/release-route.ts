@@ -58,7 +58,7 @@ export interface ReleaseIndex {
 }
 
 /** A mesh without releases. */
-export const noReleases: ReleaseIndex = { structures: new Map(), shares: new Map() };
+const noReleases: ReleaseIndex = { structures: new Map(), shares: new Map() };
 
 /** Keeps structures and shares the same objects while they say the same; of two releases of one service the first by name counts. */
 export function createReleaseIndex(): (releases: readonly ReleaseRoute[]) => ReleaseIndex {

@@ -7,7 +7,7 @@ import type { Delta } from "../exact-counters.ts";
 import { expandTags } from "../expand-tags.ts";
 import { SampleStore } from "../samples/sample-store.ts";
 import { standardMetricOf } from "../standard-metrics.ts";
-import { trafficEdges } from "./traffic-edges.ts";
+import { EdgeTable } from "./traffic-edges.ts";
 
 const nowMs = 1_800_000_000_000;
 const names = ["a", "b", "c", "d"] as const;
@@ -61,7 +61,7 @@ test("the edges' sum is the sum of what clients counted, of strangers' requests,
         }
       }
       const options = { fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set<string>(), services: new Set(names.map(service)) };
-      const edges = trafficEdges(store, options);
+      const edges = new EdgeTable(store).edges(options);
       const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
       const shown = (mirrored: boolean) => sum(edges.filter((edge) => edge.mirrored === mirrored).map(({ requests }) => requests));
       const wanted = sum(calls.map(({ from, requests, failedTries }) => requests + (from === undefined ? failedTries : 0)));

@@ -64,7 +64,7 @@ export interface TrafficEdge {
 }
 
 /** Names an edge among others. */
-export function edgeKey(edge: Pick<TrafficEdge, "from" | "to" | "version" | "port" | "protocol" | "mirrored" | "service">): string {
+function edgeKey(edge: Pick<TrafficEdge, "from" | "to" | "version" | "port" | "protocol" | "mirrored" | "service">): string {
   const { from, to, version, port, protocol, mirrored, service } = edge;
   return JSON.stringify([from.name, to.name, version, port, protocol, mirrored, service]);
 }

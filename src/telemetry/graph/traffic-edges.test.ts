@@ -9,7 +9,7 @@ import { SampleStore } from "../samples/sample-store.ts";
 import { type StandardMetricName, standardMetricOf } from "../standard-metrics.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { TrafficEdge } from "./traffic-edge.ts";
-import { EdgeTable, trafficEdges } from "./traffic-edges.ts";
+import { EdgeTable } from "./traffic-edges.ts";
 
 const [web, orders] = ["spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/orders"];
 const services = new Set(["orders.shop.svc.cluster.local"]);
@@ -49,7 +49,7 @@ function edges(...reports: readonly (readonly Delta[])[]): readonly TrafficEdge[
       store.record({ kind: "next", source: `proxy-${index}`, fromMs, toMs: fromMs + 1000, deltas: second === 9 ? deltas : [] });
     }
   }
-  return trafficEdges(store, { fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set(["shop/ingress"]), services });
+  return new EdgeTable(store).edges({ fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set(["shop/ingress"]), services });
 }
 
 test("both ends counted: one edge, with the client's numbers", () => {
@@ -138,7 +138,7 @@ test("TCP has connections and bytes, no requests", () => {
 test("an edge that carried nothing in the window is there, not live", () => {
   const store = new SampleStore();
   store.record({ kind: "next", source: "a", fromMs: nowMs, toMs: nowMs + 1000, deltas: [counted(client, 9)] });
-  const later = trafficEdges(store, { fromMs: nowMs + 60_000, toMs: nowMs + 70_000, gateways: new Set(), services });
+  const later = new EdgeTable(store).edges({ fromMs: nowMs + 60_000, toMs: nowMs + 70_000, gateways: new Set(), services });
   expect(later).toMatchObject([{ state: "gap", requests: 0, requestsPerSecond: undefined, encryption: "mtls", missing: 10 }]);
 });
 
@@ -195,7 +195,7 @@ test("where the client's proxy is silent the server's numbers stand", () => {
     store.record({ kind: "next", source: "orders", fromMs, toMs: fromMs + 1000, deltas: [counted(server, 2)] });
   }
   const asked = { fromMs: later, toMs: later + 10_000, gateways: new Set<string>(), services };
-  expect(trafficEdges(store, asked)).toMatchObject([{ reporter: "destination", requests: 20, requestsPerSecond: 2 }]);
+  expect(new EdgeTable(store).edges(asked)).toMatchObject([{ reporter: "destination", requests: 20, requestsPerSecond: 2 }]);
 });
 
 test("a proxy that reports a second later than others makes no rate smaller", () => {
@@ -207,7 +207,7 @@ test("a proxy that reports a second later than others makes no rate smaller", ()
     if (second < 9) store.record({ kind: "next", source: "b", fromMs, toMs: fromMs + 1000, deltas });
   }
   const asked = { fromMs: nowMs, toMs: nowMs + 10_000, gateways: new Set<string>(), services };
-  expect(trafficEdges(store, asked)).toMatchObject([{ requests: 190, requestsPerSecond: 20, missing: 0 }]);
+  expect(new EdgeTable(store).edges(asked)).toMatchObject([{ requests: 190, requestsPerSecond: 20, missing: 0 }]);
 });
 
 test("asked again, the table is the same as one made anew; what expired is gone", () => {
@@ -223,7 +223,7 @@ test("asked again, the table is the same as one made anew; what expired is gone"
     const fromMs = nowMs + second * 1000;
     const caller = { ...client, source: `web-${second % 7};shop;web;v1;Kubernetes` };
     store.record({ kind: "next", source: `proxy-${second % 3}`, fromMs, toMs: fromMs + 1000, deltas: [counted(caller, second)] });
-    expect(table.edges(asked(second - 9))).toEqual(trafficEdges(store, asked(second - 9)));
+    expect(table.edges(asked(second - 9))).toEqual(new EdgeTable(store).edges(asked(second - 9)));
   }
   store.expire(nowMs + 7 * 3_600_000);
   expect(table.edges(asked(20))).toEqual([]);

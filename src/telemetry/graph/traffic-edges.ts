@@ -52,11 +52,6 @@ interface Known {
   readonly outside: EdgeRow | undefined;
 }
 
-/** Every edge that was ever counted, sorted; the client's numbers where both ends counted. */
-export function trafficEdges(store: SampleStore, options: TrafficEdgesOptions): readonly TrafficEdge[] {
-  return new EdgeTable(store).edges(options);
-}
-
 /** The edges of a store, asked again and again. */
 export class EdgeTable {
   readonly #store: SampleStore;
@@ -69,7 +64,7 @@ export class EdgeTable {
     this.#store = store;
   }
 
-  /** As trafficEdges. */
+  /** Every edge that was ever counted, sorted; the client's numbers where both ends counted. */
   edges(options: TrafficEdgesOptions): readonly TrafficEdge[] {
     this.#window += 1;
     const gateways = JSON.stringify([...options.gateways].toSorted());

@@ -30,7 +30,7 @@ export type DiscoveryKind = (typeof discoveryKinds)[number];
 const pages: Readonly<Record<DiscoveryKind, string>> = { pods: "stats/prometheus", applications: "application" };
 
 /** The path of a pod's page on the metrics port. */
-export function podPagePath(pod: Pick<DiscoveredPod, "namespace" | "name">, kind: DiscoveryKind): string {
+function podPagePath(pod: Pick<DiscoveredPod, "namespace" | "name">, kind: DiscoveryKind): string {
   return `/pods/${pod.namespace}/${pod.name}/${pages[kind]}`;
 }
 

@@ -9,7 +9,7 @@ import type { StandardMetricName } from "../standard-metrics.ts";
 import { isFrom, isHost, isTo, isWorkload, type StatParty } from "./party.ts";
 
 /** Labels that tell the rows of each kind apart. */
-export const statLabels = {
+const statLabels = {
   service: ["destination_service_namespace", "destination_service_name", "destination_service"],
   workload: ["destination_workload_namespace", "destination_workload"],
   version: [
