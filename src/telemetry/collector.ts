@@ -10,6 +10,7 @@ import type { Family } from "./prometheus/family.ts";
 import { familiesOf } from "./prometheus/merge.ts";
 import { labelPairs, type ShownPoint, writePoints } from "./prometheus/write-points.ts";
 import type { TextFormat } from "./prometheus/write-text.ts";
+import { templateLabel, templateTag, triesTotal, tryDuration } from "./proxy-reports.ts";
 import { SampleStore, type SampleStoreOptions } from "./samples/sample-store.ts";
 import { coarseSeconds } from "./samples/series.ts";
 import { exportedName, ownLabels, type StandardMetricName, standardMetricOf } from "./standard-metrics.ts";
@@ -175,7 +176,10 @@ export class Collector {
       const metric = standardMetricOf(delta.name);
       if (metric === undefined) return [];
       const before = known.get(delta.key);
-      const labels: Labels = before ?? expandTags(metric, tagsOf(delta.labels), { peerOf: this.#options.peerOf, own });
+      const labels: Labels = before ?? {
+        ...expandTags(metric, tagsOf(delta.labels), { peerOf: this.#options.peerOf, own }),
+        ...templateOf(delta),
+      };
       if (before === undefined) {
         known.set(delta.key, labels);
         this.#expandedCount += 1;
@@ -200,6 +204,14 @@ const tagNames: readonly CompositeTag[] = Object.values(compositeTags);
 
 function tagsOf(labels: Labels): CompositeTags {
   return Object.fromEntries(tagNames.flatMap((tag) => (Object.hasOwn(labels, tag) ? [[tag, labels[tag]]] : [])));
+}
+
+const withTemplate: ReadonlySet<string> = new Set([triesTotal, tryDuration]);
+
+/** Envoy prints "-" for endpoints that don't say it. */
+function templateOf({ name, labels }: Delta): Labels {
+  const template = withTemplate.has(name) && Object.hasOwn(labels, templateTag) ? labels[templateTag] : undefined;
+  return template === undefined || template === "" || template === "-" ? {} : { [templateLabel]: template };
 }
 
 const hiddenLabels: ReadonlySet<string> = new Set(ownLabels);

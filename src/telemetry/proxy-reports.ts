@@ -21,6 +21,12 @@ export const maxHistogramsOfProxy = 15_000;
 /** Names of the series about single tries of requests, which are counted while a release judges. */
 export const triesTotal = "lateen_tries_total";
 export const tryDuration = "lateen_try_duration_milliseconds";
+/**
+ * Of those series alone: the `pod-template-hash` of the pod that was tried, as their proxies' tag, and the label that is made of it. Pods of two templates
+ * may have the same version; Istio's own series don't tell them apart.
+ */
+export const templateTag = "template";
+export const templateLabel = "destination_template";
 /** Tries that don't say whose request they are, at callers; and requests that do, at whoever gets them: a hop that drops `baggage` shows by both. */
 export const untoldTriesTotal = "lateen_untold_tries_total";
 export const toldRequestsTotal = "lateen_told_requests_total";

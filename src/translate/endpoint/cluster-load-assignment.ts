@@ -11,6 +11,7 @@ import { destinationEndpoints } from "../../model/splits.ts";
 import { effectiveWeights } from "../../model/weights.ts";
 import { socketAddress } from "../address.ts";
 import { mutualTlsEndpoint, socketMatchNamespace } from "../cluster/mesh-tls.ts";
+import { templateKey } from "../service-text.ts";
 
 /** The endpoints of one cluster at a service port; those that do not serve the port are left out. */
 export function clusterLoadAssignment(clusterName: string, endpoints: readonly Endpoint[], port: number): ClusterLoadAssignmentJson {
@@ -69,9 +70,10 @@ function lbEndpoint(endpoint: Endpoint, port: number): readonly LbEndpointJson[]
   ];
 }
 
-/** Whose workload it is, and whether connections to it use mutual TLS. */
+/** Whose workload it is, made from which template, and whether connections to it use mutual TLS. */
 function endpointMetadata({ mtls }: Endpoint, port: number, workload: Workload) {
-  const istio = { workload: workloadText(workload) };
+  const template = label(workload.labels, "pod-template-hash");
+  const istio = { workload: workloadText(workload), ...(template === undefined ? {} : { [templateKey]: template }) };
   const isEncrypted = mtls !== undefined && mtlsModeOf(mtls, port) !== "DISABLE";
   return isEncrypted ? { istio, [socketMatchNamespace]: mutualTlsEndpoint } : { istio };
 }

@@ -11,12 +11,13 @@ import { joinParts } from "../../telemetry/composite-tags.ts";
 import {
   maxCountersOfProxy,
   maxHistogramsOfProxy,
+  templateTag,
   toldRequestsTotal,
   triesTotal,
   tryDuration,
   untoldTriesTotal,
 } from "../../telemetry/proxy-reports.ts";
-import { clusterServiceText } from "../service-text.ts";
+import { clusterServiceText, templateKey } from "../service-text.ts";
 import { connectionLog, connectionReportInterval, messageLog } from "./connection-log.ts";
 import { hasManyMessages, oneRequestMessage, oneResponseMessage } from "./grpc-messages.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
@@ -59,7 +60,9 @@ export function tryStatsLogs(): AccessLogJson[] {
   const { traffic = "", service = "" } = tagFormats({ reporter: "source" }, { protocol: "request", mirrored: false });
   const untold: Metric = { counters: [{ stat: stat(untoldTriesTotal, { traffic, service }), valueFixed: "1" }] };
   const tries = [false, true].map((mirrored) => {
-    const tags = tagFormats({ reporter: "source" }, { protocol: "request", mirrored });
+    // A tag of its own: what becomes of the others, Istio's series know no templates.
+    const template = `%UPSTREAM_METADATA(istio:${templateKey})%`;
+    const tags = { ...tagFormats({ reporter: "source" }, { protocol: "request", mirrored }), [templateTag]: template };
     const metrics: Metric = {
       counters: [{ stat: stat(triesTotal, tags), valueFixed: "1" }],
       histograms: [{ stat: stat(tryDuration, tags), unit: "Milliseconds", valueFormat: "%DURATION%" }],
@@ -110,7 +113,7 @@ function grpcMetrics(tags: TagFormats): Metric {
   return { counters: [...counters, ...messages], histograms };
 }
 
-function stat(name: string, tags: TagFormats) {
+function stat(name: string, tags: Readonly<Record<string, string>>) {
   return { name, tags: Object.entries(tags).map(([tag, valueFormat]) => ({ name: tag, valueFormat })) };
 }
 
