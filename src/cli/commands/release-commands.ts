@@ -2,8 +2,8 @@
 
 import type { PersonInput } from "../../release/observation.ts";
 import type { Command, CommandOption } from "../command.ts";
+import { namespaceOption, outputOption } from "./common-options.ts";
 
-const namespaceOption: CommandOption = { flags: "-n, --namespace <name>", description: "namespace (default: default)" };
 const releaseArgument = { name: "<release>", description: "name of the Release" } as const;
 const waitOptions: readonly CommandOption[] = [
   { flags: "--wait", description: "wait until it is decided: exits 0 promoted, 70 went back, 75 a person is asked, 124 timed out" },
@@ -138,7 +138,7 @@ export const releaseCommands: readonly Command[] = [
     onRunningMesh: true,
     summary: "all runs of a release",
     args: [releaseArgument],
-    options: [namespaceOption, { flags: "-o, --output <format>", description: "table or json", default: "table" }],
+    options: [namespaceOption, outputOption],
     load: async () => (await import("./release-show.ts")).runReleaseHistory,
   },
   {

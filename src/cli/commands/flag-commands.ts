@@ -1,8 +1,7 @@
 // The rows of `lateen flag …`.
 
 import type { Command, CommandOption } from "../command.ts";
-
-const namespaceOption: CommandOption = { flags: "-n, --namespace <name>", description: "namespace (default: default)" };
+import { namespaceOption, outputOption } from "./common-options.ts";
 
 const contextOptions: readonly CommandOption[] = [
   {
@@ -20,11 +19,7 @@ export const flagCommands: readonly Command[] = [
     name: "flag list",
     onRunningMesh: true,
     summary: "feature flags, what they are for, and what somebody without a name gets",
-    options: [
-      namespaceOption,
-      { flags: "-A, --all-namespaces", description: "all namespaces" },
-      { flags: "-o, --output <format>", description: "table or json", default: "table" },
-    ],
+    options: [namespaceOption, { flags: "-A, --all-namespaces", description: "all namespaces" }, outputOption],
     load: async () => (await import("./flag-show.ts")).runFlagList,
   },
   {
