@@ -19,6 +19,7 @@ export const catalogue: readonly Entry[] = [
   { name: "telemetry-cost", load: () => import("./telemetry-cost.ts") },
   { name: "telemetry-world", load: () => import("./telemetry-world.ts") },
   { name: "telemetry-hour", load: () => import("./telemetry-hour.ts") },
+  { name: "telemetry-transport", load: () => import("./telemetry-transport.ts") },
   { name: "telemetry-visible", load: () => import("./telemetry-visible.ts") },
   { name: "pods", load: () => import("./pods.ts") },
   { name: "ca", load: () => import("./ca.ts") },

@@ -57,7 +57,7 @@ export async function createWorld(client: ApiClient, size: WorldSize, context: B
   context.progress(`${size.services} services with ${pods.length} endpoints made in ${Math.round(performance.now() - start)} ms`);
   const last = size.services - 1;
   const vip = vipOf(await client.get({ kind: "Service", namespace, name: serviceName(last) }));
-  const endpoints = versions.map((version) => addressOf(last, version));
+  const endpoints = endpointsOf(last);
   const host = `${serviceName(last)}.${namespace}.svc.cluster.local`;
   return { proxies: made.slice(0, size.proxies), real, service: { name: serviceName(last), host, vip, endpoints } };
 }
@@ -66,6 +66,11 @@ const versions = ["v1", "v2"] as const;
 
 export function serviceName(index: number): string {
   return `svc${String(index).padStart(4, "0")}`;
+}
+
+/** The addresses of a service's first pods, one of each version. */
+export function endpointsOf(index: number): readonly string[] {
+  return versions.map((version) => addressOf(index, version));
 }
 
 function addressOf(index: number, version: string, replica = 0): string {
