@@ -32,10 +32,19 @@ function withGap(turn: RunTurn): RunTurn {
 }
 
 function toldIndistinct(turn: RunTurn): RunTurn {
-  if (turn.observed.isIndistinct !== true || stepOf(turn)?.kind !== "rollout" || turn.run.stage === "returning") return turn;
-  const { label } = turn.spec.versions;
-  const sentence = `pods of the old and the new template have the same label ${label}: callers can't tell them apart, so only readiness and limits judge; give the new template another ${label}`;
+  const sentence = indistinctWords(turn);
+  if (sentence === undefined || stepOf(turn)?.kind !== "rollout" || turn.run.stage === "returning") return turn;
   return decidedOnce(turn, { what: "Indistinct", sentence });
+}
+
+function indistinctWords({ observed: { indistinct }, spec: { versions, analysis } }: RunTurn): string | undefined {
+  const { label } = versions;
+  if (indistinct === "all") {
+    return `pods of the old and the new version have the same label ${label}, and no Deployment made them: callers can't tell them apart, so only readiness and limits judge; give the new ones another ${label}`;
+  }
+  const queries = analysis.metrics.flatMap(({ name, provider }) => (provider === undefined ? [] : [name]));
+  if (indistinct === undefined || queries.length === 0) return undefined;
+  return `pods of the old and the new template have the same label ${label}, by which ${queries.join(", ")} know${queries.length > 1 ? "" : "s"} them: only a limit can judge by it; give the new template another ${label}`;
 }
 
 /** What changed since the last look; the first look only remembers. */

@@ -79,8 +79,11 @@ export interface Observation {
   /** Results by the id of the check action. */
   readonly checks: Readonly<Record<string, readonly CheckResult[]>>;
   readonly rollout?: RolloutProgress;
-  /** In-place updates: whether pods of candidate and stable can't be told apart by what callers count. */
-  readonly isIndistinct?: boolean;
+  /**
+   * In-place updates where candidate and stable have the same version label: what can't tell their pods apart. Callers can, by the templates of
+   * Deployments ("all": not these); whoever answers queries about versions can't ("queries").
+   */
+  readonly indistinct?: "all" | "queries";
   /** Metrics whose provider is down, each with the reason. */
   readonly providers?: Readonly<Record<string, string>>;
   /** ConfigMaps and Secrets that pods of candidate or stable use, each with a hash of its content. */

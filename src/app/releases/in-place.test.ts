@@ -5,6 +5,7 @@ import { silentLogger } from "../../lib/log.ts";
 import { deploymentRaw, serviceRaw, startWorld } from "../../platform/controllers/testdata/world.ts";
 import type { SampleSecond } from "../../release/observation.ts";
 import type { RawResource, Stored } from "../../store/store.ts";
+import { templateArm } from "../../telemetry/samples/try-seconds.ts";
 import { ReleaseEngine } from "./release-engine.ts";
 
 const closing: (() => void)[] = [];
@@ -110,6 +111,11 @@ class InPlace {
     return this.made.store.get("Deployment", "default", "catalog")?.value.spec.template.spec.containers[0]?.image;
   }
 
+  /** Of the pods with this image. */
+  hashes(image: string): readonly string[] {
+    return [...new Set(this.made.pods(image).map(({ raw }) => String(raw.metadata.labels?.["pod-template-hash"])))];
+  }
+
   get told(): readonly string[] {
     return this.made.store
       .list("Event")
@@ -155,17 +161,53 @@ test("a rolling update with another version label goes through, counted in pods,
   expect(world.made.store.get("Deployment", "default", "catalog")?.value.spec.replicas).toBe(3);
 });
 
-test("a template with the same label is a version by its hash, and it is said that callers can't tell them apart", async () => {
+test("a template with the same label is a version by its hash, which is what callers' counts know it by", async () => {
   const world = new InPlace({ strategy: "rolling" });
   await world.started();
+  const [old = ""] = world.hashes("one");
   await world.update(catalog("two", "v1"));
+  await world.second(false);
+  const [hash = ""] = world.hashes("two");
+  world.arms = {
+    [templateArm("v1", old)]: { requests: 60, errors: 0 },
+    [templateArm("v1", hash)]: { requests: 30, errors: 0 },
+    // A pod that no Deployment made.
+    v1: { requests: 1000, errors: 1000 },
+  };
   await world.until("Finalising");
-  expect(world.status).toMatchObject({ stable: "v1", candidate: expect.stringMatching(/^v1-[0-9a-z]{6,}$/) });
-  expect(world.told).toContainEqual(expect.stringContaining("Indistinct: "));
+  expect(world.status).toMatchObject({ stable: "v1", candidate: `v1-${hash}`, failedRequests: 0 });
+  expect(world.told.join()).not.toContain("Indistinct");
   world.ask("undo");
   await world.until("RolledBack");
   expect(world.image).toBe("one");
   expect(world.made.pods("one").length).toBe(3);
+});
+
+test("a ready template with the same label that fails requests is undone on evidence", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  await world.started();
+  const [old = ""] = world.hashes("one");
+  await world.update(catalog("two", "v1"));
+  await world.second(false);
+  const [hash = ""] = world.hashes("two");
+  world.arms = { [templateArm("v1", old)]: { requests: 60, errors: 0 }, [templateArm("v1", hash)]: { requests: 60, errors: 3 } };
+  for (let passed = 0; passed < 12 && world.status["phase"] !== "RolledBack"; passed += 1) await world.second();
+  await world.until("RolledBack");
+  expect(world.status["verdict"]).toMatch(/^errors 5 % of \d+ against 0 % of \d+: worse than allowed by errors/);
+  expect([world.image, world.status["stable"]]).toEqual(["one", "v1"]);
+});
+
+test("what only knows the label that both templates have is told, and judged by limits", async () => {
+  const query = { name: "declined", provider: "webhook", query: "http://127.0.0.1:1/" };
+  const world = new InPlace({ strategy: "rolling", analysis: { metrics: [query], limits: [{ name: "declined", max: 0.1 }] } });
+  await world.started();
+  await world.update(catalog("two", "v1"));
+  world.arms = { v1: { requests: 0, errors: 0, metrics: { declined: { trials: 100, events: 40 } } } };
+  await world.until("RolledBack");
+  expect(world.told).toContainEqual(
+    expect.stringContaining("Indistinct: pods of the old and the new template have the same label version, by which declined"),
+  );
+  expect(world.told).toContainEqual(expect.stringContaining("LimitCrossed: declined 40 %"));
 });
 
 test("containers that crash are undone, not started again by the engine, but by whoever asks or deploys it anew", async () => {

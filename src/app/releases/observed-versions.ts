@@ -19,6 +19,8 @@ const scaleLabel = "lateen.io/scale";
 export interface VersionFacts extends ObservedVersion {
   /** Its value of the version label: what callers' counts know it by. Templates changed in place may share one. */
   readonly label: string;
+  /** Versions that are templates: what callers' counts know them by, whatever their labels; undefined where no Deployment made them. */
+  readonly hash: string | undefined;
   /** Its newest ReplicaSet. */
   readonly set: ReplicaSet;
   readonly deployment: Deployment | undefined;
@@ -99,6 +101,7 @@ function factsOf({ name, sets, hash }: Group, { snapshot, pods, label }: Seen): 
   return {
     name,
     label: value,
+    hash,
     since: Math.min(...sets.map(appearedAt)),
     readyPods: own.filter(isReady).length,
     // Two templates share a Deployment's replicas: scaling the one that goes would take the other's pods.

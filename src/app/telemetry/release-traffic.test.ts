@@ -64,4 +64,12 @@ test("tries per version and second with the judge's buckets, and the rate of req
   expect(traffic.secondsOf(release, start)).toEqual([{ second: start + 1, arms: {} }]);
   const shadow = { ...release, spec: { service: "orders", steps: [{ mirror: { percent: 10 } }] } };
   expect(traffic.secondsOf(shadow, start)).toMatchObject([{ second: start + 1, arms: { v2: { requests: 5 } } }]);
+  const template = { ...labels("v2", "200"), destination_template: "abc" };
+  const next = { fromMs: (start + 2) * 1000, toMs: (start + 3) * 1000, deltas: [counted(triesTotal, template, 4)] };
+  collector.store.record({ kind: "next", source: "web", ...next });
+  world.nowMs += 1000;
+  const ofSpec = (spec: object) => traffic.secondsOf({ ...release, spec: { service: "orders", ...spec } }, start + 1)[0]?.arms;
+  expect(ofSpec({ strategy: "rolling" })).toMatchObject({ "v2/abc": { requests: 4 } });
+  expect(ofSpec({ steps: [{ rollout: { type: "recreate" } }] })).toMatchObject({ "v2/abc": { requests: 4 } });
+  expect(ofSpec({ strategy: "rolling", steps: [{}] })).toMatchObject({ v2: { requests: 4 } });
 });

@@ -16,7 +16,7 @@ export interface ReleasedService {
   readonly spec: {
     readonly service: string;
     readonly strategy?: Strategy | undefined;
-    readonly steps?: readonly { readonly mirror?: unknown }[];
+    readonly steps?: readonly { readonly mirror?: unknown; readonly rollout?: unknown }[];
   };
 }
 
@@ -30,9 +30,10 @@ export class ReleaseTraffic {
     this.#telemetry = telemetry;
   }
 
-  /** Complete seconds after `afterSecond`, oldest first; a gap has none. */
+  /** Complete seconds after `afterSecond`, oldest first; a gap has none. Where templates are versions, arms are called as `templateArm` does. */
   secondsOf(release: ReleasedService, afterSecond: number): readonly SampleSecond[] {
-    const query = { host: hostOf(release), afterSecond, nowMs: this.#telemetry.nowMs(), withCopies: hasMirror(release) };
+    const nowMs = this.#telemetry.nowMs();
+    const query = { host: hostOf(release), afterSecond, nowMs, withCopies: hasMirror(release), byTemplate: isInPlace(release) };
     return trySeconds(this.#telemetry.collector.store, query).map(({ second, versions }) => ({
       second,
       arms: Object.fromEntries([...versions].map(([version, counts]) => [version, armOf(counts)])),
@@ -55,6 +56,11 @@ export class ReleaseTraffic {
 /** Who gets copies is judged by copies; another release's shares are of requests only. */
 function hasMirror({ spec }: ReleasedService): boolean {
   return spec.strategy === "shadow" || (spec.steps ?? []).some(({ mirror }) => mirror !== undefined);
+}
+
+/** A Deployment's own update: its templates may have the same version. As stepsOf, written steps count instead of the strategy's own. */
+function isInPlace({ spec: { strategy, steps = [] } }: ReleasedService): boolean {
+  return steps.length > 0 ? steps.some(({ rollout }) => rollout !== undefined) : strategy === "rolling" || strategy === "recreate";
 }
 
 function hostOf({ metadata, spec }: ReleasedService): string {

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Labels } from "../point.ts";
 import { triesTotal, tryDuration } from "../proxy-reports.ts";
 import { SampleStore } from "./sample-store.ts";
-import { type TrySecond, trySeconds } from "./try-seconds.ts";
+import { parseTemplateArm, type TrySecond, templateArm, trySeconds } from "./try-seconds.ts";
 
 const start = 1_800_000_000;
 const host = "orders.shop.svc.cluster.local";
@@ -70,6 +70,33 @@ test("tries, errors, refusals and latency by version", () => {
     ["v1", { tries: 110, errors: 6, clientErrors: 4, latency: { bounds: [10, 100], counts: [60, 40, 10], sum: 2 } }],
     ["v2", { tries: 7, errors: 0, clientErrors: 0, latency: undefined }],
   ]);
+});
+
+test("templates of one version are told apart where that is asked for", () => {
+  const store = new SampleStore();
+  const of = (template: string) => ({ destination_template: template });
+  report(store, "web", {
+    second: 0,
+    deltas: [
+      tries(30, labels("v1", "200", of("a1"))),
+      tries(5, labels("v1", "200", of("b2"))),
+      tries(1, labels("v1", "503", of("b2"))),
+      tries(2, labels("v1")),
+      tries(4, labels("unknown", "200", of("c3"))),
+      tries(9, labels("unknown", "503")),
+    ],
+  });
+  const asked = { host, afterSecond: start - 1, nowMs: (start + 1) * 1000 };
+  const counts = (byTemplate: boolean) =>
+    trySeconds(store, { ...asked, byTemplate }).flatMap(({ versions }) => [...versions].map(([arm, one]) => [arm, one.tries, one.errors]));
+  expect(counts(true)).toEqual([
+    ["unknown/c3", 4, 0],
+    ["v1", 2, 0],
+    ["v1/a1", 30, 0],
+    ["v1/b2", 6, 1],
+  ]);
+  expect(counts(false)).toEqual([["v1", 38, 1]]);
+  expect(parseTemplateArm(templateArm("v1", "b2"))).toEqual({ version: "v1", template: "b2" });
 });
 
 describe("complete", () => {

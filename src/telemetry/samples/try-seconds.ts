@@ -2,7 +2,7 @@
 
 import { outcomeOf } from "../graph/outcome.ts";
 import type { Distribution } from "../point.ts";
-import { triesTotal, tryDuration } from "../proxy-reports.ts";
+import { templateLabel, triesTotal, tryDuration } from "../proxy-reports.ts";
 import { unknownValue } from "../standard-metrics.ts";
 import type { SampleStore } from "./sample-store.ts";
 import { fineSeconds, type Series } from "./series.ts";
@@ -22,7 +22,7 @@ export interface TryCounts {
 export interface TrySecond {
   /** Seconds since the epoch: what was reported by its end and after its beginning, by the collector's clock. */
   readonly second: number;
-  /** By the version's label; empty when nobody tried. */
+  /** By the version's label, or as `templateArm` writes it; empty when nobody tried. */
   readonly versions: ReadonlyMap<string, TryCounts>;
 }
 
@@ -33,6 +33,19 @@ export interface TryQuery {
   readonly nowMs: number;
   /** Whether copies that mirrors sent count too. */
   readonly withCopies?: boolean | undefined;
+  /** Whether pods of several templates are told apart although they have the same version. */
+  readonly byTemplate?: boolean | undefined;
+}
+
+/** How a version's pods of one template are called: values of labels have no slash. */
+export function templateArm(version: string, template: string): string {
+  return `${version}/${template}`;
+}
+
+/** What `templateArm` was made of; without a template it is the version alone. */
+export function parseTemplateArm(arm: string): { readonly version: string; readonly template: string | undefined } {
+  const [version = "", template] = arm.split("/", 2);
+  return { version, template };
 }
 
 /** Seconds that are looked back at most: what was before is old news for a decision per second. */
@@ -45,7 +58,7 @@ const patienceMs = 3000;
  * Counts of a report that came late, or follows lost ones, lie in the second in which it came, whole.
  */
 export function trySeconds(store: SampleStore, query: TryQuery): readonly TrySecond[] {
-  const { host, afterSecond, nowMs, withCopies = false } = query;
+  const { host, afterSecond, nowMs, withCopies = false, byTemplate = false } = query;
   const all = [...store.sources()];
   const callers = all.flatMap((source) => {
     const series = [triesTotal, tryDuration]
@@ -63,7 +76,7 @@ export function trySeconds(store: SampleStore, query: TryQuery): readonly TrySec
       second,
       versions: versionsIn(
         callers.flatMap(({ series }) => series),
-        second,
+        { second, byTemplate },
       ),
     }));
 }
@@ -73,12 +86,24 @@ function isAbout({ labels }: Series, { host, withCopies }: { readonly host: stri
   return withCopies || (labels["mirrored"] ?? "") === "";
 }
 
-function versionsIn(series: readonly Series[], second: number): ReadonlyMap<string, TryCounts> {
+/** Whose a try was; undefined for one that reached nobody. */
+function nameOf({ labels }: Series, byTemplate: boolean): string | undefined {
+  const { destination_version: version = unknownValue, [templateLabel]: template } = labels;
+  if (byTemplate && template !== undefined) return templateArm(version, template);
+  return version === unknownValue ? undefined : version;
+}
+
+interface OneSecond {
+  readonly second: number;
+  readonly byTemplate: boolean;
+}
+
+function versionsIn(series: readonly Series[], { second, byTemplate }: OneSecond): ReadonlyMap<string, TryCounts> {
   const versions = new Map<string, TryCounts>();
   for (const one of series) {
-    const { destination_version: version = unknownValue, response_code: code = "" } = one.labels;
-    // A try that reached nobody is no version's.
-    if (version === unknownValue) continue;
+    const { response_code: code = "" } = one.labels;
+    const version = nameOf(one, byTemplate);
+    if (version === undefined) continue;
     const known = versions.get(version) ?? { tries: 0, errors: 0, clientErrors: 0, latency: undefined };
     const distribution = one.distribution("fine", (column) => column.get(second));
     if (distribution !== undefined) {
