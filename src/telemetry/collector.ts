@@ -10,7 +10,7 @@ import type { Family } from "./prometheus/family.ts";
 import { familiesOf } from "./prometheus/merge.ts";
 import { labelPairs, type ShownPoint, writePoints } from "./prometheus/write-points.ts";
 import type { TextFormat } from "./prometheus/write-text.ts";
-import { templateLabel, templateTag, triesTotal, tryDuration } from "./proxy-reports.ts";
+import { connectionsFailed, connectionsTried, templateLabel, templateTag, triesTotal, tryDuration } from "./proxy-reports.ts";
 import { SampleStore, type SampleStoreOptions } from "./samples/sample-store.ts";
 import { coarseSeconds } from "./samples/series.ts";
 import { exportedName, ownLabels, type StandardMetricName, standardMetricOf } from "./standard-metrics.ts";
@@ -56,6 +56,8 @@ export class Collector {
   /** By the sender's own side, which the pods of a workload have in common, then by series. */
   readonly #expanded = new Map<string, Map<string, Labels>>();
   #expandedCount = 0;
+  /** By source: the workload that its history goes to when it is gone, and who it is isn't known any more. */
+  readonly #workloads = new Map<string, string>();
 
   constructor(options: CollectorOptions) {
     this.store = new SampleStore(options);
@@ -148,7 +150,8 @@ export class Collector {
     this.#totals.forget(source);
     this.#logged.forget(source);
     this.#pending.delete(source);
-    this.store.end(source);
+    this.store.end(source, this.#workloads.get(source));
+    this.#workloads.delete(source);
   }
 
   /** Series of a kind that the proxy shows now; those that it hides for a while included. */
@@ -171,6 +174,7 @@ export class Collector {
   #labelled(source: string, deltas: readonly Delta[]): readonly Delta[] {
     if (deltas.length === 0) return deltas;
     const own = this.#options.ownOf?.(source);
+    if (own !== undefined) this.#workloads.set(source, own.workload);
     const known = this.#expandedBy(own);
     return deltas.flatMap((delta) => {
       const metric = standardMetricOf(delta.name);
@@ -206,7 +210,7 @@ function tagsOf(labels: Labels): CompositeTags {
   return Object.fromEntries(tagNames.flatMap((tag) => (Object.hasOwn(labels, tag) ? [[tag, labels[tag]]] : [])));
 }
 
-const withTemplate: ReadonlySet<string> = new Set([triesTotal, tryDuration]);
+const withTemplate: ReadonlySet<string> = new Set([triesTotal, tryDuration, connectionsTried, connectionsFailed]);
 
 /** Envoy prints "-" for endpoints that don't say it. */
 function templateOf({ name, labels }: Delta): Labels {

@@ -4,6 +4,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Collector } from "../../src/telemetry/collector.ts";
+import { joinParts } from "../../src/telemetry/composite-tags.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
 import { rounded, summaryOf } from "./numbers.ts";
 import { ProxyReport } from "./proxy-report.ts";
@@ -16,14 +17,18 @@ const neighbours = 12;
 async function run(context: BenchContext): Promise<Outcome> {
   const { proxies, seconds } = context.quick ? sizes.quick : sizes.full;
   const startMs = 1_800_000_000_000;
-  const collector = new Collector({ sinceMs: startMs, peerOf: () => undefined });
+  const workloads = new Map<string, string>();
+  const ownOf = (id: string) => ({ workload: workloads.get(id) ?? "", principal: "" });
+  const collector = new Collector({ sinceMs: startMs, peerOf: () => undefined, ownOf });
   const names = Array.from({ length: proxies }, (_, index) => `svc${index}`);
   let pods = 0;
   const newPod = (index: number, nowMs: number) => {
     pods += 1;
     const others = Array.from({ length: neighbours }, (_, step) => names[(index + step + 1) % proxies] ?? "");
     const plan = { calls: others, callers: others, namespace: "bench", requestsPerSecond: Math.round(2000 / proxies) };
-    return { id: `pod-${pods}.bench`, report: new ProxyReport(plan, nowMs) };
+    const id = `pod-${pods}.bench`;
+    workloads.set(id, joinParts([names[index] ?? "", "bench", names[index] ?? "", "v1"]));
+    return { id, report: new ProxyReport(plan, nowMs) };
   };
   const running = names.map((_, index) => newPod(index, startMs));
   const collectGarbage = exposedGarbageCollector();

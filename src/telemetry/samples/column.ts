@@ -1,24 +1,20 @@
 // Numbers by time slot in a ring that takes memory only where something isn't 0: a bucket that nobody hits costs nothing. What lies behind the
 // ring's length is overwritten.
 
-/** Slots of a piece of memory. */
-export const slotsPerChunk = 60;
+import { clear, type Memory, type Piece, type Precision, pieceLength } from "./memory.ts";
 
-/** Memory of a whole store, counted where it is taken. */
-export interface Memory {
-  bytes: number;
-}
+/** Slots of a piece of memory. */
+export const slotsPerChunk = pieceLength;
 
 export interface ColumnShape {
   /** How many chunks are kept; one more than the time that must be covered, since the newest is never full. */
   readonly chunks: number;
-  /** float32 halves the memory and is exact for counts below 16.7 million per slot. */
-  readonly precision: "float64" | "float32";
+  readonly precision: Precision;
 }
 
 interface Chunk {
   number: number;
-  readonly values: Float64Array | Float32Array;
+  readonly piece: Piece;
 }
 
 export class Column {
@@ -37,14 +33,24 @@ export class Column {
     const chunk = this.#chunkFor(number);
     // What is older than the ring is long gone.
     if (chunk.number !== number) return;
-    const index = slot % slotsPerChunk;
-    chunk.values[index] = (chunk.values[index] ?? 0) + value;
+    const { block, offset } = chunk.piece;
+    const index = offset + (slot % slotsPerChunk);
+    block[index] = (block[index] ?? 0) + value;
+  }
+
+  /** Adds what another column of the same slots holds. */
+  addAll(other: Column): void {
+    for (const chunk of other.#ring) {
+      if (chunk === undefined) continue;
+      const { block, offset } = chunk.piece;
+      for (let index = 0; index < slotsPerChunk; index += 1) this.add(chunk.number * slotsPerChunk + index, block[offset + index] ?? 0);
+    }
   }
 
   get(slot: number): number {
     const number = Math.floor(slot / slotsPerChunk);
     const chunk = this.#ring[number % this.#shape.chunks];
-    return chunk?.number === number ? (chunk.values[slot % slotsPerChunk] ?? 0) : 0;
+    return chunk?.number === number ? (chunk.piece.block[chunk.piece.offset + (slot % slotsPerChunk)] ?? 0) : 0;
   }
 
   /** Of the slots from `from` to before `to`. */
@@ -53,9 +59,10 @@ export class Column {
     for (let number = Math.floor(from / slotsPerChunk); number * slotsPerChunk < to; number += 1) {
       const chunk = this.#ring[number % this.#shape.chunks];
       if (chunk?.number !== number) continue;
+      const { block, offset } = chunk.piece;
       const first = number * slotsPerChunk;
       for (let slot = Math.max(from, first); slot < Math.min(to, first + slotsPerChunk); slot += 1)
-        total += chunk.values[slot - first] ?? 0;
+        total += block[offset + slot - first] ?? 0;
     }
     return total;
   }
@@ -64,7 +71,7 @@ export class Column {
   dropBefore(number: number): void {
     for (const [index, chunk] of this.#ring.entries()) {
       if (chunk === undefined || chunk.number >= number) continue;
-      this.#memory.bytes -= chunk.values.byteLength;
+      this.#memory.give(this.#shape.precision, chunk.piece);
       this.#ring[index] = undefined;
     }
   }
@@ -80,13 +87,11 @@ export class Column {
     if (known !== undefined) {
       if (known.number < number) {
         known.number = number;
-        known.values.fill(0);
+        clear(known.piece);
       }
       return known;
     }
-    const values = precision === "float64" ? new Float64Array(slotsPerChunk) : new Float32Array(slotsPerChunk);
-    this.#memory.bytes += values.byteLength;
-    const chunk = { number, values };
+    const chunk = { number, piece: this.#memory.take(precision) };
     this.#ring[number % chunks] = chunk;
     return chunk;
   }

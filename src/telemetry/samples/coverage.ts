@@ -55,6 +55,16 @@ export class Coverage {
     return { slot, span };
   }
 
+  /** Covers what another one covers; where both do, this one's reports stand. */
+  addAll(other: Coverage): void {
+    if (!Number.isFinite(other.#last)) return;
+    this.#advance(other.#last);
+    for (let slot = Math.max(other.#first, other.#last - this.#length + 1); slot <= other.#last; slot += 1)
+      if (this.#at(slot) === 0 && other.#at(slot) > 0) this.#spans[slot % this.#length] = other.#at(slot);
+    this.#first = Math.min(this.#first, other.#first);
+    this.#lastMs = Math.max(this.#lastMs, other.#lastMs);
+  }
+
   /** The latest slot; -Infinity before the first report. */
   get last(): number {
     return this.#last;

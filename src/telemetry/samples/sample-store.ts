@@ -2,10 +2,11 @@
 // reported; when memory is short, the old history gets shorter for all alike, so that no sum is silently too small.
 
 import type { Delta, Observation } from "../exact-counters.ts";
-import type { Labels } from "../point.ts";
-import { type Memory, slotsPerChunk } from "./column.ts";
+import { type Labels, seriesKey } from "../point.ts";
+import { slotsPerChunk } from "./column.ts";
 import { Coverage } from "./coverage.ts";
-import { coarseSeconds, coarseSlotSeconds, Series } from "./series.ts";
+import { Memory } from "./memory.ts";
+import { coarseSeconds, coarseSlotSeconds, fineSeconds, Series } from "./series.ts";
 
 export interface SampleStoreOptions {
   /** Of all proxies; 60,000 unless given: 5,000 edges that both ends count, with three histograms, are 40,000. */
@@ -25,12 +26,15 @@ export interface StoredSource {
   readonly byName: ReadonlyMap<string, ReadonlySet<Series>>;
   /** It is gone; its history stays until it is too old. */
   readonly endedSecond: number | undefined;
+  /** The history of several that are gone: between one's end and another's start nothing is missing. */
+  readonly isMerged: boolean;
 }
 
 interface Source extends StoredSource {
   readonly series: Map<string, Series>;
   readonly byName: Map<string, Set<Series>>;
   endedSecond: number | undefined;
+  heir: string | undefined;
 }
 
 /** Series that weren't kept. */
@@ -62,13 +66,14 @@ export class SampleStore {
   readonly #maxSeries: number;
   readonly #maxSeriesPerSource: number;
   readonly #maxBytes: number;
-  readonly #memory: Memory = { bytes: 0 };
+  readonly #memory = new Memory();
   readonly #sources = new Map<string, Source>();
   readonly #refusals = new Map<string, Refusal>();
   #series = 0;
   #expired = 0;
   #shortenedToSecond: number | undefined;
   #finestFromSecond = 0;
+  #fineFromSecond = 0;
   #shortestUntil = Number.NEGATIVE_INFINITY;
 
   constructor({ maxSeries = 60_000, maxSeriesPerSource = 20_000, maxBytes = 256 * 1024 * 1024 }: SampleStoreOptions = {}) {
@@ -86,26 +91,65 @@ export class SampleStore {
     if (this.#memory.bytes > this.#maxBytes) this.#shorten(slot);
   }
 
-  /** The proxy is gone: seconds from now on aren't missing. */
-  end(id: string): void {
+  /**
+   * The proxy is gone: seconds from now on aren't missing. Once nothing is kept second by second of it, its history goes to `heir`, a name that it
+   * shares with its like (the pods of a workload): however many come and go, they take the room of one.
+   */
+  end(id: string, heir?: string): void {
     const source = this.#sources.get(id);
-    if (source !== undefined) source.endedSecond = source.coverage.last;
+    if (source === undefined) return;
+    source.endedSecond = source.coverage.last;
+    source.heir = heir;
   }
 
-  /** Removes series and proxies of which nothing is kept any more. Call it about once a minute. */
+  /** Removes what is too old, series and proxies of which nothing is left included. Call it about once a minute. */
   expire(nowMs: number): void {
-    const oldest = nowMs / 1000 - coarseSeconds;
+    const now = nowMs / 1000;
+    const oldest = now - coarseSeconds;
+    const oldestFine = Math.floor((now - fineSeconds) / slotsPerChunk);
+    this.#fineFromSecond = oldestFine * slotsPerChunk;
     for (const source of this.#sources.values()) {
       for (const series of source.series.values()) {
+        series.dropFineBefore(oldestFine);
+        series.dropCoarseBefore(chunkOf(oldest));
         if (series.lastSecond >= oldest) continue;
-        series.drop();
-        source.series.delete(series.key);
-        source.byName.get(series.name)?.delete(series);
-        this.#series -= 1;
+        this.#remove(source, series);
         this.#expired += 1;
       }
+      const hasEndedLongAgo = source.endedSecond !== undefined && source.endedSecond < now - fineSeconds - slotsPerChunk;
+      if (hasEndedLongAgo && source.heir !== undefined) this.#merge(source, source.heir);
       if (source.series.size === 0 && source.coverage.last < oldest) this.#sources.delete(source.id);
     }
+  }
+
+  #merge(gone: Source, heir: string): void {
+    // No proxy's id: those are pods' and have no blanks.
+    const merged = this.#sources.get(`ended: ${heir}`) ?? newSource(`ended: ${heir}`, { isMerged: true });
+    this.#sources.set(merged.id, merged);
+    merged.coverage.addAll(gone.coverage);
+    merged.endedSecond = merged.coverage.last;
+    for (const series of gone.series.values()) {
+      const key = seriesKey(series);
+      const known = merged.series.get(key) ?? this.#add(merged, { key, name: series.name, labels: series.labels });
+      known.addHistoryOf(series);
+      this.#remove(gone, series);
+    }
+    this.#sources.delete(gone.id);
+  }
+
+  #remove(source: Source, series: Series): void {
+    series.drop();
+    source.series.delete(series.key);
+    source.byName.get(series.name)?.delete(series);
+    this.#series -= 1;
+  }
+
+  #add(source: Source, name: Pick<Delta, "key" | "name" | "labels">): Series {
+    const series = new Series(name, this.#memory);
+    source.series.set(series.key, series);
+    source.byName.set(series.name, (source.byName.get(series.name) ?? new Set()).add(series));
+    this.#series += 1;
+    return series;
   }
 
   sources(): Iterable<StoredSource> {
@@ -115,6 +159,11 @@ export class SampleStore {
   /** Before this second the history was given up for want of memory; undefined while all is kept. */
   get shortenedToSecond(): number | undefined {
     return this.#shortenedToSecond;
+  }
+
+  /** What is older than this second is kept in steps of ten seconds only. */
+  get fineFromSecond(): number {
+    return this.#fineFromSecond;
   }
 
   /** From this second on everything that is kept second by second is there, as far as it isn't too old. */
@@ -137,9 +186,10 @@ export class SampleStore {
     const known = this.#sources.get(id);
     if (known !== undefined) {
       known.endedSecond = undefined;
+      known.heir = undefined;
       return known;
     }
-    const source: Source = { id, coverage: new Coverage(coarseSeconds), series: new Map(), byName: new Map(), endedSecond: undefined };
+    const source = newSource(id, { isMerged: false });
     this.#sources.set(id, source);
     return source;
   }
@@ -152,11 +202,7 @@ export class SampleStore {
       this.#refuse(source.id, delta);
       return undefined;
     }
-    const series = new Series(delta, this.#memory);
-    source.series.set(delta.key, series);
-    source.byName.set(delta.name, (source.byName.get(delta.name) ?? new Set()).add(series));
-    this.#series += 1;
-    return series;
+    return this.#add(source, delta);
   }
 
   /**
@@ -214,6 +260,18 @@ export class SampleStore {
     this.#shortenedToSecond = Math.max(this.#shortenedToSecond ?? 0, second);
     if (bySeconds) this.#finestFromSecond = Math.max(this.#finestFromSecond, second);
   }
+}
+
+function newSource(id: string, { isMerged }: Pick<Source, "isMerged">): Source {
+  return {
+    id,
+    coverage: new Coverage(coarseSeconds),
+    series: new Map(),
+    byName: new Map(),
+    endedSecond: undefined,
+    heir: undefined,
+    isMerged,
+  };
 }
 
 function chunkOf(second: number): number {

@@ -2,7 +2,8 @@
 
 import type { Delta } from "../exact-counters.ts";
 import type { Distribution, Labels } from "../point.ts";
-import { Column, type Memory, slotsPerChunk } from "./column.ts";
+import { Column, slotsPerChunk } from "./column.ts";
+import type { Memory, Precision } from "./memory.ts";
 
 /** Seconds that are kept one by one. */
 export const fineSeconds = 15 * 60;
@@ -22,7 +23,7 @@ class Values {
   readonly fine: Column;
   readonly coarse: Column;
 
-  constructor(precision: "float64" | "float32", memory: Memory) {
+  constructor(precision: Precision, memory: Memory) {
     this.fine = new Column({ chunks: chunks.fine, precision }, memory);
     this.coarse = new Column({ chunks: chunks.coarse, precision }, memory);
   }
@@ -30,6 +31,10 @@ class Values {
   add(second: number, value: number): void {
     this.fine.add(second, value);
     this.coarse.add(Math.floor(second / coarseSlotSeconds), value);
+  }
+
+  addCoarse(other: Values): void {
+    this.coarse.addAll(other.coarse);
   }
 }
 
@@ -48,7 +53,7 @@ export class Series {
   #buckets: (Values | undefined)[] = [];
   #lastSecond = 0;
 
-  constructor({ key, name, labels }: Delta, memory: Memory) {
+  constructor({ key, name, labels }: Pick<Delta, "key" | "name" | "labels">, memory: Memory) {
     this.key = key;
     this.name = name;
     this.labels = labels;
@@ -71,8 +76,7 @@ export class Series {
       this.#total.add(second, delta.value);
       return;
     }
-    const isSame = this.#bounds.length === delta.bounds.length && this.#bounds.every((bound, index) => bound === delta.bounds[index]);
-    if (!isSame || this.#buckets.length === 0) {
+    if (!isSame(this.#bounds, delta.bounds) || this.#buckets.length === 0) {
       // Another configuration's buckets can't be added to these: the history begins anew.
       this.drop();
       this.#bounds = delta.bounds;
@@ -80,6 +84,18 @@ export class Series {
     }
     this.#total.add(second, delta.sum);
     for (const [index, count] of delta.counts.entries()) if (count !== 0) this.#bucket(index).add(second, count);
+  }
+
+  /** Adds the coarse history of another series of the same metric; what has other buckets than this one has is left out. */
+  addHistoryOf(other: Series): void {
+    if (this.#buckets.length === 0) {
+      this.#bounds = other.#bounds;
+      this.#buckets = other.#buckets.map(() => undefined);
+    }
+    if (!isSame(this.#bounds, other.#bounds)) return;
+    this.#lastSecond = Math.max(this.#lastSecond, other.#lastSecond);
+    this.#total.addCoarse(other.#total);
+    for (const [index, bucket] of other.#buckets.entries()) if (bucket !== undefined) this.#bucket(index).addCoarse(bucket);
   }
 
   /** A counter's sum, or the sum of a histogram's values. */
@@ -130,4 +146,8 @@ export class Series {
   #all(): readonly Values[] {
     return [this.#total, ...this.#buckets.filter((bucket) => bucket !== undefined)];
   }
+}
+
+function isSame(one: readonly number[], other: readonly number[]): boolean {
+  return one.length === other.length && one.every((bound, index) => bound === other[index]);
 }

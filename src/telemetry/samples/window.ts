@@ -101,7 +101,7 @@ export function newestOf(store: SampleStore): number {
 /** The seconds of a window, and how finely they are still kept. */
 export function rangeOf(store: SampleStore, newest: number, { fromMs, toMs }: Pick<WindowQuery, "fromMs" | "toMs">): Range {
   const wanted = Math.round(fromMs / 1000);
-  const isFine = newest - wanted < fineSeconds;
+  const isFine = newest - wanted < fineSeconds && wanted >= store.fineFromSecond;
   const from = Math.max(wanted, isFine ? store.finestFromSecond : (store.shortenedToSecond ?? 0));
   const to = Math.max(from, Math.round(toMs / 1000));
   if (isFine) return { from, to, resolution: "fine" };
@@ -150,7 +150,7 @@ class Row {
     this.#seconds = new Uint8Array(range.to - range.from);
   }
 
-  addSource({ id, coverage, endedSecond }: StoredSource, { seconds }: CoverageWindow): void {
+  addSource({ id, coverage, endedSecond, isMerged }: StoredSource, { seconds }: CoverageWindow): void {
     if (this.#proxies.has(id)) return;
     this.#proxies.add(id);
     const { from, to } = this.#range;
@@ -158,7 +158,7 @@ class Row {
     for (let index = 0; index < seconds.length; index += 1) {
       const second = from + index;
       if (seconds[index] === 1) this.#seconds[index] = 1;
-      else if (second >= coverage.first && second < end) this.#missing += 1;
+      else if (!isMerged && second >= coverage.first && second < end) this.#missing += 1;
     }
   }
 
