@@ -3,18 +3,14 @@
 
 import { analyze } from "../analyze/analyze.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
-import { meshConfigPlace, parseMeshConfig } from "../api/mesh-config.ts";
-import type { Snapshot } from "../api/snapshot.ts";
 import type { Authority, OwnAuthority } from "../ca/authority.ts";
 import { systemRootsPem } from "../ca/system-roots.ts";
 import type { WorkloadCertificates } from "../ca/workload-certificates.ts";
 import { MeshError } from "../lib/errors.ts";
 import type { Logger } from "../lib/log.ts";
-import type { Mesh, MeshSettings } from "../model/mesh.ts";
-import { defaultMeshSettings } from "../model/mesh.ts";
+import type { Mesh } from "../model/mesh.ts";
 import { createModel } from "../model/mesh-of.ts";
 import type { MtlsPhases } from "../model/security.ts";
-import { meshSettingsOf } from "../model/settings.ts";
 import type { SettledWeights } from "../model/weights.ts";
 import type { Store, StoreEvent } from "../store/store.ts";
 import { createTranslator } from "../translate/proxy-config.ts";
@@ -22,11 +18,12 @@ import type { AdsServer } from "../xds/ads-server.ts";
 import type { Desired } from "../xds/proxy-session.ts";
 import { PushQueue, type Urgency } from "../xds/push-queue.ts";
 import { ExternalInputs, type ExternalInputsOptions, type KeptInputs } from "./external-inputs.ts";
-import { standInHosts } from "./external-roots.ts";
 import { MeshSecurity } from "./mesh-security.ts";
+import { createSettingsReader } from "./mesh-settings.ts";
 import { ProxySecrets } from "./proxy-secrets.ts";
 import { PublishedNames } from "./published-names.ts";
 import { releaseInputs } from "./releases/start-releases.ts";
+import { urgencyOf } from "./urgency.ts";
 
 /** What a restarted control plane needs to make the same configuration again. */
 export interface Kept extends KeptInputs {
@@ -52,22 +49,13 @@ export interface MeshEngineOptions {
   readonly onKeep: (kept: Kept) => void;
 }
 
-/** Kinds whose changes may alter routes, clusters or listeners as a whole: expensive for Envoy, so they are collected. */
-const structuralKinds: ReadonlySet<string> = new Set([
-  "Service",
-  "ServiceEntry",
-  "VirtualService",
-  "DestinationRule",
-  "Gateway",
-  "ConfigMap",
-]);
-
 export class MeshEngine {
   /** What nodes resolve. */
   readonly names = new PublishedNames();
   readonly #options: MeshEngineOptions;
   readonly #model = createModel();
   readonly #translator = createTranslator();
+  readonly #settingsOf = createSettingsReader();
   readonly #queue: PushQueue;
   readonly #external: ExternalInputs;
   readonly #unsubscribe: () => void;
@@ -78,10 +66,6 @@ export class MeshEngine {
   /** The store's revision that #mesh was made from. */
   #revision = 0;
   #proxies: Mesh["proxies"] = new Map();
-  #settings: MeshSettings = defaultMeshSettings;
-  /** What the settings were made from. */
-  #settingsContent: string | undefined;
-  #settingsDiagnostics: readonly Diagnostic[] = [];
   #settled: SettledWeights;
   /** Why a proxy's configuration could not be made; it keeps the one before. */
   readonly #untranslated = new Map<string, string>();
@@ -144,9 +128,8 @@ export class MeshEngine {
   /** What the analysis of all objects together found; computed when asked for. */
   findings(): readonly Diagnostic[] {
     const snapshot = this.#options.store.snapshot();
-    this.#readSettings(snapshot);
     if (this.#findings.revision !== snapshot.revision) {
-      this.#findings = { revision: snapshot.revision, list: [...this.#settingsDiagnostics, ...analyze(snapshot)] };
+      this.#findings = { revision: snapshot.revision, list: [...this.#settingsOf(snapshot).diagnostics, ...analyze(snapshot)] };
     }
     const external = this.#mesh === undefined ? [] : this.#external.findings(snapshot, this.#mesh);
     return [...this.#findings.list, ...external, ...this.#untranslatedFindings()];
@@ -172,8 +155,7 @@ export class MeshEngine {
   }
 
   #onEvent(event: StoreEvent): void {
-    const structural = structuralKinds.has(event.stored.kind) && !isWeightChange(event);
-    this.#changed(structural ? "structure" : "immediate");
+    this.#changed(urgencyOf(event));
   }
 
   /** Gathers what one turn of the event loop changes, so that a rolled-out object and its endpoints are one push. */
@@ -190,11 +172,10 @@ export class MeshEngine {
 
   #push(): void {
     const snapshot = this.#options.store.snapshot();
-    this.#readSettings(snapshot);
     const mesh = this.#model.meshOf(snapshot, {
       ...this.#external.of(snapshot),
       ...releaseInputs(snapshot, this.#mesh),
-      settings: this.#settings,
+      settings: this.#settingsOf(snapshot).settings,
       settled: this.#settled,
       mtls: this.#security.phases,
       mtlsInFlight: this.#security.inFlight,
@@ -279,25 +260,4 @@ export class MeshEngine {
       mtlsInFlight: this.#security.inFlight,
     });
   }
-
-  #readSettings(snapshot: Snapshot): void {
-    const text = snapshot.get("ConfigMap", meshConfigPlace.namespace, meshConfigPlace.name)?.data[meshConfigPlace.key];
-    const standIns = standInHosts(snapshot.list("Pod"));
-    const content = JSON.stringify([text, standIns]);
-    if (content === this.#settingsContent) return;
-    this.#settingsContent = content;
-    const { value, diagnostics } = parseMeshConfig(text ?? "");
-    this.#settings = { ...meshSettingsOf(value), standInHosts: new Set(standIns) };
-    this.#settingsDiagnostics = diagnostics;
-  }
-}
-
-/** Weights of a VirtualService changed and nothing else: that travels by RTDS and never waits. */
-function isWeightChange({ stored, previous }: StoreEvent): boolean {
-  if (stored.kind !== "VirtualService" || previous === undefined) return false;
-  return withoutWeights(stored) === withoutWeights(previous);
-}
-
-function withoutWeights({ raw }: StoreEvent["stored"]): string {
-  return JSON.stringify(raw["spec"], (key, value: unknown) => (key === "weight" ? undefined : value));
 }
