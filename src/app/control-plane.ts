@@ -78,17 +78,17 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   });
   const traces = await startMeshTraces({ mesh: () => engine.mesh, telemetry, runDir, logger });
   const graph = new MeshGraph({ mesh: () => engine.mesh, store, telemetry, logsDir: runFiles.logsDir(runDir) });
-  const view = createMeshView({ mesh: options.mesh, store, ads, engine, telemetry, startedAt: new Date().toISOString(), graph });
   const releases = startReleases({
     runDir,
     store,
     ads,
     runs: (proxyId) => engine.runs(proxyId),
     traffic: new ReleaseTraffic(telemetry),
+    callers: graph.callers,
     sendChecks: previewChecks({
       store,
       callPod: callThroughNode(runFiles.nodeSocket(runDir)),
-      sleep: (ms) => sleep(ms, undefined, { ref: false }),
+      sleep: unreferenced,
       nowMs: () => telemetry.nowMs(),
     }),
     allowance: laptopAllowance(store),
@@ -96,6 +96,8 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
     nowMs: () => telemetry.nowMs(),
     logger,
   });
+  const findings = () => [...telemetry.findings(), ...releases.findings()];
+  const view = createMeshView({ mesh: options.mesh, store, ads, engine, findings, startedAt: new Date().toISOString(), graph });
   prometheus.own.showReleases(() => releases.figures());
   await prometheus.open(options.metrics);
   const api = await startApiServer({
@@ -127,6 +129,11 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
       store.close();
     },
   };
+}
+
+/** Waits without keeping the process alive. */
+function unreferenced(ms: number): Promise<void> {
+  return sleep(ms, undefined, { ref: false });
 }
 
 /** What everything else is built on: objects, keys, what proxies get and what they report. */

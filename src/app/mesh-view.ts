@@ -18,7 +18,8 @@ export interface MeshViewOptions {
   readonly store: Store;
   readonly ads: AdsServer;
   readonly engine: MeshEngine;
-  readonly telemetry: { readonly findings: () => readonly Diagnostic[] };
+  /** Beside those of objects and proxies. */
+  readonly findings: () => readonly Diagnostic[];
   readonly startedAt: string;
   /** The live graph. */
   readonly graph: Pick<MeshView, "edges">;
@@ -27,11 +28,11 @@ export interface MeshViewOptions {
 type SessionStatus = ReturnType<AdsServer["status"]>[number];
 
 /** Builds the view over the running parts. */
-export function createMeshView({ mesh, store, ads, engine, telemetry, startedAt, graph }: MeshViewOptions): MeshView {
+export function createMeshView({ mesh, store, ads, engine, findings: others, startedAt, graph }: MeshViewOptions): MeshView {
   const authority: AuthorityAccess = engine.security;
   const proxies = () =>
     ads.status().map((session) => ({ ...proxyStatus(session, engine), ...securityOf(session.proxyId, engine, authority) }));
-  const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals), ...telemetry.findings()];
+  const findings = () => [...engine.findings(), ...ads.status().flatMap(refusals), ...others()];
   return {
     status: () =>
       statusOf({ mesh, startedAt, store, changes: latestChanges(store, ads.status()), proxies: proxies(), findings: findings() }),

@@ -18,7 +18,8 @@ export function releaseLines(view: ReleaseView, colours: Colours, nowMs: number)
     return `${colours.dim(branch)} ${stepText(step, view, { colours, nowMs })}`;
   });
   const failed = status.candidate === undefined ? [] : [`${status.failedRequests} requests to ${status.candidate} failed`];
-  return [head, ...tree, ...(status.verdict === "" ? [] : [status.verdict]), ...failed];
+  const findings = (status.findings ?? []).map((finding) => `${colours.yellow("!")} ${finding}`);
+  return [head, ...tree, ...(status.verdict === "" ? [] : [status.verdict]), ...failed, ...findings];
 }
 
 interface Shown {

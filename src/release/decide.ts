@@ -6,6 +6,7 @@ import { stepsOf } from "../api/release/steps.ts";
 import type { Action } from "./actions.ts";
 import { enterStep, startRunning } from "./enter-step.ts";
 import { noExposure } from "./exposure.ts";
+import { withFindings } from "./findings.ts";
 import { failed, guard } from "./guard.ts";
 import { watched } from "./in-place.ts";
 import { handleInputs } from "./inputs.ts";
@@ -147,7 +148,7 @@ function superseded(turn: Turn): Turn {
 function advance(turn: Turn, name: string): Turn {
   const known = turn.state.run;
   if (known === undefined || known.stage === "done") return started(turn, name);
-  const run = guard({ ...turn, run: known });
+  const run = guard(withFindings({ ...turn, run: known }));
   if (run.run.stage !== known.stage) return run;
   switch (run.run.stage) {
     case "blocked":

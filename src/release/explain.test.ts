@@ -56,6 +56,7 @@ test("the status that users see, and the record", () => {
       { type: "Ready", status: "False", observedGeneration: 3 },
       { type: "Reconciling", status: "True" },
       { type: "Stalled", status: "False" },
+      { type: "Steered", status: "True", observedGeneration: 3 },
     ],
   });
   expect(wishOf(world.state)).toMatchObject({ stable: "v1", candidate: "v2", exposure: { weightPercent: 10 } });

@@ -15,7 +15,12 @@ export interface ArmSecond {
   readonly metrics?: Readonly<Record<string, { readonly trials: number; readonly events: number }>>;
   /** Pods with errors. */
   readonly pods?: readonly string[];
+  /** TCP: connections that began, those that were decided (they ended well, lasted, or failed), and those of these that failed. */
+  readonly connections?: { readonly opened: number; readonly tried: number; readonly failed: number };
 }
+
+/** What is counted of a service: requests, or connections where it is TCP alone. */
+export type TrafficUnit = "requests" | "connections";
 
 export interface SampleSecond {
   /** Unix time. Each second is judged once; an older or equal one is ignored. */
@@ -67,6 +72,20 @@ export interface RolloutProgress {
   readonly gapMs?: number;
 }
 
+/** Words for programs: reasons of Events, as `decisions[].what`. */
+export const findingKinds = ["CallersNotSteered", "BaggageDropped"] as const;
+
+export type FindingKind = (typeof findingKinds)[number];
+
+/** Something about the callers that makes a run's shares other than it says. */
+export interface RunFinding {
+  readonly kind: FindingKind;
+  /** What it is about, a part of the sentence: two of one kind are told apart by it. */
+  readonly subject: string;
+  /** Cause and consequence, with numbers. */
+  readonly sentence: string;
+}
+
 export interface Observation {
   /** Those with a Deployment, also without pods. */
   readonly versions: readonly ObservedVersion[];
@@ -88,4 +107,8 @@ export interface Observation {
   readonly providers?: Readonly<Record<string, string>>;
   /** ConfigMaps and Secrets that pods of candidate or stable use, each with a hash of its content. */
   readonly configs?: Readonly<Record<string, string>>;
+  /** Of a service whose ports are all TCP; requests unless given. */
+  readonly unit?: TrafficUnit;
+  /** What is known of the callers now, in a stable order. */
+  readonly findings?: readonly RunFinding[];
 }

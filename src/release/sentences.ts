@@ -31,6 +31,14 @@ export function manyWords(count: number, one: string): string {
   return `${countWords(count)} ${one}${count === 1 ? "" : "s"}`;
 }
 
+const mostNamed = 3;
+
+/** "a, b, c and 2 more" */
+export function listWords(names: readonly string[]): string {
+  const more = names.length > mostNamed ? ` and ${names.length - mostNamed} more` : "";
+  return `${names.slice(0, mostNamed).join(", ")}${more}`;
+}
+
 /** "41 s", "3 min 5 s", "12 min" */
 export function timeWords(ms: number): string {
   if (ms < 100) return `${Math.round(ms)} ms`;

@@ -8,6 +8,7 @@ import { limitStateSchema } from "../stats/limit.ts";
 import { shareStateSchema } from "../stats/share-check.ts";
 import { actionSchema } from "./actions.ts";
 import { exposureSchema } from "./exposure.ts";
+import { findingKinds } from "./observation.ts";
 
 /** Why a run ended, or is ending. */
 const outcomeSchema = z.enum(["succeeded", "rolledBack", "aborted", "undone", "superseded", "retried", "failed"]);
@@ -111,6 +112,11 @@ const runSchema = z
     /** Steps as they were entered and acknowledged, milliseconds. */
     history: z.array(z.object({ index: z.number(), from: z.number(), acknowledgedAt: z.number().optional() }).readonly()).readonly(),
     decisions: z.array(decisionSchema).readonly(),
+    /** What was found about the callers, as it was told. */
+    findings: z
+      .array(z.object({ kind: z.enum(findingKinds), subject: z.string(), sentence: z.string() }).readonly())
+      .readonly()
+      .optional(),
     /** What was told in this step, so that what lasts is told once. */
     told: z.array(z.string()).readonly(),
   })

@@ -6,6 +6,7 @@ import { timeToGoOn } from "../stats/planning.ts";
 import { stalledAfterMs } from "./decide.ts";
 import { type Exposure, noExposure, publicPercent } from "./exposure.ts";
 import { isComparable, judgementNow } from "./judging.ts";
+import type { RunFinding } from "./observation.ts";
 import { limitSentence, podsWords, verdictSentence } from "./sentences.ts";
 import type { ReleaseState, Run } from "./state.ts";
 
@@ -23,7 +24,7 @@ export type Phase =
   | "Failed";
 
 export interface Condition {
-  readonly type: "Ready" | "Reconciling" | "Stalled";
+  readonly type: "Ready" | "Reconciling" | "Stalled" | "Steered";
   readonly status: "True" | "False";
   readonly reason: string;
   readonly message: string;
@@ -49,6 +50,8 @@ export interface PublicStatus {
   /** How long no pod of the service was ready in this run; milliseconds. */
   readonly gapMs?: number;
   readonly run?: string;
+  /** What keeps the run from deciding who gets which version: sentences. */
+  readonly findings?: readonly string[];
   readonly conditions: readonly Condition[];
 }
 
@@ -83,6 +86,7 @@ export function publicStatusOf(
   }
   const { stepCandidate, stepStable } = run.evidence;
   const requests = stepCandidate + stepStable;
+  const findings = findingsOf(state).map(({ sentence }) => sentence);
   const share = requests === 0 ? {} : { sharePercent: Math.round((1000 * stepCandidate) / requests) / 10 };
   return {
     ...common,
@@ -97,7 +101,13 @@ export function publicStatusOf(
     ...(run.rollout === undefined ? {} : { rollout: run.rollout }),
     ...(run.gap === undefined ? {} : { gapMs: run.gap.ms + (run.gap.since === undefined ? 0 : now - run.gap.since) }),
     run: run.id,
+    ...(findings.length === 0 ? {} : { findings }),
   };
+}
+
+/** Of a run that is under way. */
+function findingsOf({ run }: ReleaseState): readonly RunFinding[] {
+  return run === undefined || run.stage === "done" ? [] : (run.findings ?? []);
 }
 
 /** Why it is where it is: the reason it stopped for, or what the evidence says. */
@@ -136,7 +146,20 @@ function conditionsOf(
     condition("Ready", isOver && phase !== "Failed"),
     condition("Reconciling", !isOver && !isStalled),
     condition("Stalled", isStalled),
+    steered(findingsOf(state), generation),
   ];
+}
+
+/** Whether every caller gets the version that the run decides. */
+function steered(findings: readonly RunFinding[], observedGeneration: number): Condition {
+  const [first] = findings;
+  return {
+    type: "Steered",
+    status: first === undefined ? "True" : "False",
+    reason: first === undefined ? "NothingFound" : first.kind,
+    message: findings.map(({ sentence }) => sentence).join("; "),
+    observedGeneration,
+  };
 }
 
 /** What the routes should be now: all to `stable`, but what `exposure` gives to `candidate`. Undefined: nothing is known to be stable yet. */

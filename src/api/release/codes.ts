@@ -84,4 +84,14 @@ export const releaseCodes = {
     "Applications ask by the key within their namespace; of several FeatureFlags with one key the first by name is answered.",
     "Give each a key of its own.",
   ),
+  LTN1131: warning(
+    "callers that a release can't steer",
+    "Requests reach a service in the middle of a release from callers without a proxy, so no step decides which version they get.",
+    'Give the callers\' pods a proxy (label istio-injection=enabled on the namespace), or take sidecar.istio.io/inject: "false" off them.',
+  ),
+  LTN1132: warning(
+    "hop that drops baggage",
+    "A workload gets requests that say in `baggage` which user they are of, and calls the released service without it: its users' versions are left to chance.",
+    "Let the application copy the `baggage` header of a request to the requests that it makes for it, as it does with traceparent.",
+  ),
 } as const satisfies Readonly<Record<string, CodeEntry>>;

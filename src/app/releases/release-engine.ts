@@ -23,6 +23,8 @@ export interface ReleaseSamples {
   secondsOf(release: Release, afterSecond: number, run: Run): readonly SampleSecond[];
   /** Metrics whose provider is down, each with the reason; none unless given. */
   problemsOf?(release: Release): Readonly<Record<string, string>>;
+  /** What makes the run's shares other than it says; nothing unless given. */
+  findingsOf?(release: Release, run: Run): Observation["findings"];
   /** Keeps what a run was judged by. */
   record(release: Release, run: Run, samples: readonly SampleSecond[]): void;
   /** Where a run's samples are kept. */
@@ -217,6 +219,7 @@ export class ReleaseEngine {
       ...seenOf({ release, versions, run, direction: running.direction, snapshot }),
       samples: samplesByVersion(seconds, { release, versions, run }),
       providers: samples.problemsOf?.(release) ?? {},
+      findings: run === undefined || run.stage === "done" ? [] : (samples.findingsOf?.(release, run) ?? []),
       ...(moved === undefined || progress === undefined
         ? {}
         : { acknowledged: { move: moved.move, acknowledged: progress.acknowledged, total: this.#affected(progress) } }),

@@ -9,7 +9,8 @@ import { BadInput, NotFound } from "../../lib/errors.ts";
 import { explain, type RecordedRun, replay } from "../../release/explain.ts";
 import { exposureAt, exposureWords } from "../../release/exposure.ts";
 import { writtenMetrics } from "../../release/judging.ts";
-import { type PlanTraffic, planOf } from "../../release/plan.ts";
+import { type PlanTraffic, planOf, type ReleasePlan } from "../../release/plan.ts";
+import { listWords } from "../../release/sentences.ts";
 import type { Run } from "../../release/state.ts";
 import { etaSeconds, publicStatusOf } from "../../release/status.ts";
 import type { Store, Stored } from "../../store/store.ts";
@@ -24,6 +25,8 @@ export interface ReleasesViewOptions {
   readonly nowMs: () => number;
   /** What the service's callers saw lately. */
   readonly trafficOf: (release: Release) => PlanTraffic;
+  /** "shop/legacy": who can't be steered, should they call the service. */
+  readonly podsWithoutProxy: () => readonly string[];
 }
 
 /** Builds the view over the running engine. */
@@ -95,7 +98,7 @@ function timeOf(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-function planReply(stored: Stored<"Release">, { store, engine, trafficOf }: ReleasesViewOptions): PlanReply {
+function planReply(stored: Stored<"Release">, { store, engine, trafficOf, podsWithoutProxy }: ReleasesViewOptions): PlanReply {
   const { spec, metadata } = stored.value;
   const { stable, run } = engine.stateOf(stored);
   const versions = versionsOf(stored.value, store.snapshot());
@@ -107,8 +110,15 @@ function planReply(stored: Stored<"Release">, { store, engine, trafficOf }: Rele
     service: spec.service,
     ...(stable === undefined ? {} : { stable }),
     ...(candidate === undefined ? {} : { candidate }),
-    plan: planOf(spec, trafficOf(stored.value)),
+    plan: withCallers(planOf(spec, trafficOf(stored.value)), { service: spec.service, pods: podsWithoutProxy() }),
   };
+}
+
+/** Whether they will call it nobody knows before they do; then it is a finding of the run (steering.ts). */
+function withCallers(plan: ReleasePlan, { service, pods }: { readonly service: string; readonly pods: readonly string[] }): ReleasePlan {
+  if (pods.length === 0) return plan;
+  const warning = `pods without a proxy can't be steered if they call ${service}: ${listWords(pods)}`;
+  return { ...plan, warnings: [...plan.warnings, warning] };
 }
 
 const recordedSchema = z.object({

@@ -1,5 +1,6 @@
 // The release engine with everything it needs, wired: routes for the model, decisions from samples, records on disk, the API's view.
 
+import type { Diagnostic } from "../../api/diagnostic.ts";
 import type { Release } from "../../api/release/release.ts";
 import type { FetchAllowance } from "../../api/security/fetch-allowance.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
@@ -17,9 +18,11 @@ import { countingProxies } from "./counting-proxies.ts";
 import { MetricProviders } from "./metric-providers.ts";
 import { ReleaseEngine } from "./release-engine.ts";
 import { releaseFigures } from "./release-figures.ts";
+import { releaseFindings } from "./release-findings.ts";
 import { releaseRoutesOf } from "./release-routes.ts";
 import { createReleasesView } from "./releases-view.ts";
 import { SampleFiles } from "./sample-files.ts";
+import { type SeenCallers, Steering } from "./steering.ts";
 import { Webhooks } from "./webhooks.ts";
 
 /** What callers of a Release's service saw; made by the telemetry. */
@@ -36,6 +39,7 @@ export interface StartReleasesOptions {
   readonly ads: Pick<AdsServer, "revisionProgress" | "onChange">;
   readonly runs: (proxyId: string) => boolean;
   readonly traffic: ReleaseTraffic;
+  readonly callers: SeenCallers;
   readonly sendChecks: SendChecks;
   /** From where webhooks and metrics may be asked although it is no public address. */
   readonly allowance: () => FetchAllowance;
@@ -49,6 +53,8 @@ export interface RunningReleases {
   readonly view: ReleasesView;
   /** How each stands, for Prometheus. */
   figures(): readonly ReleaseFigures[];
+  /** What was found about callers of runs under way. */
+  findings(): readonly Diagnostic[];
   close(): void;
 }
 
@@ -64,17 +70,19 @@ export function releaseInputs(snapshot: Snapshot, before: Mesh | undefined): Rel
 }
 
 /** Starts deciding. */
-export function startReleases({ runDir, traffic, allowance, onWebhook, ...options }: StartReleasesOptions): RunningReleases {
+export function startReleases({ runDir, traffic, callers, allowance, onWebhook, ...options }: StartReleasesOptions): RunningReleases {
   const { store, nowMs, logger } = options;
   const files = new SampleFiles(runDir, logger);
   const webhooks = new Webhooks({ store, logger, nowMs, allowance, onResult: onWebhook });
   const providers = new MetricProviders({ allowance, nowMs });
+  const steering = new Steering(callers);
   const engine = new ReleaseEngine({
     ...options,
     tell: webhooks.tell,
     samples: {
       secondsOf: (release, after, run) => providers.withMetrics(release, run.id, traffic.secondsOf(release, after)),
       problemsOf: (release) => providers.problemsOf(release),
+      findingsOf: (release, run) => steering.findingsOf(release, run),
       record: ({ metadata }, run, samples) => files.append({ namespace: metadata.namespace, run: run.id }, samples),
       refOf: ({ metadata }, run) => files.refOf({ namespace: metadata.namespace, run: run.id }),
     },
@@ -85,8 +93,16 @@ export function startReleases({ runDir, traffic, allowance, onWebhook, ...option
   });
   engine.start();
   return {
-    view: createReleasesView({ store, engine, files, nowMs, trafficOf: (release) => traffic.trafficOf(release) }),
+    view: createReleasesView({
+      store,
+      engine,
+      files,
+      nowMs,
+      trafficOf: (release) => traffic.trafficOf(release),
+      podsWithoutProxy: () => callers.podsWithoutProxy(),
+    }),
     figures: () => releaseFigures(store, engine, nowMs()),
+    findings: () => releaseFindings(store, engine),
     close: () => {
       ends();
       engine.close();

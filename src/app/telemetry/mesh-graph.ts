@@ -2,6 +2,7 @@
 
 import type { GraphNode, MeshEdge } from "../../analyze/edges/mesh-edge.ts";
 import { MeshEdges, unnamedHosts } from "../../analyze/edges/mesh-edges.ts";
+import type { Snapshot } from "../../api/snapshot.ts";
 import type { EdgeList, EdgesQuery, UnknownHost } from "../../http/edges-contract.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import type { Mesh } from "../../model/mesh.ts";
@@ -9,6 +10,7 @@ import { proxyKindOf } from "../../model/proxies.ts";
 import type { Store } from "../../store/store.ts";
 import { EdgeTable } from "../../telemetry/graph/traffic-edges.ts";
 import type { Labels } from "../../telemetry/point.ts";
+import { type Hop, hopsOf } from "../../telemetry/samples/hops.ts";
 import type { SampleStore } from "../../telemetry/samples/sample-store.ts";
 import { newestOf } from "../../telemetry/samples/window.ts";
 import { externalNamespace } from "../external-hosts.ts";
@@ -54,6 +56,18 @@ export class MeshGraph {
     this.#table = new EdgeTable(options.telemetry.collector.store);
   }
 
+  /** For whoever watches the callers of single services; without edges before the first mesh is made. */
+  readonly callers = {
+    edges: (windowMs: number): readonly MeshEdge[] => (this.#options.mesh() === undefined ? [] : this.#answer(windowMs).edges),
+    hops: (windowMs: number): readonly Hop[] => {
+      const { telemetry } = this.#options;
+      const nowMs = telemetry.nowMs();
+      return hopsOf(telemetry.collector.store, { fromMs: nowMs - windowMs, toMs: nowMs });
+    },
+    podsWithoutProxy: (): readonly string[] => podsWithoutProxy(this.#options.store.snapshot()),
+    nowMs: (): number => this.#options.telemetry.nowMs(),
+  };
+
   /** Answers at once. @throws Unavailable before the first mesh is made. */
   edges({ windowMs, namespace, service }: EdgesQuery): EdgeList {
     const answer = this.#answer(windowMs);
@@ -84,16 +98,12 @@ export class MeshGraph {
     if (mesh === undefined) throw new Unavailable("the mesh isn't made yet");
     if (this.#joined?.mesh === mesh) return this.#joined.edges;
     const snapshot = store.snapshot();
-    const withoutProxy = snapshot
-      .list("Pod")
-      .filter((pod) => proxyKindOf(pod) === undefined && pod.metadata.namespace !== externalNamespace)
-      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
     const edges = new MeshEdges({
       mesh,
       peerAuthentications: snapshot.list("PeerAuthentication"),
       virtualServices: snapshot.list("VirtualService"),
       gateways: snapshot.list("Gateway"),
-      withoutProxy,
+      withoutProxy: podsWithoutProxy(snapshot),
     });
     this.#joined = { mesh, edges };
     return edges;
@@ -139,6 +149,14 @@ export class MeshGraph {
     keep(this.#hosts, windowMs, { madeMs: nowMs, hosts });
     return hosts;
   }
+}
+
+/** "shop/legacy", in the store's order. */
+function podsWithoutProxy(snapshot: Snapshot): readonly string[] {
+  return snapshot
+    .list("Pod")
+    .filter((pod) => proxyKindOf(pod) === undefined && pod.metadata.namespace !== externalNamespace)
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
 }
 
 function keep<Value>(kept: Map<number, Value>, key: number, value: Value): void {
