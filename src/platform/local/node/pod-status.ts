@@ -80,10 +80,10 @@ function podPhaseOf(state: PodState): "Pending" | "Running" | "Succeeded" | "Fai
 function notReadyReason(state: PodState): { readonly reason: string; readonly message: string } {
   if (state.ended !== undefined) return { reason: state.ended.reason, message: state.ended.message };
   if (state.terminating) return { reason: "Terminating", message: "the pod is ending" };
+  // What needs somebody's hand goes before what comes by itself.
+  const waiting = state.containers.find(({ phase }) => phase.kind === "waiting" && phase.message !== "");
+  if (waiting?.phase.kind === "waiting") return { reason: waiting.phase.reason, message: waiting.phase.message };
   if (state.sidecarReady === false) return { reason: "ProxyNotReady", message: "the pod's Envoy has not received its configuration yet" };
-  const waiting = state.containers.find((container) => container.phase.kind === "waiting");
-  if (waiting?.phase.kind === "waiting" && waiting.phase.message !== "")
-    return { reason: waiting.phase.reason, message: waiting.phase.message };
   const names = state.containers.filter((container) => !container.ready).map(nameWithExit);
   return { reason: "ContainersNotReady", message: `containers not ready: ${names.join(", ")}` };
 }

@@ -62,8 +62,11 @@ describe("a pod's status", () => {
     ["a probe fails", { containers: [{ ...running, ready: false }] }, "Running", { status: "False", message: "containers not ready: c" }],
     ["created", { containers: [waitingState("c", "i")] }, "Pending", { status: "False", reason: "ContainersNotReady" }],
     [
-      "an image nobody knows",
-      { containers: [{ ...waitingState("c", "i"), phase: { kind: "waiting", reason: "ErrImage", message: "no command is known" } }] },
+      "an image nobody knows, which no configuration of the proxy will cure",
+      {
+        sidecarReady: false,
+        containers: [{ ...waitingState("c", "i"), phase: { kind: "waiting", reason: "ErrImage", message: "no command is known" } }],
+      },
       "Pending",
       { status: "False", reason: "ErrImage", message: "no command is known" },
     ],
