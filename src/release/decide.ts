@@ -257,7 +257,7 @@ function newRun(turn: Turn, { id, candidate, stable }: Pick<Run, "id" | "candida
     acknowledged: turn.state.run?.acknowledged ?? { acknowledged: 0, total: 0 },
     forced: false,
     fullPods: readyPods(turn, stable),
-    evidence: startEvidence(spec.analysis, now),
+    evidence: startEvidence(spec.analysis, now, stepsOf(spec)),
     history: [],
     decisions: [],
     told: [],

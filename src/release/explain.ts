@@ -3,6 +3,7 @@
 import type { ReleaseSpec } from "../api/release/release.ts";
 import { goOnAlpha } from "../stats/go-on.ts";
 import { type Judgement, judgementOf, startNextStep } from "../stats/judge.ts";
+import { beforeWords, isWorseThanBefore } from "./before.ts";
 import { exposureAt } from "./exposure.ts";
 import { crossedLimit, observeSeconds, startEvidence } from "./judging.ts";
 import type { SampleSecond } from "./observation.ts";
@@ -40,7 +41,7 @@ export function replay(run: RecordedRun, samples: readonly SampleSecond[], analy
   const sorted = samples.toSorted((a, b) => a.second - b.second);
   const asking = run.steps.filter((step) => "advance" in step && step.advance === "evidence").length;
   const start = sorted[0]?.second ?? 0;
-  let evidence = startEvidence(analysis, run.startedAt);
+  let evidence = startEvidence(analysis, run.startedAt, run.steps);
   let step = -1;
   for (const sample of sorted) {
     const now = stepAt(run, sample.second);
@@ -73,6 +74,8 @@ function ending(evidence: Evidence, judgement: Judgement, seconds: number): Repl
     const sentence = `${limit.name} ${percentWords(events / trials)} of ${countWords(trials)}, above the limit of ${percentWords(limit.state.max)}`;
     return { verdict: "limit", seconds, failedRequests, sentence };
   }
+  const words = beforeWords(evidence);
+  if (isWorseThanBefore(evidence) && words !== undefined) return { verdict: "harm", seconds, failedRequests, sentence: words };
   if (judgement.verdict !== "harm") return undefined;
   return { verdict: "harm", seconds, failedRequests, sentence: verdictSentence(evidence, judgement) };
 }

@@ -3,6 +3,7 @@
 
 import type { Judgement } from "../stats/judge.ts";
 import { logSuspicion } from "../stats/verdict.ts";
+import { beforeWords, isWorseThanBefore } from "./before.ts";
 import { aimOf, loweredExposure } from "./enter-step.ts";
 import { exposureAt, publicPercent, sameExposure } from "./exposure.ts";
 import { areSharesWrong, crossedLimit, judgementNow } from "./judging.ts";
@@ -30,6 +31,8 @@ export function guard(turn: RunTurn): RunTurn {
   }
   const judgement = judgementNow(turn.run, turn.spec.analysis);
   if (judgement.verdict === "harm") return failed(turn, { what: "HarmFound", sentence: verdictSentence(turn.run.evidence, judgement) });
+  const sentence = isWorseThanBefore(turn.run.evidence) ? beforeWords(turn.run.evidence) : undefined;
+  if (sentence !== undefined) return failed(turn, { what: "HarmFound", sentence });
   const emptied = guardPods(turn);
   if (emptied.run.stage === "returning" || turn.run.stage === "warm") return emptied;
   const lowered = guardExposure(tellProviders(emptied), judgement);

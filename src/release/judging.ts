@@ -20,6 +20,7 @@ import { defaultLatencyMargin } from "../stats/latency.ts";
 import { limitLogEvidence, observeLimit, startLimit } from "../stats/limit.ts";
 import { anyRate } from "../stats/mixture.ts";
 import { defaultShareSettings, observeShares, type ShareState, shareLogEvidence, startShareCheck } from "../stats/share-check.ts";
+import { observeBefore, secondsBefore, startBefore, watchesBefore } from "./before.ts";
 import { publicPercent } from "./exposure.ts";
 import type { ArmSecond, SampleSecond } from "./observation.ts";
 import type { Evidence, Run } from "./state.ts";
@@ -42,8 +43,9 @@ const noRequests: ArmSecond = { requests: 0, errors: 0 };
 
 type Analysis = ReleaseSpec["analysis"];
 
-/** The evidence at the start of a run: none. */
-export function startEvidence(analysis: Analysis, now: number): Evidence {
+/** The evidence at the start of a run: none, but that of updates in place begins with what was just before. */
+export function startEvidence(analysis: Analysis, now: number, steps: readonly PlannedStep[] = []): Evidence {
+  const before = watchesBefore(steps) ? startBefore(writtenMetrics(analysis)) : undefined;
   const limits = analysis.limits.map(({ name, max }) => ({ name, peopleOnly: false, state: startLimit(max) }));
   const people = limits.length > 0 ? [] : [{ name: "errors", peopleOnly: true, state: startLimit(peopleLimit) }];
   return {
@@ -52,13 +54,14 @@ export function startEvidence(analysis: Analysis, now: number): Evidence {
     comparisons: [],
     shares: startShareCheck({ ...defaultShareSettings, tolerance: shareTolerance }),
     successes: analysis.metrics.flatMap(({ name, counts }) => (counts === "successes" ? [name] : [])),
-    // What was before the run says nothing of it.
-    lastSecond: Math.floor(now / 1000),
+    // What was before the run says nothing of its candidate.
+    lastSecond: Math.floor(now / 1000) - (before === undefined ? 0 : secondsBefore),
     sampleAt: now,
     trafficAt: now,
     stepCandidate: 0,
     stepStable: 0,
     failedRequests: 0,
+    ...(before === undefined ? {} : { before }),
   };
 }
 
@@ -102,7 +105,10 @@ export function isComparable({ steps, step: index, exposure }: Pick<Run, "steps"
 }
 
 /** What of a run decides how seconds are judged. */
-export type JudgedRun = Pick<Run, "candidate" | "stable" | "steps" | "step" | "stage" | "stageSince" | "exposure" | "evidence">;
+export type JudgedRun = Pick<
+  Run,
+  "candidate" | "stable" | "startedAt" | "steps" | "step" | "stage" | "stageSince" | "exposure" | "evidence"
+>;
 
 /** The evidence after the seconds that are newer than the last; `now` is when they were seen. */
 export function observeSeconds(run: JudgedRun, samples: readonly SampleSecond[], now: number): Evidence {
@@ -119,11 +125,15 @@ interface Seen {
 
 function observeSecond(run: JudgedRun, { evidence, sample, now }: Seen): Evidence {
   const arms = { candidate: armOf(sample, run.candidate), stable: armOf(sample, run.stable) };
+  const isEarlier = evidence.before !== undefined && sample.second <= Math.floor(run.startedAt / 1000);
+  const before = evidence.before === undefined ? {} : { before: observeBefore(evidence.before, { ...arms, isEarlier }) };
+  if (isEarlier) return { ...evidence, ...before, lastSecond: sample.second, sampleAt: now };
   const comparable = isComparable(run);
   const isOfStep = beganSince(run, sample.second);
   const { candidate, stable } = arms;
   return {
     ...evidence,
+    ...before,
     judge: comparable ? observeJudge(evidence.judge, judgeSample(evidence, arms)) : evidence.judge,
     limits: evidence.limits.map((limit) => {
       const counts = limit.peopleOnly && comparable ? undefined : rateOf(candidate, limit.name, evidence.successes);

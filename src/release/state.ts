@@ -2,6 +2,8 @@
 
 import { z } from "zod";
 import { plannedStepSchema } from "../api/release/steps.ts";
+import { armSchema } from "../stats/block.ts";
+import { processStateSchema } from "../stats/harm.ts";
 import { intervalStateSchema } from "../stats/interval.ts";
 import { judgeStateSchema } from "../stats/judge.ts";
 import { limitStateSchema } from "../stats/limit.ts";
@@ -54,6 +56,8 @@ const evidenceSchema = z
     stepCandidate: z.number(),
     stepStable: z.number(),
     failedRequests: z.number(),
+    /** Updates in place: seconds in which stable was alone, and the candidate alone compared with them (before.ts). */
+    before: z.object({ seconds: z.array(armSchema).readonly(), harm: processStateSchema }).readonly().optional(),
   })
   .readonly();
 

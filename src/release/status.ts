@@ -4,6 +4,7 @@
 import type { ReleaseSpec } from "../api/release/release.ts";
 import { timeToGoOn } from "../stats/planning.ts";
 import { stalledAfterMs } from "./decide.ts";
+import { beforeWords } from "./before.ts";
 import { type Exposure, noExposure, publicPercent } from "./exposure.ts";
 import { isComparable, judgementNow } from "./judging.ts";
 import type { RunFinding } from "./observation.ts";
@@ -116,7 +117,8 @@ function verdictOf(run: Run, spec: ReleaseSpec): string {
   if (stops !== undefined) return stops;
   if (run.rollout !== undefined && run.stage === "running") return rolloutWords(run, spec);
   const isChosen = run.stage === "running" && !isComparable(run);
-  return isChosen ? limitSentence(run.evidence) : verdictSentence(run.evidence, judgementNow(run, spec.analysis));
+  if (isChosen) return limitSentence(run.evidence);
+  return [verdictSentence(run.evidence, judgementNow(run, spec.analysis)), beforeWords(run.evidence) ?? []].flat().join("; alone: ");
 }
 
 function rolloutWords({ rollout, ...run }: Run, spec: ReleaseSpec): string {

@@ -1,10 +1,12 @@
-// Which proxies count every try by itself: the callers of services whose release has a run. Others pay nothing for releases.
+// Which proxies count every try by itself: the callers of services whose release has a run, or may begin one by a Deployment's own update. Others pay
+// nothing for releases.
 
 import { serviceHost } from "../../api/hosts.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { memoLast } from "../../model/memo.ts";
 import type { Mesh } from "../../model/mesh.ts";
 import { hostKey } from "../../model/virtual-addresses.ts";
+import { isByPods } from "./observed-versions.ts";
 import { storedReleaseOf } from "./stored-release.ts";
 
 const nobody: ReadonlySet<string> = new Set();
@@ -13,7 +15,8 @@ const nobody: ReadonlySet<string> = new Set();
 export function countingProxies(snapshot: Snapshot, mesh: Mesh | undefined): ReadonlySet<string> {
   const services = snapshot.list("Release").flatMap((release) => {
     const { run } = storedReleaseOf(release).state;
-    if (run === undefined || run.stage === "done") return [];
+    // A Deployment's own update may be over before there is evidence: the candidate is compared with what was before (release/before.ts).
+    if (!isByPods(release) && (run === undefined || run.stage === "done")) return [];
     const { namespace } = release.metadata;
     return [hostKey(namespace, serviceHost(release.spec.service, namespace))];
   });

@@ -35,6 +35,7 @@ class InPlace {
   readonly made = startWorld();
   arms: SampleSecond["arms"] = {};
   readonly #engine: ReleaseEngine;
+  readonly #seconds: SampleSecond[] = [];
 
   constructor(spec: Record<string, unknown>) {
     const { store, timers } = this.made;
@@ -46,10 +47,7 @@ class InPlace {
       },
       runs: () => false,
       samples: {
-        secondsOf: (_, after) => {
-          const second = Math.floor(timers.now() / 1000);
-          return second > after ? [{ second, arms: this.arms }] : [];
-        },
+        secondsOf: (_, after) => this.#seconds.filter(({ second }) => second > after),
         record: () => {},
         refOf: () => "",
       },
@@ -89,6 +87,7 @@ class InPlace {
 
   async second(ready = true): Promise<void> {
     this.made.timers.advance(1000);
+    this.#seconds.push({ second: Math.floor(this.made.timers.now() / 1000), arms: this.arms });
     if (ready) await this.made.settle();
     else await this.made.controllers.idle();
     this.decide();
@@ -196,6 +195,28 @@ test("a ready template with the same label that fails requests is undone on evid
   expect(world.status["verdict"]).toMatch(/^errors 5 % of \d+ against 0 % of \d+: worse than allowed by errors/);
   expect([world.image, world.status["stable"]]).toEqual(["one", "v1"]);
 });
+
+test.each([
+  { strategy: "rolling", errors: 3, ends: "RolledBack", image: "one" },
+  { strategy: "rolling", errors: 0, ends: "Succeeded", image: "two" },
+  { strategy: "recreate", errors: 3, ends: "RolledBack", image: "one" },
+])(
+  "$strategy over in a second: $errors of 60 failed, compared with the minute before: $ends",
+  async ({ strategy, errors, ends, image }) => {
+    const world = new InPlace({ strategy, warm: "45s" });
+    await world.started();
+    const armOf = (template: string) => templateArm("v1", world.hashes(template)[0] ?? "");
+    world.arms = { [armOf("one")]: { requests: 60, errors: 0 } };
+    for (let passed = 0; passed < 60; passed += 1) await world.second();
+    await world.update(catalog("two", "v1", strategy === "recreate" ? { strategy: { type: "Recreate" } } : {}));
+    await world.second();
+    world.arms = { [armOf("two")]: { requests: 60, errors } };
+    await world.until(ends);
+    expect([world.image, world.status["stable"] === "v1"]).toEqual([image, image === "one"]);
+    if (errors > 0)
+      expect(world.status["verdict"]).toMatch(/^errors 5 % of \d+, 0 % of \d+ before the update: worse than allowed by errors/);
+  },
+);
 
 test("what only knows the label that both templates have is told, and judged by limits", async () => {
   const query = { name: "declined", provider: "webhook", query: "http://127.0.0.1:1/" };

@@ -90,13 +90,13 @@ function joinedArms(arms: readonly (readonly [name: string, counts: ArmSecond])[
   const joined = new Map<string, ArmSecond>();
   for (const [name, counts] of arms) {
     const known = joined.get(name);
-    joined.set(name, known === undefined ? counts : sumOf(known, counts));
+    joined.set(name, known === undefined ? counts : joinedArm(known, counts));
   }
   return Object.fromEntries(joined);
 }
 
 /** Both counts of one version: of its template, and of its label. */
-function sumOf(one: ArmSecond, other: ArmSecond): ArmSecond {
+function joinedArm(one: ArmSecond, other: ArmSecond): ArmSecond {
   const metrics = { ...one.metrics, ...other.metrics };
   const latency = one.latency?.map((count, bucket) => count + (other.latency?.[bucket] ?? 0)) ?? other.latency;
   const clientErrors = (one.clientErrors ?? 0) + (other.clientErrors ?? 0);
