@@ -1,7 +1,7 @@
 // The typed client of the HTTP API, for the node agent and the CLI: Kubernetes' verbs on our kinds, watches that heal, Lateen's own routes.
 
 import type { AccessQuestion } from "../analyze/access/answer-access.ts";
-import { isKindName, type KindName, kinds } from "../api/registry.ts";
+import type { KindName } from "../api/registry.ts";
 import { MeshError } from "../lib/errors.ts";
 import type { NameTable } from "../model/name-table.ts";
 import { isJsonObject, isRawResource } from "../store/json.ts";
@@ -20,6 +20,9 @@ import type { AccessReply, AuthorityView, PodDescription, RenewalView } from "./
 import type { TapLine, TapQuery } from "./tap-contract.ts";
 import type { StatReply, StatRequest } from "./telemetry-contract.ts";
 import { type ApiAddress, type ApiRequest, type ApiResponse, Transport } from "./transport.ts";
+
+/** Loaded with all kinds when an object is first asked for: a command that needs none starts quicker. */
+const paths = () => import("./object-path.ts");
 
 const namesPollMs = 30_000;
 const namesRetryMs = 100;
@@ -45,49 +48,59 @@ class HttpApiClient implements ApiClient {
   }
 
   async get(ref: ObjectRef): Promise<RawResource> {
+    const { objectPath } = await paths();
     return objectIn(await this.#transport.send({ method: "GET", path: objectPath(ref) }));
   }
 
   async list(kind: KindName, request: ListRequest = {}): Promise<RawList> {
     const { namespace, labelSelector, fieldSelector, signal } = request;
     const query = { labelSelector, fieldSelector };
+    const { collectionPath } = await paths();
     return listIn(await this.#transport.send({ method: "GET", path: collectionPath(kind, namespace), query, signal }));
   }
 
-  watch(kind: KindName, request: ListRequest = {}) {
+  async *watch(kind: KindName, request: ListRequest = {}) {
     const signal = request.signal === undefined ? this.#closing.signal : AbortSignal.any([request.signal, this.#closing.signal]);
     const list = (): Promise<RawList> => this.list(kind, { ...request, signal });
-    return watchObjects(this.#transport, { path: collectionPath(kind, request.namespace), list, request, signal });
+    const { collectionPath } = await paths();
+    yield* watchObjects(this.#transport, { path: collectionPath(kind, request.namespace), list, request, signal });
   }
 
   async create(raw: RawResource): Promise<WriteReply> {
+    const { collectionPath, kindNameOf, versioned } = await paths();
     const path = collectionPath(kindNameOf(raw), raw.metadata.namespace ?? "default");
     return writeIn(await this.#transport.send({ method: "POST", path: versioned(path, raw), body: raw }));
   }
 
   async update(raw: RawResource): Promise<WriteReply> {
+    const { objectPath, refOf, versioned } = await paths();
     return writeIn(await this.#transport.send({ method: "PUT", path: versioned(objectPath(refOf(raw)), raw), body: raw }));
   }
 
   async updateStatus(raw: RawResource): Promise<WriteReply> {
+    const { objectPath, refOf, versioned } = await paths();
     return writeIn(await this.#transport.send({ method: "PUT", path: versioned(`${objectPath(refOf(raw))}/status`, raw), body: raw }));
   }
 
   async patch(ref: ObjectRef, patch: unknown): Promise<WriteReply> {
+    const { objectPath } = await paths();
     return this.#patch(objectPath(ref), patch);
   }
 
   async patchStatus(ref: ObjectRef, patch: unknown): Promise<WriteReply> {
+    const { objectPath } = await paths();
     return this.#patch(`${objectPath(ref)}/status`, patch);
   }
 
   async apply(raw: RawResource): Promise<ApplyReply> {
+    const { objectPath, refOf, versioned } = await paths();
     const path = versioned(objectPath(refOf(raw)), raw);
     const response = await this.#transport.send({ method: "PATCH", path, body: raw, contentType: "application/apply-patch+json" });
     return { ...writeIn(response), created: response.code === 201, changed: response.header("lateen-changed") === "true" };
   }
 
   async applyAll(raws: readonly RawResource[]): Promise<readonly (ApplyReply | MeshError)[]> {
+    const { objectPath, refOf, versioned } = await paths();
     const writes = raws.map((raw) => ({ method: "PATCH", path: versioned(objectPath(refOf(raw)), raw), body: raw }) as const);
     return (await sendBatch(this.#transport, writes)).map((answer) =>
       answer instanceof MeshError ? answer : { ...writeIn(answer), created: answer.code === 201, changed: answer.changed },
@@ -95,11 +108,13 @@ class HttpApiClient implements ApiClient {
   }
 
   async deleteAll(refs: readonly ObjectRef[]): Promise<readonly (MeshError | undefined)[]> {
+    const { objectPath } = await paths();
     const writes = refs.map((ref) => ({ method: "DELETE", path: objectPath(ref), body: {} }) as const);
     return (await sendBatch(this.#transport, writes)).map((answer) => (answer instanceof MeshError ? answer : undefined));
   }
 
   async delete(ref: ObjectRef, { gracePeriodSeconds, propagationPolicy, uid }: DeleteRequest = {}): Promise<void> {
+    const { objectPath } = await paths();
     const body = { kind: "DeleteOptions", apiVersion: "v1", gracePeriodSeconds, propagationPolicy, preconditions: { uid } };
     await this.#transport.send({ method: "DELETE", path: objectPath(ref), body });
   }
@@ -193,32 +208,6 @@ class HttpApiClient implements ApiClient {
     const answer: T = JSON.parse((await this.#transport.send({ method: "GET", ...options, path: `/lateen/v1/${route}` })).text);
     return answer;
   }
-}
-
-function collectionPath(kind: KindName, namespace: string | undefined): string {
-  const { group, versions, plural, namespaced } = kinds[kind];
-  const root = group === "" ? `/api/${versions[0]}` : `/apis/${group}/${versions[0]}`;
-  return namespaced && namespace !== undefined ? `${root}/namespaces/${encodeURIComponent(namespace)}/${plural}` : `${root}/${plural}`;
-}
-
-function objectPath({ kind, namespace = "default", name }: ObjectRef): string {
-  return `${collectionPath(kind, namespace)}/${encodeURIComponent(name)}`;
-}
-
-/** The path in the version the object is written in; the server refuses a body of another one. */
-function versioned(path: string, raw: RawResource): string {
-  const { group, versions } = kinds[kindNameOf(raw)];
-  const stored = group === "" ? versions[0] : `${group}/${versions[0]}`;
-  return raw.apiVersion === stored ? path : path.replace(`/${stored}/`, `/${raw.apiVersion}/`);
-}
-
-function kindNameOf(raw: RawResource): KindName {
-  if (isKindName(raw.kind)) return raw.kind;
-  throw new MeshError("bad_request", `there is no kind ${raw.kind}`, { fix: "Check its spelling." });
-}
-
-function refOf(raw: RawResource): ObjectRef {
-  return { kind: kindNameOf(raw), namespace: raw.metadata.namespace, name: raw.metadata.name ?? "" };
 }
 
 function writeIn(response: Pick<ApiResponse, "body" | "warnings">): WriteReply {

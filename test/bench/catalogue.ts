@@ -9,6 +9,7 @@ interface Entry {
 
 export const catalogue: readonly Entry[] = [
   { name: "up", load: () => import("./up.ts") },
+  { name: "cli-start", load: () => import("./cli-start.ts") },
   { name: "start-again", load: () => import("./start-again.ts") },
   { name: "weight-demo", load: () => import("./weight-demo.ts") },
   { name: "weight-world", load: () => import("./weight-world.ts") },

@@ -15,6 +15,8 @@ const startMs = 60_000;
 export interface ShopMesh {
   readonly pid: number;
   readonly client: ApiClient;
+  /** With which a command finds the mesh. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Everything it printed, with the milliseconds since its start. */
   readonly lines: readonly { readonly text: string; readonly atMs: number }[];
   /** When the process was started, in milliseconds since the Unix epoch. */
@@ -45,7 +47,7 @@ export async function startShop(context: BenchContext): Promise<ShopMesh> {
     client.close();
     await stopProcess(child, "SIGTERM");
   };
-  return { pid: child.pid ?? 0, client, lines, startedAt, readyMs, stop };
+  return { pid: child.pid ?? 0, client, env, lines, startedAt, readyMs, stop };
 }
 
 /** The shop's lateen.yaml elsewhere: absolute folders, and any free port for the gateway. */

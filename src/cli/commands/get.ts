@@ -1,6 +1,5 @@
 // `lateen get <kind> [name]`: objects as kubectl shows them.
 
-import { stringify } from "yaml";
 import { isKindName, type KindName, kinds } from "../../api/registry.ts";
 import { UsageError } from "../../lib/errors.ts";
 import type { RawResource } from "../../store/store.ts";
@@ -23,7 +22,7 @@ export const runGet: RunCommand = async ({ args, options }, { config, terminal }
       name === undefined
         ? (await client.list(kind, { namespace, labelSelector: textOption(options, "selector") })).items
         : [await client.get({ kind, namespace: namespace ?? "default", name })];
-    terminal.out(render(items, { format, kind, single: name !== undefined, namespace }));
+    terminal.out(await render(items, { format, kind, single: name !== undefined, namespace }));
     return exitCode.ok;
   } finally {
     client.close();
@@ -52,10 +51,13 @@ interface RenderOptions {
   readonly namespace: string | undefined;
 }
 
-function render(items: readonly RawResource[], { format, kind, single, namespace }: RenderOptions): string {
+async function render(items: readonly RawResource[], { format, kind, single, namespace }: RenderOptions): Promise<string> {
   const whole = single ? items[0] : { apiVersion: "v1", kind: "List", items };
   if (format === "json") return JSON.stringify(whole, null, 2);
-  if (format === "yaml") return stringify(whole).trimEnd();
+  if (format === "yaml") {
+    const { stringify } = await import("yaml");
+    return stringify(whole).trimEnd();
+  }
   if (format === "name") return items.map((item) => `${kinds[kind].singular}/${item.metadata.name ?? ""}`).join("\n");
   if (items.length === 0) return `No ${kinds[kind].plural} found${namespace === undefined ? "" : ` in namespace ${namespace}`}.`;
   const { columns, namespaced } = kinds[kind];
