@@ -27,7 +27,7 @@ export interface HandsOptions {
 }
 
 /** Events older than this are removed (kube-apiserver --event-ttl). */
-export const eventLifeMs = 3_600_000;
+const eventLifeMs = 3_600_000;
 
 /** Creates the Events of a transition, on the Release and on its Service, and tells it. */
 export function tellEvent(release: Release, action: ActionOf<"event">, { store, logger, nowMs, tell }: HandsOptions): void {
@@ -79,6 +79,14 @@ const warnings: ReadonlySet<string> = new Set([
   "MetricProviderDown",
   "ConfigurationChanged",
 ]);
+
+/** Removes Events that are too old, whoever made them. */
+export function forgetOldEvents({ store, nowMs }: Pick<HandsOptions, "store" | "nowMs">): void {
+  const oldest = new Date(nowMs() - eventLifeMs).toISOString();
+  for (const { value, name, namespace, kind } of store.list("Event")) {
+    if ((value.lastTimestamp ?? oldest) < oldest) store.delete({ kind, namespace, name });
+  }
+}
 
 /** Whether the object is new. */
 export function createOnce(store: Store, raw: RawResource): boolean {

@@ -6,57 +6,23 @@ import { MeshError, NotFound } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Action } from "../../release/actions.ts";
 import { decide } from "../../release/decide.ts";
-import type { CheckResult, Observation, PersonInput, SampleSecond } from "../../release/observation.ts";
-import type { ReleaseState, Run } from "../../release/state.ts";
-import { publicStatusOf, releaseRunOf } from "../../release/status.ts";
-import { isKind, type Store, type Stored, type StoreEvent } from "../../store/store.ts";
+import type { PersonInput } from "../../release/observation.ts";
+import type { ReleaseState } from "../../release/state.ts";
+import { isKind, type Stored, type StoreEvent } from "../../store/store.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
-import type { RevisionProgress } from "../../xds/revision-progress.ts";
-import { createOnce, eventLifeMs, type SendChecks, scaleVersion, type Tell, tellEvent, turnRollout } from "./carry-out.ts";
-import { samplesByVersion, seenOf } from "./observe-versions.ts";
-import { versionsOf } from "./observed-versions.ts";
-import { nextInput, type StoredRelease, statusOf, storedReleaseOf } from "./stored-release.ts";
+import { forgetOldEvents, type SendChecks, scaleVersion, type Tell, tellEvent, turnRollout } from "./carry-out.ts";
+import { observationOf, type Sources } from "./observe-release.ts";
+import { isMoving, type Running, runningFrom, withoutEvidence } from "./running-release.ts";
+import { nextInput, type StoredRelease, storedReleaseOf } from "./stored-release.ts";
+import { writeRun, writeState } from "./write-release.ts";
 
-/** Where seconds of samples come from. */
-export interface ReleaseSamples {
-  /** Complete seconds after `afterSecond` (Unix time), oldest first: of the service's versions as callers saw them. A gap has no entry. */
-  secondsOf(release: Release, afterSecond: number, run: Run): readonly SampleSecond[];
-  /** Metrics whose provider is down, each with the reason; none unless given. */
-  problemsOf?(release: Release): Readonly<Record<string, string>>;
-  /** What makes the run's shares other than it says; nothing unless given. */
-  findingsOf?(release: Release, run: Run): Observation["findings"];
-  /** Keeps what a run was judged by. */
-  record(release: Release, run: Run, samples: readonly SampleSecond[]): void;
-  /** Where a run's samples are kept. */
-  refOf(release: Release, run: Run): string;
-}
-
-export interface ReleaseEngineOptions {
-  readonly store: Store;
+export interface ReleaseEngineOptions extends Sources {
   readonly ads: Pick<AdsServer, "revisionProgress" | "onChange">;
-  /** Whether a proxy runs, also without a stream, as all do when the control plane has just come back: it acts upon something older. */
-  readonly runs: (proxyId: string) => boolean;
-  readonly samples: ReleaseSamples;
   readonly sendChecks: SendChecks;
   readonly tell: Tell;
   /** Milliseconds since the Unix epoch that never jump. */
   readonly nowMs: () => number;
   readonly logger: Logger;
-}
-
-/** What the process remembers of a Release; the store has the rest. */
-interface Running {
-  state: ReleaseState;
-  /** State without evidence, as it was written last. */
-  written: string;
-  writtenAt: number;
-  /** The store's revision that the last move was written with. */
-  moved: { readonly move: number; readonly revision: number } | undefined;
-  /** Ids of actions carried out by this process. */
-  readonly done: Set<string>;
-  readonly underWay: Set<string>;
-  readonly checks: Map<string, readonly CheckResult[]>;
-  direction: "forward" | "undo";
 }
 
 /** One decision per second (release-engine design §4). */
@@ -99,7 +65,7 @@ export class ReleaseEngine {
     if (stored === undefined) throw new NotFound(`there is no release ${namespace}/${name}`);
     const before = this.#current(stored);
     const numbered: PersonInput = { ...input, seq: nextInput(before) };
-    this.#write(stored, { ...before, inputs: [...before.inputs, numbered] });
+    writeState(stored, { ...before, inputs: [...before.inputs, numbered] }, this.#options);
     this.#decideSoon((_, uid) => uid === stored.uid);
     return numbered;
   }
@@ -147,7 +113,7 @@ export class ReleaseEngine {
   /** Decides all releases now. */
   tick(): void {
     for (const stored of this.#options.store.list("Release")) this.#decideOne(stored);
-    this.#forgetOldEvents();
+    forgetOldEvents(this.#options);
   }
 
   /** One release's failure never stops the others. */
@@ -166,15 +132,15 @@ export class ReleaseEngine {
     if (release.metadata.deletionTimestamp !== undefined) return;
     const running = this.#runningOf(stored);
     const now = nowMs();
-    const observed = this.#observe(stored, running);
+    const observed = observationOf(release, running, this.#options);
     const { status: state, actions } = decide({ name: stored.name, spec: release.spec, status: running.state, observed, now });
     if (state.run !== undefined) samples.record(release, state.run, observed.samples);
     const content = withoutEvidence(state);
     const isNews = content !== running.written;
     if (isNews || now - running.writtenAt >= evidenceEveryMs) {
-      const revision = this.#write(stored, { state, inputs: storedReleaseOf(release).inputs });
+      const revision = writeState(stored, { state, inputs: storedReleaseOf(release).inputs }, this.#options);
       if (state.run !== undefined && state.run.move !== running.moved?.move) running.moved = { move: state.run.move, revision };
-      if (isNews && state.run !== undefined) this.#writeRun(release, state.run);
+      if (isNews && state.run !== undefined) writeRun(release, state.run, this.#options);
       running.written = content;
       running.writtenAt = now;
     }
@@ -188,69 +154,10 @@ export class ReleaseEngine {
   #runningOf(stored: Stored<"Release">): Running {
     const before = this.#running.get(stored.uid);
     if (before !== undefined) return before;
-    const { state } = storedReleaseOf(stored.value);
-    const { run } = state;
-    const running: Running = {
-      state,
-      written: withoutEvidence(state),
-      writtenAt: this.#options.nowMs(),
-      // After a restart everything stored so far counts as the move's.
-      moved: run === undefined ? undefined : { move: run.move, revision: this.#options.store.revision },
-      done: new Set(),
-      underWay: new Set(),
-      checks: new Map(),
-      direction: run?.stage === "returning" ? "undo" : "forward",
-    };
+    const { nowMs, store } = this.#options;
+    const running = runningFrom(storedReleaseOf(stored.value).state, { now: nowMs(), revision: store.revision });
     this.#running.set(stored.uid, running);
     return running;
-  }
-
-  #observe(stored: Stored<"Release">, running: Running): Observation {
-    const { ads, samples, store } = this.#options;
-    const { inputs } = storedReleaseOf(stored.value);
-    const { run } = running.state;
-    const snapshot = store.snapshot();
-    const release = stored.value;
-    const versions = versionsOf(release, snapshot);
-    const { moved } = running;
-    const progress = moved === undefined ? undefined : ads.revisionProgress(moved.revision);
-    const seconds = run === undefined || run.stage === "done" ? [] : samples.secondsOf(release, run.evidence.lastSecond, run);
-    return {
-      ...seenOf({ release, versions, run, direction: running.direction, snapshot }),
-      samples: samplesByVersion(seconds, { release, versions, run }),
-      providers: samples.problemsOf?.(release) ?? {},
-      findings: run === undefined || run.stage === "done" ? [] : (samples.findingsOf?.(release, run) ?? []),
-      ...(moved === undefined || progress === undefined
-        ? {}
-        : { acknowledged: { move: moved.move, acknowledged: progress.acknowledged, total: this.#affected(progress) } }),
-      inputs,
-      done: [...running.done],
-      checks: Object.fromEntries(running.checks),
-    };
-  }
-
-  #affected({ connected, disconnected }: RevisionProgress): number {
-    return connected + disconnected.filter((proxyId) => this.#options.runs(proxyId)).length;
-  }
-
-  /** The revision that has it. */
-  #write(stored: Stored<"Release">, next: StoredRelease): number {
-    const { store, nowMs } = this.#options;
-    const generation = stored.value.metadata.generation ?? 1;
-    const shown = publicStatusOf(next.state, { spec: stored.value.spec, now: nowMs(), generation });
-    const result = store.updateStatus({ ...stored.raw, status: statusOf(shown, next) });
-    if (!result.accepted) throw new MeshError("internal", result.diagnostics[0]?.message ?? "the status was refused");
-    return store.revision;
-  }
-
-  #writeRun(release: Release, run: Run): void {
-    const { store, samples } = this.#options;
-    const { name, namespace, uid } = release.metadata;
-    const object = releaseRunOf(run, { release: name, namespace, samplesRef: samples.refOf(release, run) });
-    const owner = { apiVersion: release.apiVersion, kind: "Release", name, uid: uid ?? "", controller: true };
-    createOnce(store, { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } });
-    const stored = store.get("ReleaseRun", namespace, run.id);
-    if (stored !== undefined) store.updateStatus({ ...stored.raw, status: object.status });
   }
 
   #carryOut(release: Release, running: Running, action: Action): void {
@@ -287,24 +194,4 @@ export class ReleaseEngine {
     }
     running.done.add(action.id);
   }
-
-  #forgetOldEvents(): void {
-    const { store, nowMs } = this.#options;
-    const oldest = new Date(nowMs() - eventLifeMs).toISOString();
-    for (const { value, name, namespace, kind } of store.list("Event")) {
-      if ((value.lastTimestamp ?? oldest) < oldest) store.delete({ kind, namespace, name });
-    }
-  }
-}
-
-function isMoving({ run }: ReleaseState): boolean {
-  return run?.stage === "moving" || run?.stage === "promoting" || run?.stage === "returning";
-}
-
-/** What a kill must not lose, as text. */
-function withoutEvidence({ run, decidedAt: _decidedAt, ...state }: ReleaseState): string {
-  if (run === undefined) return JSON.stringify(state);
-  const { evidence, ...rest } = run;
-  // The kinds of evidence, not their numbers: a new step's judge is news.
-  return JSON.stringify({ ...state, run: rest, comparisons: evidence.comparisons.length });
 }
