@@ -4,6 +4,8 @@
 // ("TcpConnectionEnd", also for connections that never reached an upstream). Attributes are strings. The composite tags (composite-tags.ts) come under
 // their own names: traffic, source, destination, service, response, security; what isn't known is missing, "" or "-".
 
+import { templateTag } from "./proxy-reports.ts";
+
 /** `log_name` of these logs: the value of the resource attribute "log_name" in ExportLogsServiceRequest. */
 export const connectionLogName = "lateen_tcp";
 
@@ -17,6 +19,13 @@ export const connectionAttributes = {
   received: "received",
   /** Bytes to the client so far (cumulative; Istio's "sent"), a decimal number. */
   sent: "sent",
+  /** Envoy's %RESPONSE_FLAGS%. */
+  flags: "flags",
+  /** Both addresses of the connection between the proxies, the client's first: in the records of the client's proxy, and of the server's. */
+  wireOut: "wire_out",
+  wireIn: "wire_in",
+  /** In the client's: the `pod-template-hash` of the pod that was chosen. */
+  template: templateTag,
 } as const;
 
 /** Values of `log_type`. */

@@ -10,7 +10,8 @@ const tags = { traffic: "source;tcp", service: "db.data.svc.cluster.local;db;dat
 const nowMs = 1_800_000_000_000;
 
 function record(over: Partial<ConnectionRecord> = {}): ConnectionRecord {
-  return { id: "7@1", startMs: nowMs, isEnd: false, received: 0, sent: 0, tags, ...over };
+  const trial = { isConnected: false, flags: "", wireOut: "", wireIn: "", template: "" };
+  return { id: "7@1", startMs: nowMs, isEnd: false, received: 0, sent: 0, tags, trial, ...over };
 }
 
 /** [opened, closed, received, sent]. */

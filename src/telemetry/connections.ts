@@ -3,9 +3,11 @@
 
 import { compositeTags } from "./composite-tags.ts";
 import { connectionAttributes, connectionLogTypes } from "./connection-log.ts";
+import { ConnectionTrials, startTrial, type TrialFacts, type TrialState } from "./connection-trials.ts";
 import type { CounterDelta } from "./exact-counters.ts";
 import type { OtlpLogRecord } from "./otlp-logs.ts";
 import { type Labels, seriesKey } from "./point.ts";
+import type { connectionsFailed, connectionsTried } from "./proxy-reports.ts";
 import type { StandardMetricName } from "./standard-metrics.ts";
 
 export interface ConnectionRecord {
@@ -19,12 +21,15 @@ export interface ConnectionRecord {
   readonly sent: number;
   /** Composite tags. */
   readonly tags: Labels;
+  readonly trial: TrialFacts;
 }
 
 /** All of a record's tags together: certificates' names and hosts are far shorter. */
 const maxTagText = 8192;
 const logTypes: ReadonlySet<string> = new Set(Object.values(connectionLogTypes));
 const tagNames = Object.values(compositeTags);
+/** An address is far shorter than this, and so is a hash. */
+const maxFactText = 200;
 
 /** Reads what a proxy's TCP log says; undefined when it isn't that. */
 export function connectionRecordOf({ timeMs, attributes }: OtlpLogRecord): ConnectionRecord | undefined {
@@ -37,7 +42,19 @@ export function connectionRecordOf({ timeMs, attributes }: OtlpLogRecord): Conne
   const tagText = Object.values(tags).reduce((sum, { length }) => sum + length, 0);
   const isSound = logTypes.has(type) && /^\d{1,20}$/.test(number) && timeMs > 0 && tagText <= maxTagText;
   if (!isSound || received === undefined || sent === undefined) return undefined;
-  return { id: `${number}@${timeMs}`, startMs: timeMs, isEnd: type === connectionLogTypes.end, received, sent, tags };
+  const factOf = (name: string): string => {
+    const text = textOf(name);
+    // Without an upstream Envoy writes "-" for each part.
+    return text.length > maxFactText || /^[- ]*$/.test(text) ? "" : text;
+  };
+  const trial: TrialFacts = {
+    isConnected: type === connectionLogTypes.connected,
+    flags: factOf(connectionAttributes.flags),
+    wireOut: factOf(connectionAttributes.wireOut),
+    wireIn: factOf(connectionAttributes.wireIn),
+    template: factOf(connectionAttributes.template),
+  };
+  return { id: `${number}@${timeMs}`, startMs: timeMs, isEnd: type === connectionLogTypes.end, received, sent, tags, trial };
 }
 
 /** Envoy writes "-" where it has nothing to say. */
@@ -86,6 +103,7 @@ interface Connection {
   hasEnded: boolean;
   /** Known from the process before: what it has carried since then lies at no known time. */
   isRestored: boolean;
+  readonly trial: TrialState;
 }
 
 /** What the next process needs to go on counting a connection. */
@@ -113,6 +131,7 @@ export class Connections {
   readonly #maxOpen: number;
   readonly #silentMs: number;
   readonly #sources = new Map<string, Source>();
+  readonly #trials = new ConnectionTrials();
 
   constructor({ sinceMs, maxOpen = 10_000, silentMs = 30_000 }: ConnectionsOptions) {
     this.#sinceMs = sinceMs;
@@ -133,17 +152,21 @@ export class Connections {
       }
       const isOlder = known === undefined ? record.startMs + clockOffsetMs < this.#sinceMs : known.isRestored;
       if (known !== undefined) known.isRestored = false;
-      count(source, { record, known, receivedMs, counts: isOlder ? before : deltas });
+      const connection = count(source, { record, known, receivedMs, isOlder, counts: isOlder ? before : deltas });
+      const add = (name: TrialMetric, tags: Labels) => deltas.add(name, tags, 1);
+      if (connection !== undefined) this.#trials.observe(id, { state: connection.trial, record, nowMs: receivedMs, add });
     }
     return { deltas: deltas.list(), before: before.list(), refused };
   }
 
-  /** The proxy reported, whatever it said: its connections that stay silent are over. Returns what is counted for that. */
+  /** The proxy reported, whatever it said: its connections that stay silent are over, and trials that waited are decided. Returns what is counted for that. */
   heard(id: string, nowMs: number): readonly CounterDelta[] {
     const source = this.#sources.get(id);
     if (source === undefined) return [];
     source.heardMs = Math.max(source.heardMs, nowMs);
-    return this.#closeWhere(source, ({ heardMs }) => source.heardMs - heardMs > this.#silentMs);
+    const counts = new Counts();
+    this.#trials.due(id, nowMs, (name, tags) => counts.add(name, tags, 1));
+    return [...counts.list(), ...this.#closeWhere(source, ({ heardMs }) => source.heardMs - heardMs > this.#silentMs)];
   }
 
   /** The proxy is another process than before, since a moment by its own clock: its older connections went with the old one. */
@@ -155,6 +178,7 @@ export class Connections {
   /** The proxy is gone for good. */
   end(id: string): void {
     this.#sources.delete(id);
+    this.#trials.end(id);
   }
 
   /** Open connections, with the tags of their last report. */
@@ -172,7 +196,14 @@ export class Connections {
   /** Goes on where the process before ended. */
   restore(kept: Iterable<KeptConnection>, nowMs: number): void {
     for (const { source, id, ...connection } of kept) {
-      this.#sourceOf(source, nowMs).open.set(id, { ...connection, heardMs: nowMs, hasEnded: false, isRestored: true });
+      this.#sourceOf(source, nowMs).open.set(id, {
+        ...connection,
+        heardMs: nowMs,
+        hasEnded: false,
+        isRestored: true,
+        // It may have been counted by the process before.
+        trial: startTrial(true),
+      });
     }
   }
 
@@ -199,10 +230,13 @@ interface Counting {
   readonly record: ConnectionRecord;
   readonly known: Connection | undefined;
   readonly receivedMs: number;
+  /** It began before the watching. */
+  readonly isOlder: boolean;
   readonly counts: Counts;
 }
 
-function count({ open, ended }: Source, { record, known, receivedMs, counts }: Counting): void {
+/** Returns the connection; undefined for a record that says nothing new of it. */
+function count({ open, ended }: Source, { record, known, receivedMs, isOlder, counts }: Counting): Connection | undefined {
   const { id, startMs, received, sent, isEnd, tags } = record;
   if (known === undefined) counts.add("istio_tcp_connections_opened_total", tags, 1);
   const connection = known ?? {
@@ -214,6 +248,7 @@ function count({ open, ended }: Source, { record, known, receivedMs, counts }: C
     isClosed: false,
     hasEnded: false,
     isRestored: false,
+    trial: startTrial(isOlder),
   };
   // Of reports that come late the values are smaller: they say nothing new.
   counts.add("istio_tcp_received_bytes_total", tags, Math.max(0, received - connection.received));
@@ -221,18 +256,19 @@ function count({ open, ended }: Source, { record, known, receivedMs, counts }: C
   connection.received = Math.max(connection.received, received);
   connection.sent = Math.max(connection.sent, sent);
   connection.heardMs = Math.max(connection.heardMs, receivedMs);
-  if (connection.hasEnded) return;
+  if (connection.hasEnded) return undefined;
   connection.tags = tags;
   if (isEnd) {
     connection.hasEnded = true;
     close(connection, counts);
     open.delete(id);
     remember(ended, id, connection);
-    return;
+    return connection;
   }
   // It may have been taken for closed: then it is open again, and isn't counted a second time.
   ended.delete(id);
   open.set(id, connection);
+  return connection;
 }
 
 function close(connection: Connection, counts: Counts): void {
@@ -246,11 +282,13 @@ function remember(ended: Map<string, Connection>, id: string, connection: Connec
   if (ended.size > maxEnded && oldest !== undefined) ended.delete(oldest);
 }
 
+type TrialMetric = typeof connectionsTried | typeof connectionsFailed;
+
 /** Sums by series. */
 class Counts {
   readonly #byKey = new Map<string, CounterDelta>();
 
-  add(name: StandardMetricName, labels: Labels, value: number): void {
+  add(name: StandardMetricName | TrialMetric, labels: Labels, value: number): void {
     if (value === 0) return;
     const key = seriesKey({ name, labels });
     this.#byKey.set(key, { kind: "counter", key, name, labels, value: value + (this.#byKey.get(key)?.value ?? 0) });

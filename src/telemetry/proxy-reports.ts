@@ -27,6 +27,9 @@ export const tryDuration = "lateen_try_duration_milliseconds";
  */
 export const templateTag = "template";
 export const templateLabel = "destination_template";
+/** Names of the series about connections as trials of their servers (connection-trials.ts). */
+export const connectionsTried = "lateen_connections_tried_total";
+export const connectionsFailed = "lateen_connections_failed_total";
 /** Tries that don't say whose request they are, at callers; and requests that do, at whoever gets them: a hop that drops `baggage` shows by both. */
 export const untoldTriesTotal = "lateen_untold_tries_total";
 export const toldRequestsTotal = "lateen_told_requests_total";

@@ -84,7 +84,7 @@ export type StandardMetricName = (typeof standardMetrics)[number]["name"];
 /** TCP has neither a response's code nor a gRPC status. */
 const notOnTcp: ReadonlySet<StandardLabel> = new Set(["response_code", "grpc_response_status"]);
 
-/** Ours, counted while a release judges: every try of a request by itself, and whether the user is named along the call chain. */
+/** Ours, counted while a release judges: every try of a request by itself, and whether the user is named along the call chain; always: how connections went. */
 export const tryMetrics = [
   { name: "lateen_tries_total", type: "counter", unit: "requests", traffic: "request", help: "Tries of requests, retries included." },
   {
@@ -107,6 +107,20 @@ export const tryMetrics = [
     unit: "requests",
     traffic: "request",
     help: "Requests at their server whose baggage names the user.",
+  },
+  {
+    name: "lateen_connections_tried_total",
+    type: "counter",
+    unit: "connections",
+    traffic: "tcp",
+    help: "TCP connections that were decided: made and ended well or lasting, or failed.",
+  },
+  {
+    name: "lateen_connections_failed_total",
+    type: "counter",
+    unit: "connections",
+    traffic: "tcp",
+    help: "TCP connections that couldn't be made, or that the server reset.",
   },
 ] as const satisfies readonly StandardMetric[];
 

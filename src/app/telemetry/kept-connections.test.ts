@@ -21,7 +21,8 @@ test("the next process goes on with the connections that were open", async () =>
   await using folder = await temporaryFolder();
   const path = join(folder.path, "connections.json");
   const connections = new Connections({ sinceMs: 0 });
-  const record = { id: "1@5", startMs: 5, isEnd: false, received: 7, sent: 9, tags: { traffic: "source;tcp" } };
+  const trial = { isConnected: true, flags: "", wireOut: "", wireIn: "", template: "" };
+  const record = { id: "1@5", startMs: 5, isEnd: false, received: 7, sent: 9, tags: { traffic: "source;tcp" }, trial };
   connections.observe({ source: "web-1.shop", records: [record], receivedMs: 10 });
   const kept = new KeptConnections(path, silentLogger);
   kept.changed();

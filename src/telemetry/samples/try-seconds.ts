@@ -1,9 +1,10 @@
-// Samples of single tries → one row per second and version, for whoever judges versions: each second once, when it is complete, as whole counts. Pure.
+// Samples of single tries and of TCP connections → one row per second and version, for whoever judges versions: each second once, when it is complete, as whole
+// counts. Pure.
 
 import { outcomeOf } from "../graph/outcome.ts";
 import type { Distribution } from "../point.ts";
-import { templateLabel, triesTotal, tryDuration } from "../proxy-reports.ts";
-import { unknownValue } from "../standard-metrics.ts";
+import { connectionsFailed, connectionsTried, templateLabel, triesTotal, tryDuration } from "../proxy-reports.ts";
+import { type StandardMetricName, unknownValue } from "../standard-metrics.ts";
 import type { SampleStore } from "./sample-store.ts";
 import { fineSeconds, type Series } from "./series.ts";
 import { mergedDistribution } from "./window.ts";
@@ -17,6 +18,18 @@ export interface TryCounts {
   readonly clientErrors: number;
   /** Of the tries' durations, ms; undefined when none was counted. */
   readonly latency: Distribution | undefined;
+  /** TCP; undefined when nothing was heard of any. */
+  readonly connections: ConnectionCounts | undefined;
+}
+
+/** TCP connections of one version in one second (connection-trials.ts). */
+export interface ConnectionCounts {
+  /** Begun, whatever becomes of them. */
+  readonly opened: number;
+  /** Decided: they ended well, lasted, or failed. */
+  readonly tried: number;
+  /** Of those. */
+  readonly failed: number;
 }
 
 export interface TrySecond {
@@ -48,6 +61,14 @@ export function parseTemplateArm(arm: string): { readonly version: string; reado
   return { version, template };
 }
 
+const opened: StandardMetricName = "istio_tcp_connections_opened_total";
+const countOf: ReadonlyMap<string, keyof ConnectionCounts> = new Map([
+  [opened, "opened"],
+  [connectionsTried, "tried"],
+  [connectionsFailed, "failed"],
+]);
+const seriesNames = [triesTotal, tryDuration, ...countOf.keys()];
+
 /** Seconds that are looked back at most: what was before is old news for a decision per second. */
 const maxSeconds = 120;
 /** How long a second waits for callers that haven't reported it: three flushes. What comes later lies in a later second. */
@@ -61,9 +82,7 @@ export function trySeconds(store: SampleStore, query: TryQuery): readonly TrySec
   const { host, afterSecond, nowMs, withCopies = false, byTemplate = false } = query;
   const all = [...store.sources()];
   const callers = all.flatMap((source) => {
-    const series = [triesTotal, tryDuration]
-      .flatMap((name) => [...(source.byName.get(name) ?? [])])
-      .filter((one) => isAbout(one, { host, withCopies }));
+    const series = seriesNames.flatMap((name) => [...(source.byName.get(name) ?? [])]).filter((one) => isAbout(one, { host, withCopies }));
     return series.length === 0 ? [] : [{ source, series }];
   });
   const awaited = (callers.length === 0 ? all : callers.map(({ source }) => source)).filter(({ endedSecond }) => endedSecond === undefined);
@@ -98,13 +117,16 @@ interface OneSecond {
   readonly byTemplate: boolean;
 }
 
+const noTries: TryCounts = { tries: 0, errors: 0, clientErrors: 0, latency: undefined, connections: undefined };
+const noConnections: ConnectionCounts = { opened: 0, tried: 0, failed: 0 };
+
 function versionsIn(series: readonly Series[], { second, byTemplate }: OneSecond): ReadonlyMap<string, TryCounts> {
   const versions = new Map<string, TryCounts>();
   for (const one of series) {
     const { response_code: code = "" } = one.labels;
     const version = nameOf(one, byTemplate);
     if (version === undefined) continue;
-    const known = versions.get(version) ?? { tries: 0, errors: 0, clientErrors: 0, latency: undefined };
+    const known = versions.get(version) ?? noTries;
     const distribution = one.distribution("fine", (column) => column.get(second));
     if (distribution !== undefined) {
       const isEmpty = distribution.counts.every((count) => count === 0);
@@ -113,6 +135,12 @@ function versionsIn(series: readonly Series[], { second, byTemplate }: OneSecond
     }
     const count = one.total("fine", (column) => column.get(second));
     if (count === 0) continue;
+    const connectionCount = countOf.get(one.name);
+    if (connectionCount !== undefined) {
+      const connections = known.connections ?? noConnections;
+      versions.set(version, { ...known, connections: { ...connections, [connectionCount]: connections[connectionCount] + count } });
+      continue;
+    }
     const isError = outcomeOf(one.labels) === "failed";
     versions.set(version, {
       ...known,

@@ -8,20 +8,32 @@ import { any } from "../../envoy/any.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
 import { connectionAttributes, connectionLogName } from "../../telemetry/connection-log.ts";
 import { messageLogName, messagesAttribute } from "../../telemetry/message-log.ts";
+import { templateKey } from "../service-text.ts";
 import { messageCounts } from "./grpc-messages.ts";
-import type { TagFormats } from "./stats-tags.ts";
+import type { StatsSide, TagFormats } from "./stats-tags.ts";
 
 /** Between two reports of a connection that lives on: Istio's tcp_reporting_duration. */
 export const connectionReportInterval = "5s";
 
+/** Addresses by which the records of both proxies of a connection are brought together, and what only the client's proxy knows. */
+const ofSide = {
+  source: {
+    [connectionAttributes.wireOut]: "%UPSTREAM_LOCAL_ADDRESS% %UPSTREAM_REMOTE_ADDRESS%",
+    [connectionAttributes.template]: `%UPSTREAM_METADATA(istio:${templateKey})%`,
+  },
+  destination: { [connectionAttributes.wireIn]: "%DOWNSTREAM_REMOTE_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS%" },
+} as const;
+
 /** One record at the connection's start, at each interval and at its end, with the tags. */
-export function connectionLog(tags: TagFormats): AccessLogJson {
+export function connectionLog(reporter: StatsSide["reporter"], tags: TagFormats): AccessLogJson {
   return reported(connectionLogName, {
     ...tags,
     [connectionAttributes.connection]: "%CONNECTION_ID%",
     [connectionAttributes.logType]: "%ACCESS_LOG_TYPE%",
     [connectionAttributes.received]: "%BYTES_RECEIVED%",
     [connectionAttributes.sent]: "%BYTES_SENT%",
+    [connectionAttributes.flags]: "%RESPONSE_FLAGS%",
+    ...ofSide[reporter],
   });
 }
 

@@ -47,7 +47,7 @@ export function requestStatsLogs(place: HttpPlace): AccessLogJson[] {
 export function connectionStatsLogs(place: TcpPlace): AccessLogJson[] {
   const { inbound } = place;
   const side: StatsSide = inbound === undefined ? { reporter: "source" } : { reporter: "destination", ...inbound };
-  return [connectionLog(tagFormats(side, { protocol: "tcp", mirrored: false }))];
+  return [connectionLog(side.reporter, tagFormats(side, { protocol: "tcp", mirrored: false }))];
 }
 
 /** When a TCP proxy's loggers are called, besides at a connection's end. */
