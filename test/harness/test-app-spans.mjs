@@ -8,6 +8,7 @@ const passed = {
   b3: /^(b3|x-test-pass)$/,
   "b3-multi": /^(x-b3-[a-z]+|x-test-pass)$/,
   w3c: /^(traceparent|tracestate|x-test-pass)$/,
+  baggage: /^(baggage|traceparent|tracestate|x-test-pass)$/,
 };
 
 /** The trace headers of a request that go on with further ones; x-test-pass says of which kind. */

@@ -44,11 +44,14 @@ beforeAll(async () => {
     lateenYaml: { images: { "test/broken": { command: ["node", "-e", "process.exit(3)"] } } },
     manifests: yamlOf(
       appYaml("client", ["v1"]),
-      ...["blue", "moved"].map((name) => appYaml(name, ["v1"])),
+      appYaml("hop", ["v1"]),
+      appYaml("legacy", ["v1"], { sidecar: false }),
+      ...["blue", "moved", "told"].map((name) => appYaml(name, ["v1"])),
       inPlaceYaml("rolls", "v1"),
       inPlaceYaml("anew", "v1", { spec: recreate }),
       releaseYaml("blue", { strategy: "blueGreen", preview: checks("/?status=503"), webhooks }),
       releaseYaml("rolls", { strategy: "rolling" }),
+      releaseYaml("told", { steps: [{ setWeight: 20, for: "10m", ...byClock }], sticky: { cookie: "who" } }),
       releaseYaml("anew", { strategy: "recreate", warm: "1s" }),
       releaseYaml("moved", {
         steps: [{ setWeight: 10, ...second }, { pause: { approvers: ["eve"] } }, { setWeight: 50, ...second }],
@@ -56,7 +59,9 @@ beforeAll(async () => {
       }),
     ),
   });
-  await Promise.all(["blue", "rolls", "anew", "moved"].map((name) => releaseIs(mesh, name, ({ status }) => status.stable === "v1")));
+  await Promise.all(
+    ["blue", "rolls", "anew", "moved", "told"].map((name) => releaseIs(mesh, name, ({ status }) => status.stable === "v1")),
+  );
 });
 afterAll(async () => {
   await mesh?.close();
@@ -131,6 +136,59 @@ describe("templates changed in place", () => {
     expect(story.join("\n")).toMatch(/2 of 2 pods are new and ready; nobody answered for [\d.]+ (m?s|min)/);
     expect(await send("anew", 10)).toMatchObject({ byVersion: { v2: 10 } });
   });
+});
+
+describe("callers that a run can't decide for", () => {
+  const member = "lateen-cookie-0123abcd=850118c5ae80f8c9";
+  const chain = (pass: string) => ({
+    kind: "load-start",
+    id: pass,
+    url: "http://hop/?forward=http://told/",
+    headers: { baggage: member, "x-test-pass": pass },
+    ratePerSecond: 20,
+  });
+  const told = async () => (await releaseOf(mesh, "told")).status;
+
+  it(
+    "a hop that passes baggage on is no finding; one that drops it is, and so are callers without a proxy",
+    async () => {
+      await mesh.apply(versionYaml("told", "v2"));
+      await releaseIs(mesh, "told", ({ status }) => status.weightPercent === 20 && status.phase === "Progressing");
+      await mesh.run("client", chain("baggage"));
+      await releaseIs(mesh, "told", ({ status }) => (status.sharePercent ?? 0) > 0);
+      // Two looks after it could have been found.
+      await eventually(async () => Number(/ of ([\d,]+)/.exec((await told()).verdict)?.[1]) > 40, 60_000, "requests through the hop");
+      expect((await told()).findings).toBeUndefined();
+      await mesh.run("client", { kind: "load-stop", id: "baggage" });
+
+      await mesh.run("client", chain("w3c"));
+      await mesh.run("legacy", { kind: "load-start", id: "legacy", url: "http://told/", ratePerSecond: 10 });
+      const { status, story } = await releaseIs(mesh, "told", (view) => view.status.findings?.length === 2);
+      expect(status.findings?.[0]).toMatch(
+        /^[\d,]+ requests to told within a minute came from callers without a proxy, .*default\/legacy-v1-/,
+      );
+      expect(status.findings?.[1]).toMatch(/^[\d.]+ % of the requests to default\/hop-v1 say in `baggage` whose they are, /);
+      expect(status.conditions.find(({ type }) => type === "Steered")).toMatchObject({ status: "False", reason: "CallersNotSteered" });
+      for (const sentence of status.findings ?? []) expect(story.filter((line) => line.endsWith(sentence))).toHaveLength(1);
+      const { diagnostics } = await mesh.client.diagnostics();
+      const codes = diagnostics.filter(({ resource }) => resource === "Release default/told").map(({ code }) => code);
+      expect(codes).toEqual(expect.arrayContaining(["LTN1131", "LTN1132"]));
+      const { items } = await mesh.client.list("Event", {
+        namespace: "default",
+        fieldSelector: "involvedObject.name=told,involvedObject.kind=Release",
+      });
+      const reasons = items.map((item) => item["reason"]);
+      expect(reasons.filter((reason) => reason === "CallersNotSteered" || reason === "BaggageDropped").toSorted()).toEqual([
+        "BaggageDropped",
+        "CallersNotSteered",
+      ]);
+      await mesh.run("client", { kind: "load-stop", id: "w3c" });
+      await mesh.run("legacy", { kind: "load-stop", id: "legacy" });
+      await ask("told", "abort");
+      await releaseIs(mesh, "told", "RolledBack");
+    },
+    longMs,
+  );
 });
 
 describe("people and time", () => {
