@@ -23,7 +23,7 @@ export interface ForwardView {
 }
 
 export interface TraceList {
-  /** Newest first. */
+  /** Newest first; when there are more than asked for, those that a proxy reported. */
   readonly traces: readonly FoundTrace[];
   /** All that are kept. */
   readonly kept: number;

@@ -68,6 +68,7 @@ function printTraces(traces: readonly FoundTrace[], terminal: Terminal, nowMs: n
     return;
   }
   terminal.out(fittingTable(columns(terminal, nowMs), traces, terminal));
+  if (traces.some(({ isOfProxies }) => !isOfProxies)) terminal.err("(app): reported by applications alone, no proxy knows of it");
 }
 
 /** Applications choose what they are called. */
@@ -80,7 +81,10 @@ function columns({ colours }: Terminal, nowMs: number): readonly Column<FoundTra
     // Twelve digits tell them apart; `trace get` takes the first digits of an id.
     { heading: "TRACE", cell: ({ traceId }) => traceId.slice(0, 12) },
     { heading: "AGE", cell: ({ startUs }) => age(startUs / 1000, nowMs) },
-    { heading: "SERVICE", cell: ({ service }) => shown(service) },
+    {
+      heading: "SERVICE",
+      cell: ({ service, isOfProxies }) => (isOfProxies ? shown(service) : `${shown(service)} ${colours.dim("(app)")}`),
+    },
     { heading: "OPERATION", cell: ({ operation, isPartial }) => (isPartial ? `… ${shown(operation)}` : shown(operation)), dropAt: 2 },
     {
       heading: "DURATION",

@@ -23,16 +23,33 @@ export interface TraceQuery {
 
 export interface FoundTrace extends TraceSummary {
   readonly keeping: TraceKeeping;
+  /** Whether a proxy reported any of its spans. */
+  readonly isOfProxies: boolean;
 }
 
-/** The first `limit` traces that the query asks for. */
+/**
+ * The first `limit` traces that the query asks for, in the order in which they are given. Those that a proxy reported take the places first: an
+ * application may report as many of its own as its share of the rate allows, and would leave nothing else to see.
+ */
 export function searchTraces(traces: Iterable<StoredTrace>, query: TraceQuery): readonly FoundTrace[] {
-  const found: FoundTrace[] = [];
+  const ofProxies: Place[] = [];
+  const ofApplications: Place[] = [];
+  let index = 0;
   for (const trace of traces) {
-    if (found.length >= query.limit) break;
-    if (matches(trace, query)) found.push({ ...trace.summary, keeping: trace.keeping });
+    if (ofProxies.length >= query.limit) break;
+    const places = trace.isOfProxies ? ofProxies : ofApplications;
+    if (places.length < query.limit && matches(trace, query)) places.push({ index, trace });
+    index += 1;
   }
-  return found;
+  return [...ofProxies, ...ofApplications]
+    .slice(0, query.limit)
+    .sort((a, b) => a.index - b.index)
+    .map(({ trace: { summary, keeping, isOfProxies } }) => ({ ...summary, keeping, isOfProxies }));
+}
+
+interface Place {
+  readonly index: number;
+  readonly trace: StoredTrace;
 }
 
 function matches(trace: StoredTrace, query: TraceQuery): boolean {

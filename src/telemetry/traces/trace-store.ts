@@ -14,6 +14,8 @@ export type TraceKeeping = "open" | "usual" | "slow" | "failed";
 export interface StoredTrace {
   readonly traceId: string;
   readonly keeping: TraceKeeping;
+  /** Whether a proxy reported any of its spans; otherwise only applications did, who may report what they like. */
+  readonly isOfProxies: boolean;
   readonly summary: TraceSummary;
   readonly spans: readonly Span[];
   /** Spans that there was no room for. */
@@ -214,12 +216,28 @@ export class TraceStore {
 
   get(traceId: string): StoredTrace | undefined {
     const entry = this.#traces.get(traceId);
-    return entry === undefined ? undefined : stored(entry);
+    return entry === undefined ? undefined : this.#stored(entry);
   }
 
   /** All traces, those begun last first. */
   *newestFirst(): Generator<StoredTrace, void, undefined> {
-    for (const entry of [...this.#traces.values()].reverse()) yield stored(entry);
+    for (const entry of [...this.#traces.values()].reverse()) yield this.#stored(entry);
+  }
+
+  #stored(entry: Entry): StoredTrace {
+    const { traceId, keeping, dropped, spans } = entry;
+    return {
+      traceId,
+      keeping,
+      isOfProxies: entry.pool === this.#ofProxies,
+      dropped,
+      get summary() {
+        return summary(entry);
+      },
+      get spans() {
+        return [...spans.values()];
+      },
+    };
   }
 
   counts(): TraceCounts {
@@ -236,21 +254,6 @@ export class TraceStore {
 function summary(entry: Entry): TraceSummary {
   entry.summary ??= summaryOf(entry.traceId, entry.spans.values());
   return entry.summary;
-}
-
-function stored(entry: Entry): StoredTrace {
-  const { traceId, keeping, dropped, spans } = entry;
-  return {
-    traceId,
-    keeping,
-    dropped,
-    get summary() {
-      return summary(entry);
-    },
-    get spans() {
-      return [...spans.values()];
-    },
-  };
 }
 
 /** About what V8 needs for it: two bytes a character at worst, and some hundred for the objects. */

@@ -250,6 +250,27 @@ test("search by service, operation, duration, errors, time and attributes", () =
   expect(found({ limit: 1 })).toEqual([b]);
 });
 
+test("traces that only an application reported take no place from those of proxies", () => {
+  const store = new TraceStore();
+  const id = (digit: string) => digit.repeat(32);
+  store.add([{ ...span(), traceId: id("a") }], 0);
+  store.add([{ ...span(), traceId: id("b") }], 0);
+  const junk = Array.from({ length: 30 }, (_, index) => ({
+    ...span({ sender: { ...application("junk"), service: "junk" } }),
+    traceId: String(index).padStart(32, "0"),
+  }));
+  store.add(junk.slice(0, 29), 0);
+  store.add([{ ...span(), traceId: id("c") }], 0);
+  store.add(junk.slice(29), 0);
+  const found = (limit: number) => searchTraces(store.newestFirst(), { limit }).map((trace) => trace.traceId.slice(-2));
+  expect(found(2)).toEqual(["cc", "bb"]);
+  expect(found(5)).toEqual(["29", "cc", "28", "bb", "aa"]);
+  expect(searchTraces(store.newestFirst(), { limit: 2, service: "junk" }).map(({ isOfProxies }) => isOfProxies)).toEqual([false, false]);
+  // A proxy that knows of one makes it one of its own.
+  store.add([{ ...span({ spanId: "00000000000000aa" }), traceId: "0".repeat(32) }], 0);
+  expect(found(4)).toEqual(["cc", "00", "bb", "aa"]);
+});
+
 test("the tree has every span once, says what is missing and where clocks disagree", () => {
   const root = span({ durationUs: 10_000, isError: true });
   const child = span({ parentId: root.spanId, startUs: startUs + 1000 });
