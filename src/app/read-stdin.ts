@@ -1,6 +1,7 @@
 // Standard input to its end, synchronously: files, pipes and sockets, also those whose other end made them non-blocking.
 
 import { readSync } from "node:fs";
+import { codeOf } from "../lib/errors.ts";
 
 const chunkBytes = 64 * 1024;
 const retryMs = 5;
@@ -23,7 +24,7 @@ function readOrWait(chunk: Buffer): number | undefined {
   try {
     return readSync(0, chunk);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = codeOf(error);
     if (code === "EAGAIN") return undefined;
     if (code === "EOF") return 0;
     throw error;

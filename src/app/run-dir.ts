@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { UserError } from "../lib/errors.ts";
+import { codeOf, UserError } from "../lib/errors.ts";
 import { type MeshConfig, meshNameOf, runFiles } from "./config.ts";
 
 const lockSchema = z.object({ pid: z.number().int(), startTime: z.string(), runId: z.string() });
@@ -66,7 +66,7 @@ function tryMake(path: string): boolean {
     mkdirSync(path, { mode: 0o700 });
     return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    if (codeOf(error) === "EEXIST") return false;
     throw new UserError(`the runtime directory ${path} can't be made: ${error instanceof Error ? error.message : String(error)}`, {
       fix: "set XDG_RUNTIME_DIR to a folder you may write to",
     });

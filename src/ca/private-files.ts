@@ -15,7 +15,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { BadInput, MeshError, Unavailable, UserError } from "../lib/errors.ts";
+import { BadInput, codeOf, MeshError, Unavailable, UserError } from "../lib/errors.ts";
 
 /** A file as successive whole contents, each written once and numbered; the highest number counts. */
 export interface Generation {
@@ -35,7 +35,7 @@ export function requirePrivateDirectory(directory: string): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new Unavailable(`the directory ${directory} can't be made: ${codeOf(error)}`, {
+    throw new Unavailable(`the directory ${directory} can't be made: ${reasonOf(error)}`, {
       cause: error,
       fix: "name a directory you may write to",
     });
@@ -104,7 +104,7 @@ export function writeGeneration(directory: string, name: string, { number: previ
     return true;
   } catch (error) {
     if (error instanceof MeshError) throw error;
-    throw new Unavailable(`${directory} can't be written to: ${codeOf(error)}`, {
+    throw new Unavailable(`${directory} can't be written to: ${reasonOf(error)}`, {
       cause: error,
       fix: "free space on the disk, or make it writable",
     });
@@ -207,10 +207,12 @@ function requireMode(path: string, { mode }: Stats, { forbidden, wanted }: { rea
 }
 
 function missing(path: string, cause: unknown): MeshError {
-  return new BadInput(`${path} can't be read: ${codeOf(cause)}`, { cause, fix: "check that the file is there and this user may read it" });
+  return new BadInput(`${path} can't be read: ${reasonOf(cause)}`, {
+    cause,
+    fix: "check that the file is there and this user may read it",
+  });
 }
 
-function codeOf(error: unknown): string {
-  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
-  return MeshError.from(error).message;
+function reasonOf(error: unknown): string {
+  return codeOf(error) ?? MeshError.from(error).message;
 }

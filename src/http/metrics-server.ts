@@ -4,6 +4,7 @@
 // 127.0.0.1 (DNS rebinding) is told apart by its Host header.
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { boundPort } from "../lib/bound-port.ts";
 import { MeshError, Unavailable } from "../lib/errors.ts";
 import { sendPieces, sendText } from "../lib/http-text.ts";
 import type { Logger } from "../lib/log.ts";
@@ -43,14 +44,12 @@ export function startMetricsServer({ view, port, log }: MetricsServerOptions): P
       reject(new Unavailable(`the metrics port ${host}:${port} can't be opened: ${cause.message}`, { cause, fix: portFix })),
     );
     server.listen({ host, port }, () => {
-      const address = server.address();
-      const bound = typeof address === "object" && address !== null ? address.port : port;
       server.on("error", (error) => log.error("the metrics port failed", { error: error.message }));
       const close = (): Promise<void> => {
         server.closeAllConnections();
         return new Promise((done) => server.close(() => done()));
       };
-      resolve({ port: bound, close });
+      resolve({ port: boundPort(server) ?? port, close });
     });
   });
 }

@@ -2,8 +2,8 @@
 // and, when asked for, on loopback TCP behind a bearer token.
 
 import { chmodSync, lstatSync, rmSync } from "node:fs";
-import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
+import { boundPort } from "../lib/bound-port.ts";
 import { Unavailable } from "../lib/errors.ts";
 import { buildApp } from "./build-app.ts";
 import type { ApiServerOptions } from "./options.ts";
@@ -32,7 +32,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const onTcp = buildApp({ ...options, signal: ending.signal, token: options.tcp.token });
     apps.push(onTcp);
     await onTcp.listen({ host: "127.0.0.1", port: options.tcp.port });
-    return { port: portOf(onTcp.server.address()), close };
+    return { port: boundPort(onTcp.server), close };
   } catch (error) {
     await close();
     throw cannotListen(options, error);
@@ -42,10 +42,6 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 function removeStaleSocket(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found?.isSocket() === true) rmSync(path);
-}
-
-function portOf(address: AddressInfo | string | null): number | undefined {
-  return typeof address === "object" && address !== null ? address.port : undefined;
 }
 
 function cannotListen({ socketPath, tcp }: ApiServerOptions, cause: unknown): Unavailable {

@@ -3,7 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Diagnostic } from "../api/diagnostic.ts";
-import { Conflict, type ErrorCode, MeshError, NotFound, Unavailable } from "../lib/errors.ts";
+import { Conflict, codeOf, type ErrorCode, MeshError, NotFound, Unavailable } from "../lib/errors.ts";
 import { isJsonObject } from "../store/json.ts";
 
 /** Imported, node:http would load undici as well, for names that nobody uses here: every command would take 40 ms longer. */
@@ -134,8 +134,7 @@ const retryMs = 100;
 /** Whether nothing was done yet: nobody took the connection, or it broke before the answer to a question. */
 function mayTryAgain(error: unknown, { method, signal }: ApiRequest): boolean {
   if (!(error instanceof Unavailable) || signal?.aborted === true) return false;
-  const { cause } = error;
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const code = codeOf(error.cause);
   return code === "ENOENT" || code === "ECONNREFUSED" || (method === "GET" && (code === "ECONNRESET" || code === "EPIPE"));
 }
 

@@ -19,6 +19,11 @@ export interface ErrorOptionsWithFix extends ErrorOptions {
   readonly fix?: string;
 }
 
+/** Node's code of a failed call, such as "ENOENT" or "ERR_TLS_CERT_ALTNAME_INVALID"; undefined where an error has none. */
+export function codeOf(error: unknown): string | undefined {
+  return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
 /** An error with a stable code; everything the program throws on purpose is one. */
 export class MeshError extends Error {
   readonly code: ErrorCode;

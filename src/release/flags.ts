@@ -1,6 +1,7 @@
 // A FeatureFlag for one user and request: which variant, and why. Decided by the very split that routes are made of, so the answer, the header that
 // the application gets and the version that it reaches agree. Pure; the routes' flags are laid in src/app/releases/flag-arms.ts.
 
+import { isJsonObject } from "../api/json.ts";
 import type { FeatureFlag } from "../api/release/feature-flag.ts";
 import { compilePattern } from "../lib/re2.ts";
 import { cohortSources } from "../model/releases/cohort.ts";
@@ -139,7 +140,7 @@ function objectOf(text: string): Readonly<Record<string, unknown>> | undefined {
   if (!text.startsWith("{")) return undefined;
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : undefined;
+    return isJsonObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

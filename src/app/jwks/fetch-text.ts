@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { FetchAllowance } from "../../api/security/fetch-allowance.ts";
+import { codeOf } from "../../lib/errors.ts";
 import { refusalOfAddress } from "./address-policy.ts";
 
 /** All addresses of a name; tests pass their own. */
@@ -152,7 +153,7 @@ function withSignal<Value>(promise: Promise<Value>, signal: AbortSignal): Promis
 
 /** By Node's error code only: messages may name addresses. */
 function problemOf(error: unknown): string {
-  const code = typeof error === "object" && error !== null && "code" in error && typeof error.code === "string" ? error.code : "";
+  const code = codeOf(error) ?? "";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "its host name can't be resolved";
   if (/^(?:ERR_TLS|CERT|UNABLE|SELF_SIGNED|DEPTH|ERR_SSL|EPROTO)/.test(code)) return `its certificate or TLS is not acceptable (${code})`;
   return `it can't be reached${/^[A-Z_0-9]{1,40}$/.test(code) ? ` (${code})` : ""}`;

@@ -5,6 +5,7 @@ import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { isIP } from "node:net";
 import type { FetchAllowance } from "../../api/security/fetch-allowance.ts";
+import { codeOf } from "../../lib/errors.ts";
 import { refusalOfAddress } from "../jwks/address-policy.ts";
 import { fixedLookup, type Resolve, resolveName } from "../jwks/fetch-text.ts";
 
@@ -46,8 +47,8 @@ export async function callAddress({ url: text, ...call }: Call, options: CallOpt
     return await answerOf(await send(url, { ...call, lookup: fixedLookup(addresses), signal }), options.maxBytes);
   } catch (error) {
     if (signal.aborted) return { problem: `no answer within ${options.timeoutMs} ms` };
-    const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-    return { problem: `it can't be reached${code === "" ? "" : ` (${code})`}` };
+    const code = codeOf(error);
+    return { problem: `it can't be reached${code === undefined ? "" : ` (${code})`}` };
   }
 }
 

@@ -1,6 +1,7 @@
 // The hands of the release engine: each action of a decision is carried out so that doing it twice is the same as doing it once. Routes are not among them:
 // they follow from the stored state.
 
+import { isJsonObject } from "../../api/json.ts";
 import type { Release } from "../../api/release/release.ts";
 import { MeshError } from "../../lib/errors.ts";
 import { contentHash } from "../../lib/hash.ts";
@@ -139,18 +140,14 @@ export function turnRollout(release: Release, { direction, candidate, stable }: 
 
 function rawTemplate(store: Store, namespace: string, name: string): Readonly<Record<string, unknown>> | undefined {
   const raw = store.get("ReplicaSet", namespace, name)?.raw;
-  const template = raw === undefined ? undefined : objectOf(specOf(raw)["template"]);
-  if (template === undefined) return undefined;
-  const metadata = objectOf(template["metadata"]) ?? {};
-  const labels = objectOf(metadata["labels"]) ?? {};
+  const template = raw === undefined ? undefined : specOf(raw)["template"];
+  if (!isJsonObject(template)) return undefined;
+  const metadata = isJsonObject(template["metadata"]) ? template["metadata"] : {};
+  const labels = isJsonObject(metadata["labels"]) ? metadata["labels"] : {};
   const own = Object.fromEntries(Object.entries(labels).filter(([label]) => label !== templateHashLabel));
   return { ...template, metadata: { ...metadata, labels: own } };
 }
 
 function specOf(raw: RawResource): Readonly<Record<string, unknown>> {
-  return objectOf(raw["spec"]) ?? {};
-}
-
-function objectOf(value: unknown): Readonly<Record<string, unknown>> | undefined {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : undefined;
+  return isJsonObject(raw["spec"]) ? raw["spec"] : {};
 }

@@ -3,6 +3,7 @@
 
 import { createServer, type Server, Socket } from "node:net";
 import { z } from "zod";
+import { boundPort } from "../../lib/bound-port.ts";
 import type { Logger } from "../../lib/log.ts";
 import { fabricAddress } from "./addresses.ts";
 import type { Channel } from "./ipc.ts";
@@ -78,10 +79,7 @@ export async function startEgress(dial: Dial, logger: Logger): Promise<Egress> {
 function listen(server: Server): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(0, fabricAddress, 1024, () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : 0);
-    });
+    server.listen(0, fabricAddress, 1024, () => resolve(boundPort(server) ?? 0));
   });
 }
 

@@ -3,6 +3,7 @@
 
 import { connect, createServer, Server, type Socket } from "node:net";
 import { z } from "zod";
+import { boundPort } from "../../lib/bound-port.ts";
 import { UserError } from "../../lib/errors.ts";
 import type { Channel } from "./ipc.ts";
 import { joinSockets } from "./join-sockets.ts";
@@ -51,10 +52,7 @@ export async function openHostPort(port: number, address: string = "127.0.0.1"):
         }),
       );
     });
-    server.listen({ port, host: address, backlog }, () => {
-      const bound = server.address();
-      resolve({ server, port: typeof bound === "object" && bound !== null ? bound.port : port });
-    });
+    server.listen({ port, host: address, backlog }, () => resolve({ server, port: boundPort(server) ?? port }));
   });
 }
 

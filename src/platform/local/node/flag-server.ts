@@ -3,6 +3,7 @@
 
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Pod } from "../../../api/kubernetes/pod.ts";
+import { boundPort } from "../../../lib/bound-port.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { flagPort } from "../capture.ts";
 
@@ -66,10 +67,7 @@ export class FlagServer {
         logger.error("flags can't be served", { address, port, error: error.message });
         resolve(0);
       });
-      server.listen(port, address, () => {
-        const place = server.address();
-        resolve(typeof place === "object" && place !== null ? place.port : 0);
-      });
+      server.listen(port, address, () => resolve(boundPort(server) ?? 0));
     });
   }
 
