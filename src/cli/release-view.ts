@@ -17,7 +17,8 @@ export function releaseLines(view: ReleaseView, colours: Colours, nowMs: number)
     const branch = index === steps.length - 1 ? "└─" : "├─";
     return `${colours.dim(branch)} ${stepText(step, view, { colours, nowMs })}`;
   });
-  const failed = status.candidate === undefined ? [] : [`${status.failedRequests} requests to ${status.candidate} failed`];
+  const failed =
+    status.candidate === undefined ? [] : [`${status.failedRequests} ${status.unit ?? "requests"} to ${status.candidate} failed`];
   const findings = (status.findings ?? []).map((finding) => `${colours.yellow("!")} ${finding}`);
   return [head, ...tree, ...(status.verdict === "" ? [] : [status.verdict]), ...failed, ...findings];
 }
@@ -36,7 +37,7 @@ function stepText({ step, exposure, kind, state, since }: ReleaseStepView, view:
   const facts = [
     since === undefined ? "" : `${Math.max(0, Math.round((nowMs - Date.parse(since)) / 1000))} s`,
     sharePercent === undefined ? "" : `measured ${sharePercent} %`,
-    view.requestsPerSecond === undefined ? "" : `${view.requestsPerSecond} requests/s`,
+    view.requestsPerSecond === undefined ? "" : `${view.requestsPerSecond} ${view.status.unit ?? "requests"}/s`,
     view.etaSeconds === undefined ? "" : `about ${view.etaSeconds} s more`,
     kind === "pause" ? `waits for a person: lateen release resume ${view.name} -n ${view.namespace}` : "",
   ];
@@ -56,10 +57,11 @@ export function planLines({ namespace, name, service, stable, candidate, plan }:
   const { traffic, steps, seconds, candidateRequests, findsFivePercent, warnings } = plan;
   const versions = `${stable ?? "no stable version yet"}${candidate === undefined ? ", no newer version yet" : ` → ${candidate}`}`;
   const head = `${colours.bold(`${namespace}/${name}`)}  service ${service}, ${versions}`;
-  const now = `measured now: ${number(traffic.requestsPerSecond)} requests/s, ${percent(traffic.errorRate)} of them fail`;
+  const { unit = "requests" } = traffic;
+  const now = `measured now: ${number(traffic.requestsPerSecond)} ${unit}/s, ${percent(traffic.errorRate)} of them fail`;
   const rows = steps.map(({ step, exposure, kind, requestsPerMinute, leastSeconds, evidenceSeconds, foundInAMinute }) => {
     const facts = [
-      requestsPerMinute > 0 ? `${number(requestsPerMinute)} requests/min` : "",
+      requestsPerMinute > 0 ? `${number(requestsPerMinute)} ${unit}/min` : "",
       leastSeconds === undefined ? "waits for a person" : leastSeconds > 0 ? `at least ${number(leastSeconds)} s` : "",
       evidenceSeconds === undefined ? "" : `evidence after ${number(evidenceSeconds.median)} s (95 %: ${number(evidenceSeconds.p95)} s)`,
       foundInAMinute === undefined ? "" : `finds ${percent(foundInAMinute)} errors within a minute`,
@@ -69,12 +71,12 @@ export function planLines({ namespace, name, service, stable, candidate, plan }:
   const whole =
     seconds === undefined
       ? "how long the whole takes can't be told"
-      : `about ${number(seconds)} s until promotion, ${number(candidateRequests ?? 0)} requests to the new version before it`;
+      : `about ${number(seconds)} s until promotion, ${number(candidateRequests ?? 0)} ${unit} to the new version before it`;
   const bad =
     findsFivePercent === undefined
       ? []
       : [
-          `a version that fails 5 % of its requests goes back after about ${number(findsFivePercent.seconds)} s and ${number(findsFivePercent.candidateErrors)} failed requests`,
+          `a version that fails 5 % of its ${unit} goes back after about ${number(findsFivePercent.seconds)} s and ${number(findsFivePercent.candidateErrors)} failed ${unit}`,
         ];
   return [head, now, ...rows, whole, ...bad, ...warnings.map((warning) => `${colours.yellow("!")} ${warning}`)];
 }

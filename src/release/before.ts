@@ -9,6 +9,7 @@ import type { Margin } from "../stats/margin.ts";
 import type { ArmSecond } from "./observation.ts";
 import { countWords, oddsWords, percentWords } from "./sentences.ts";
 import type { Evidence } from "./state.ts";
+import { metricName, trialsOf } from "./unit.ts";
 
 /** Seconds of stable that are kept: enough for 0.5 errors per second to be found. Samples of two minutes are at hand. */
 export const secondsBefore = 60;
@@ -43,17 +44,14 @@ interface BeforeSecond {
 
 /** Stable alone is kept; the candidate alone is compared with the newest second that is left. Together they are the judge's. */
 export function observeBefore(before: Before, { candidate, stable, isEarlier }: BeforeSecond): Before {
-  if (candidate.requests === 0) {
-    if (stable.requests === 0) return before;
-    return { ...before, seconds: [...before.seconds, errorsOf(stable)].slice(-secondsBefore) };
+  const [ofCandidate, ofStable] = [trialsOf(candidate), trialsOf(stable)];
+  if (ofCandidate.trials === 0) {
+    if (ofStable.trials === 0) return before;
+    return { ...before, seconds: [...before.seconds, ofStable].slice(-secondsBefore) };
   }
   const baseline = before.seconds.at(-1);
-  if (isEarlier || stable.requests > 0 || baseline === undefined) return before;
-  return { seconds: before.seconds.slice(0, -1), harm: observe(before.harm, { candidate: errorsOf(candidate), baseline }) };
-}
-
-function errorsOf({ requests, errors }: ArmSecond): Arm {
-  return { trials: requests, events: errors };
+  if (isEarlier || ofStable.trials > 0 || baseline === undefined) return before;
+  return { seconds: before.seconds.slice(0, -1), harm: observe(before.harm, { candidate: ofCandidate, baseline }) };
 }
 
 /** Whether it is proven, at the run's chance of a false alarm. */
@@ -62,11 +60,13 @@ export function isWorseThanBefore({ before, judge }: Pick<Evidence, "before" | "
 }
 
 /** "errors 5 % of 812, 0.1 % of 800 before the update: …"; undefined when nothing was compared. */
-export function beforeWords({ before, judge }: Pick<Evidence, "before" | "judge">): string | undefined {
+export function beforeWords(evidence: Pick<Evidence, "before" | "judge" | "unit" | "seen">): string | undefined {
+  const { before, judge } = evidence;
   if (before === undefined || before.harm.mixture.candidate.trials === 0) return undefined;
   const { candidate, baseline } = before.harm.mixture;
   const share = ({ trials, events }: Arm) => `${percentWords(events / Math.max(1, trials))} of ${countWords(trials)}`;
   const odds = `evidence ${oddsWords(logEvidence(before.harm))}, rolls back at ${oddsWords(logThreshold(judge.alpha))}`;
-  const meaning = isWorseThanBefore({ before, judge }) ? "worse than allowed by errors" : "no harm found";
-  return `errors ${share(candidate)}, ${share(baseline)} before the update: ${meaning} (${odds})`;
+  const name = metricName("errors", evidence);
+  const meaning = isWorseThanBefore({ before, judge }) ? `worse than allowed by ${name}` : "no harm found";
+  return `${name} ${share(candidate)}, ${share(baseline)} before the update: ${meaning} (${odds})`;
 }

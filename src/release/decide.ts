@@ -257,7 +257,10 @@ function newRun(turn: Turn, { id, candidate, stable }: Pick<Run, "id" | "candida
     acknowledged: turn.state.run?.acknowledged ?? { acknowledged: 0, total: 0 },
     forced: false,
     fullPods: readyPods(turn, stable),
-    evidence: startEvidence(spec.analysis, now, stepsOf(spec)),
+    evidence: {
+      ...startEvidence(spec.analysis, now, stepsOf(spec)),
+      ...(turn.observed.unit === undefined ? {} : { unit: turn.observed.unit }),
+    },
     history: [],
     decisions: [],
     told: [],

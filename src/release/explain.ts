@@ -2,13 +2,14 @@
 
 import type { ReleaseSpec } from "../api/release/release.ts";
 import { goOnAlpha } from "../stats/go-on.ts";
-import { type Judgement, judgementOf, startNextStep } from "../stats/judge.ts";
+import { type Judgement, startNextStep } from "../stats/judge.ts";
 import { beforeWords, isWorseThanBefore } from "./before.ts";
 import { exposureAt } from "./exposure.ts";
-import { crossedLimit, observeSeconds, startEvidence } from "./judging.ts";
+import { crossedLimit, judgementIn, observeSeconds, startEvidence } from "./judging.ts";
 import type { SampleSecond } from "./observation.ts";
 import { countWords, manyWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
-import type { Evidence, Run } from "./state.ts";
+import type { Evidence, Outcome, Run } from "./state.ts";
+import { metricName, unitOf } from "./unit.ts";
 
 /** The whole run, oldest first: when, who, what and why. */
 export function explain(run: Run): readonly string[] {
@@ -17,11 +18,22 @@ export function explain(run: Run): readonly string[] {
     const who = actor === "engine" || sentence.startsWith(`${actor} `) ? "" : ` [${actor}]`;
     return `+${timeWords(time - run.startedAt)}${who} ${sentence}`;
   });
-  const failed = `${manyWords(run.evidence.failedRequests, "request")} to ${run.candidate} failed`;
+  const unit = unitOf(run.evidence) === "connections" ? "connection" : "request";
+  const failed = `${manyWords(run.evidence.failedRequests, unit)} to ${run.candidate} failed`;
   if (run.outcome === undefined) return [first, ...middle, `${failed} so far`];
   const took = run.endedAt === undefined ? "" : ` after ${timeWords(run.endedAt - run.startedAt)}`;
-  return [first, ...middle, `${run.outcome}${took}; ${failed}`];
+  return [first, ...middle, `${outcomeWords[run.outcome]}${took}; ${failed}`];
 }
+
+const outcomeWords: Readonly<Record<Outcome, string>> = {
+  succeeded: "succeeded",
+  rolledBack: "rolled back",
+  aborted: "aborted",
+  undone: "undone",
+  superseded: "superseded",
+  retried: "begun anew",
+  failed: "failed",
+};
 
 export interface Replay {
   /** The verdict that would have ended the run, or the one at its end. */
@@ -52,11 +64,11 @@ export function replay(run: RecordedRun, samples: readonly SampleSecond[], analy
       [sample],
       sample.second * 1000,
     );
-    const judgement = judgementOf(evidence.judge, goOnAlpha(asking, analysis.wrongAdvance));
+    const judgement = judgementIn(evidence, goOnAlpha(asking, analysis.wrongAdvance));
     const found = ending(evidence, judgement, sample.second - start);
     if (found !== undefined) return found;
   }
-  const judgement = judgementOf(evidence.judge, goOnAlpha(asking, analysis.wrongAdvance));
+  const judgement = judgementIn(evidence, goOnAlpha(asking, analysis.wrongAdvance));
   const { verdict } = judgement;
   return { verdict, failedRequests: evidence.failedRequests, sentence: verdictSentence(evidence, judgement) };
 }
@@ -71,7 +83,7 @@ function ending(evidence: Evidence, judgement: Judgement, seconds: number): Repl
   const limit = crossedLimit(evidence);
   if (limit !== undefined) {
     const { trials, events } = limit.state.candidate;
-    const sentence = `${limit.name} ${percentWords(events / trials)} of ${countWords(trials)}, above the limit of ${percentWords(limit.state.max)}`;
+    const sentence = `${metricName(limit.name, evidence)} ${percentWords(events / trials)} of ${countWords(trials)}, above the limit of ${percentWords(limit.state.max)}`;
     return { verdict: "limit", seconds, failedRequests, sentence };
   }
   const words = beforeWords(evidence);

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { storedAudienceSchema } from "../api/release/audience.ts";
 import type { PlannedStep } from "../api/release/steps.ts";
+import type { TrafficUnit } from "./observation.ts";
 
 export const exposureSchema = z
   .object({
@@ -101,11 +102,11 @@ function canonical(value: unknown): string {
   });
 }
 
-/** One sentence's words: "10 % of requests", "users of 2 conditions". */
-export function exposureWords(exposure: Exposure): string {
+/** One sentence's words: "10 % of requests", "users of 2 conditions"; of connections where a service has nothing else. */
+export function exposureWords(exposure: Exposure, unit: TrafficUnit = "requests"): string {
   const parts = [
     exposure.byPods ? "the Deployment's own update" : "",
-    exposure.weightPercent > 0 ? `${exposure.weightPercent} % of requests` : "",
+    exposure.weightPercent > 0 ? `${exposure.weightPercent} % of ${unit}` : "",
     exposure.usersPercent > 0 ? `${exposure.usersPercent} % of users` : "",
     exposure.matches.length > 0 ? `requests of ${exposure.matches.length} condition${exposure.matches.length > 1 ? "s" : ""}` : "",
     exposure.variants.length > 0 ? `${exposure.variants.length} variants` : "",

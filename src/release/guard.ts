@@ -11,6 +11,7 @@ import { tellProviders } from "./providers.ts";
 import { startReturn } from "./returning.ts";
 import { countWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
 import { decided, decidedOnce, enter, expose, type RunTurn, readyPods, stepOf, untold, withRun } from "./turn.ts";
+import { metricName, unitOf } from "./unit.ts";
 
 const guardedStages: ReadonlySet<string> = new Set(["blocked", "moving", "running", "promoting", "warm"]);
 
@@ -26,7 +27,7 @@ export function guard(turn: RunTurn): RunTurn {
   const limit = crossedLimit(turn.run.evidence);
   if (limit !== undefined) {
     const { candidate } = limit.state;
-    const sentence = `${limit.name} ${percentWords(candidate.events / candidate.trials)} of ${candidate.trials}, above the limit of ${percentWords(limit.state.max)}`;
+    const sentence = `${metricName(limit.name, turn.run.evidence)} ${percentWords(candidate.events / candidate.trials)} of ${countWords(candidate.trials)}, above the limit of ${percentWords(limit.state.max)}`;
     return failed(turn, { what: "LimitCrossed", sentence });
   }
   const judgement = judgementNow(turn.run, turn.spec.analysis);
@@ -114,7 +115,7 @@ function tellShares(turn: RunTurn): RunTurn {
   if (!areSharesWrong(evidence)) return turn;
   const requests = evidence.stepCandidate + evidence.stepStable;
   const share = percentWords(evidence.stepCandidate / Math.max(1, requests));
-  const sentence = `${candidate} gets ${share} of ${countWords(requests)} requests, not ${exposure.weightPercent} %: some callers can't be steered, or keep old connections`;
+  const sentence = `${candidate} gets ${share} of ${countWords(requests)} ${unitOf(evidence)}, not ${exposure.weightPercent} %: some callers can't be steered, or keep old connections`;
   return decidedOnce(turn, { what: "SharesDiffer", sentence });
 }
 
@@ -123,7 +124,7 @@ function guardData(before: RunTurn): RunTurn {
   const { run, spec } = turn;
   if (!hasNoData(turn) || spec.analysis.noData === "pass") return turn;
   const silent = timeWords(turn.now - run.evidence.trafficAt);
-  const sentence = `no requests reached ${run.candidate} for ${silent}: no data, which is neither good nor bad`;
+  const sentence = `no ${unitOf(run.evidence)} reached ${run.candidate} for ${silent}: no data, which is neither good nor bad`;
   if (spec.analysis.noData === "fail") return failed(turn, { what: "NoData", sentence: `${sentence}; noData is fail` });
   return decidedOnce(turn, { what: "NoData", sentence: `${sentence}; waiting` });
 }

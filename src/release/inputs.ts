@@ -147,8 +147,9 @@ function resume(turn: RunTurn, input: PersonInput): RunTurn {
 /** A person who lets a failed version go on decides against the evidence, so it begins anew. */
 function unheld(turn: RunTurn): RunTurn {
   if (turn.run.stage !== "held") return turn;
-  const { lastSecond, failedRequests } = turn.run.evidence;
-  const evidence = { ...startEvidence(turn.spec.analysis, turn.now), lastSecond, failedRequests };
+  const { lastSecond, failedRequests, unit, seen } = turn.run.evidence;
+  const told = { lastSecond, failedRequests, ...(unit === undefined ? {} : { unit }), ...(seen === undefined ? {} : { seen }) };
+  const evidence = { ...startEvidence(turn.spec.analysis, turn.now), ...told };
   return withRun(turn, { evidence, because: undefined });
 }
 

@@ -22,8 +22,9 @@ import { anyRate } from "../stats/mixture.ts";
 import { defaultShareSettings, observeShares, type ShareState, shareLogEvidence, startShareCheck } from "../stats/share-check.ts";
 import { observeBefore, secondsBefore, startBefore, watchesBefore } from "./before.ts";
 import { publicPercent } from "./exposure.ts";
-import type { ArmSecond, SampleSecond } from "./observation.ts";
+import type { ArmSecond, SampleSecond, TrafficUnit } from "./observation.ts";
 import type { Evidence, Run } from "./state.ts";
+import { trialsOf, unitOf } from "./unit.ts";
 
 /** Envoy's default histogram buckets (config.metrics.v3.StatsConfig.histogram_bucket_settings), in milliseconds. */
 export const latencyEdgesMs: readonly number[] = [
@@ -129,7 +130,7 @@ function observeSecond(run: JudgedRun, { evidence, sample, now }: Seen): Evidenc
   const before = evidence.before === undefined ? {} : { before: observeBefore(evidence.before, { ...arms, isEarlier }) };
   if (isEarlier) return { ...evidence, ...before, lastSecond: sample.second, sampleAt: now };
   const comparable = isComparable(run);
-  const isOfStep = beganSince(run, sample.second);
+  const isOfStep = beganSince(run, sample);
   const { candidate, stable } = arms;
   return {
     ...evidence,
@@ -145,19 +146,42 @@ function observeSecond(run: JudgedRun, { evidence, sample, now }: Seen): Evidenc
       if (variant === undefined || control === undefined) return comparison;
       return { ...comparison, state: observeInterval(comparison.state, { candidate: variant, baseline: control }) };
     }),
-    shares: isOfStep ? sharesAfter(run, evidence.shares, [candidate.requests, stable.requests]) : evidence.shares,
+    shares: isOfStep ? sharesAfter(run, evidence.shares, [begunIn(candidate), begunIn(stable)]) : evidence.shares,
     lastSecond: sample.second,
     sampleAt: now,
-    trafficAt: candidate.requests > 0 ? now : evidence.trafficAt,
-    stepCandidate: evidence.stepCandidate + (isOfStep ? candidate.requests : 0),
-    stepStable: evidence.stepStable + (isOfStep ? stable.requests : 0),
-    failedRequests: evidence.failedRequests + candidate.errors,
+    trafficAt: seenIn(candidate) > 0 ? now : evidence.trafficAt,
+    stepCandidate: evidence.stepCandidate + (isOfStep ? seenIn(candidate) : 0),
+    stepStable: evidence.stepStable + (isOfStep ? seenIn(stable) : 0),
+    failedRequests: evidence.failedRequests + trialsOf(candidate).events,
+    seen: seenAfter(evidence.seen, [candidate, stable]),
   };
 }
 
-/** Whether a second's requests were all made since the stage began: proxies report up to a second later, and a second waits for the slowest. */
-function beganSince({ stageSince }: JudgedRun, second: number): boolean {
-  return (second - 1) * 1000 >= stageSince;
+function seenAfter(before: Evidence["seen"], arms: readonly ArmSecond[]): Evidence["seen"] {
+  const sum = (countOf: (arm: ArmSecond) => number) => arms.reduce((total, arm) => total + countOf(arm), 0);
+  return {
+    requests: (before?.requests ?? 0) + sum(({ requests }) => requests),
+    connections: (before?.connections ?? 0) + sum((arm) => seenIn({ ...arm, requests: 0 })),
+  };
+}
+
+/** Requests and connections that took a version: a connection takes it when it begins, and is judged when it is decided. */
+function begunIn({ requests, connections }: ArmSecond): number {
+  return requests + (connections?.opened ?? 0);
+}
+
+/** Of pods of a template it is only known which connections were decided. */
+function seenIn({ requests, connections = { opened: 0, tried: 0, failed: 0 } }: ArmSecond): number {
+  return requests + Math.max(connections.opened, connections.tried);
+}
+
+/** Seconds that proxies report later: their counters up to one, and a second waits for the slowest; their logs of connections two more. */
+const reportedLate: Readonly<Record<TrafficUnit, number>> = { requests: 1, connections: 3 };
+
+/** Whether what a second tells of all began since the stage did. */
+function beganSince({ stageSince }: JudgedRun, { second, arms }: SampleSecond): boolean {
+  const hasConnections = Object.values(arms).some(({ connections }) => connections !== undefined);
+  return (second - reportedLate[hasConnections ? "connections" : "requests"]) * 1000 >= stageSince;
 }
 
 /** Only while weights stand, every proxy has them, and each request draws its arm anew: a user's requests all go the same way. */
@@ -179,7 +203,7 @@ function armOf({ arms }: SampleSecond, name: string): ArmSecond {
 
 /** A metric's counts of one arm, as something bad that happened; undefined when the sample hasn't it. */
 function rateOf(arm: ArmSecond, metric: string, successes: readonly string[]): Arm | undefined {
-  if (metric === "errors") return { trials: arm.requests, events: arm.errors };
+  if (metric === "errors") return trialsOf(arm);
   if (metric === "clientErrors") return arm.clientErrors === undefined ? undefined : { trials: arm.requests, events: arm.clientErrors };
   const counts = arm.metrics !== undefined && Object.hasOwn(arm.metrics, metric) ? arm.metrics[metric] : undefined;
   if (counts === undefined || !successes.includes(metric)) return counts;
@@ -207,7 +231,12 @@ export function judgeSample(
 /** The verdict now; the chance to go on wrongly is shared by the steps that ask for evidence. */
 export function judgementNow(run: Run, analysis: Analysis): Judgement {
   const asking = run.steps.filter((step) => "advance" in step && step.advance === "evidence").length;
-  return judgementOf(run.evidence.judge, goOnAlpha(asking, analysis.wrongAdvance));
+  return judgementIn(run.evidence, goOnAlpha(asking, analysis.wrongAdvance));
+}
+
+/** How long a connection lasts says nothing of how fast its server is, so latency isn't asked where there are only connections. */
+export function judgementIn(evidence: Evidence, alphaOfStep: number): Judgement {
+  return judgementOf(evidence.judge, alphaOfStep, { asksLatency: unitOf(evidence) === "requests" });
 }
 
 /** The limit that is proven to be crossed; several share the chance of a false alarm. */

@@ -7,12 +7,15 @@ import { goOnAlpha } from "../stats/go-on.ts";
 import { type Forecast, smallestHarm, timeToFind, timeToGoOn } from "../stats/planning.ts";
 import { exposureAt, exposureWords, publicPercent } from "./exposure.ts";
 import { judgeOf } from "./judging.ts";
+import type { TrafficUnit } from "./observation.ts";
 
 export interface PlanTraffic {
   /** To all versions together; 0 when nothing was measured. */
   readonly requestsPerSecond: number;
   /** Errors among them, 0 to 1. */
   readonly errorRate: number;
+  /** What is meant by requests here and below; requests unless given. */
+  readonly unit?: TrafficUnit;
 }
 
 export interface StepForecast {
@@ -103,7 +106,7 @@ function forecastOf(step: PlannedStep, { spec, traffic, asking, percent, index }
   return {
     step: index + 1,
     kind: step.kind,
-    exposure: exposureWords(exposureAt(stepsOf(spec), index)),
+    exposure: exposureWords(exposureAt(stepsOf(spec), index), traffic.unit),
     percent,
     requestsPerMinute: Math.round(60 * requestsPerSecond * share * 10) / 10,
     ...(least === undefined ? {} : { leastSeconds: least / 1000 }),
@@ -144,13 +147,14 @@ interface Known {
 
 function warningsOf(spec: ReleaseSpec, { planned, steps, traffic }: Known): readonly string[] {
   const slow = steps.filter(({ isTooSlow }) => isTooSlow).map(({ step }) => step);
+  const { unit = "requests" } = traffic;
   const many = slow.length > 1 ? `steps ${slow.join(", ")} ask` : `step ${slow[0] ?? ""} asks`;
   return [
-    ...(traffic.requestsPerSecond > 0 ? [] : ["no requests are measured now: how long it takes and what is found can't be told"]),
+    ...(traffic.requestsPerSecond > 0 ? [] : [`no ${unit} are measured now: how long it takes and what is found can't be told`]),
     ...(slow.length === 0 || traffic.requestsPerSecond === 0
       ? []
       : [
-          `${many} for evidence that doesn't come within ${Math.round(spec.analysis.timeout / 60_000)} min at ${Math.round(traffic.requestsPerSecond)} requests/s: widen the margin (analysis.metrics[].margin), or let the clock decide (advance: clock)`,
+          `${many} for evidence that doesn't come within ${Math.round(spec.analysis.timeout / 60_000)} min at ${Math.round(traffic.requestsPerSecond)} ${unit}/s: widen the margin (analysis.metrics[].margin), or let the clock decide (advance: clock)`,
         ]),
     ...(planned.some(({ kind }) => kind === "mirror") ? ["copies of requests are requests: what they write is written twice"] : []),
   ];

@@ -9,6 +9,7 @@ import { isComparable, judgementNow } from "./judging.ts";
 import { providerWords } from "./providers.ts";
 import { comparisonWords, goOnWords, limitSentence, manyWords, podsWords, timeWords, verdictSentence } from "./sentences.ts";
 import { type RunTurn, stepOf } from "./turn.ts";
+import { unitOf } from "./unit.ts";
 
 export interface Progress {
   readonly state: "done" | "wait" | "ask" | "failed";
@@ -78,8 +79,8 @@ function byClock(turn: RunTurn, forMs: number): Progress {
   if (time.state === "wait") return time;
   const { stepCandidate } = turn.run.evidence;
   const passes = turn.spec.analysis.noData === "pass" && hasNoData(turn);
-  if (passes) return done("no requests came; noData is pass");
-  if (stepCandidate === 0 || hasNoData(turn)) return wait(`no requests reach ${turn.run.candidate}`);
+  if (passes) return done(`no ${unitOf(turn.run.evidence)} came; noData is pass`);
+  if (stepCandidate === 0 || hasNoData(turn)) return wait(`no ${unitOf(turn.run.evidence)} reach ${turn.run.candidate}`);
   const { run, spec } = turn;
   const seen = isComparable(run) ? verdictSentence(run.evidence, judgementNow(run, spec.analysis)) : limitSentence(run.evidence);
   return done(`${time.sentence}, ${seen}`);

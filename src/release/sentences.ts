@@ -5,6 +5,7 @@ import { intervalOf } from "../stats/interval.ts";
 import type { Judgement } from "../stats/judge.ts";
 import { logSuspicion } from "../stats/verdict.ts";
 import type { Evidence } from "./state.ts";
+import { metricName, unitOf } from "./unit.ts";
 
 /** "0.4 %": two digits that say something. */
 export function percentWords(rate: number): string {
@@ -54,7 +55,7 @@ export function metricWords(evidence: Evidence, judgement: Judgement): readonly 
     if (metric.kind === "rate") {
       const { candidate, baseline } = metric.harm.mixture;
       if (candidate.trials === 0) return [];
-      const own = `${metric.name} ${shareWords(candidate)}`;
+      const own = `${metricName(metric.name, evidence)} ${shareWords(candidate)}`;
       return [baseline.trials === 0 ? own : `${own} against ${shareWords(baseline)}`];
     }
     const edge = judgement.edges.find((one) => one.metric === metric.name);
@@ -69,12 +70,13 @@ function shareWords({ trials, events }: { readonly trials: number; readonly even
 }
 
 /** What is known of chosen people, whom nothing is compared with: "errors 0 % of 155, within the limit of 5 %". */
-export function limitSentence({ limits }: Evidence): string {
-  const seen = limits.filter(({ state }) => state.candidate.trials > 0);
+export function limitSentence(evidence: Evidence): string {
+  const seen = evidence.limits.filter(({ state }) => state.candidate.trials > 0);
   const words = seen.map(
-    ({ name, state }) => `${name} ${shareWords(state.candidate)}, no proof that they are above the limit of ${percentWords(state.max)}`,
+    ({ name, state }) =>
+      `${metricName(name, evidence)} ${shareWords(state.candidate)}, no proof that they are above the limit of ${percentWords(state.max)}`,
   );
-  return words.join("; ") || "no requests to judge by yet";
+  return words.join("; ") || `no ${unitOf(evidence)} to judge by yet`;
 }
 
 /** The whole verdict: what was seen, what it means, how sure it is. */
@@ -82,21 +84,22 @@ export function verdictSentence(evidence: Evidence, judgement: Judgement): strin
   const seen = metricWords(evidence, judgement).join("; ");
   const threshold = oddsWords(logThreshold(evidence.judge.alpha));
   const odds = `evidence ${oddsWords(judgement.logEvidence)}, rolls back at ${threshold}`;
-  const names = judgement.guilty.length > 0 ? judgement.guilty : judgement.foremost === undefined ? [] : [judgement.foremost];
+  const guilty = judgement.guilty.length > 0 ? judgement.guilty : judgement.foremost === undefined ? [] : [judgement.foremost];
+  const names = guilty.map((name) => metricName(name, evidence));
   const meaning = {
     harm: `worse than allowed by ${names.join(" and ")}`,
     suspicion: `suspicious by ${names.join(" and ")} (from ${oddsWords(logSuspicion(evidence.judge.alpha))})`,
     withinMargin: "shown to be within the margin",
     undecided: "no harm found",
   }[judgement.verdict];
-  return seen === "" ? `no requests to judge by yet (${odds})` : `${seen}: ${meaning} (${odds})`;
+  return seen === "" ? `no ${unitOf(evidence)} to judge by yet (${odds})` : `${seen}: ${meaning} (${odds})`;
 }
 
 /** How far a step is in showing that it may go on: the least sure metric. */
 export function goOnWords(evidence: Evidence, judgement: Judgement, threshold: number): string {
   const least = Math.min(...judgement.goOn);
   const index = judgement.goOn.indexOf(least);
-  const name = evidence.judge.metrics[index]?.name ?? "";
+  const name = metricName(evidence.judge.metrics[index]?.name ?? "", evidence);
   return `${name} within the margin ${oddsWords(least)}, goes on at ${oddsWords(threshold)}`;
 }
 

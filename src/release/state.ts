@@ -56,8 +56,14 @@ const evidenceSchema = z
     stepCandidate: z.number(),
     stepStable: z.number(),
     failedRequests: z.number(),
+    /** What the service's ports said when the run began, and what was seen of both versions since. */
+    unit: z.enum(["requests", "connections"]).optional(),
+    seen: z.object({ requests: z.number(), connections: z.number() }).readonly().optional(),
     /** Updates in place: seconds in which stable was alone, and the candidate alone compared with them (before.ts). */
-    before: z.object({ seconds: z.array(armSchema).readonly(), harm: processStateSchema }).readonly().optional(),
+    before: z
+      .object({ seconds: z.array(armSchema).readonly(), harm: processStateSchema })
+      .readonly()
+      .optional(),
   })
   .readonly();
 

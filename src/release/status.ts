@@ -3,13 +3,14 @@
 
 import type { ReleaseSpec } from "../api/release/release.ts";
 import { timeToGoOn } from "../stats/planning.ts";
-import { stalledAfterMs } from "./decide.ts";
 import { beforeWords } from "./before.ts";
+import { stalledAfterMs } from "./decide.ts";
 import { type Exposure, noExposure, publicPercent } from "./exposure.ts";
 import { isComparable, judgementNow } from "./judging.ts";
 import type { RunFinding } from "./observation.ts";
 import { limitSentence, podsWords, verdictSentence } from "./sentences.ts";
 import type { ReleaseState, Run } from "./state.ts";
+import { unitOf } from "./unit.ts";
 
 /** Phases as users know them (release-engine design §2). */
 export type Phase =
@@ -48,6 +49,8 @@ export interface PublicStatus {
   readonly failedRequests: number;
   /** How far the Deployment's own update is, in pods. */
   readonly rollout?: { readonly direction: "forward" | "undo"; readonly updatedReady: number; readonly total: number };
+  /** What is counted, where it isn't requests. */
+  readonly unit?: "connections";
   /** How long no pod of the service was ready in this run; milliseconds. */
   readonly gapMs?: number;
   readonly run?: string;
@@ -99,6 +102,7 @@ export function publicStatusOf(
     proxies: run.acknowledged,
     verdict: (run.stage === "done" ? state.waiting : undefined) ?? verdictOf(run, spec),
     failedRequests: run.evidence.failedRequests,
+    ...(unitOf(run.evidence) === "connections" ? { unit: "connections" as const } : {}),
     ...(run.rollout === undefined ? {} : { rollout: run.rollout }),
     ...(run.gap === undefined ? {} : { gapMs: run.gap.ms + (run.gap.since === undefined ? 0 : now - run.gap.since) }),
     run: run.id,
@@ -183,14 +187,15 @@ export function wishOf({ stable, run }: ReleaseState): Wish | undefined {
 /** Seconds until the present step may go on, if the candidate stays as good as it looks; undefined when evidence isn't asked for or never comes. */
 export function etaSeconds(run: Run, spec: ReleaseSpec, requestsPerSecond: number): number | undefined {
   const step = run.steps[run.step];
-  const metric = run.evidence.judge.metrics.find(({ kind }) => kind === "rate");
+  const index = run.evidence.judge.metrics.findIndex(({ kind }) => kind === "rate");
+  const metric = run.evidence.judge.metrics[index];
   const isAsking = step !== undefined && "advance" in step && step.advance === "evidence";
   const share = publicPercent(run.exposure) / 100;
   if (!isAsking || metric?.kind !== "rate" || share <= 0 || share >= 1) return undefined;
   const { candidate, baseline } = metric.harm.mixture;
   const rate = (candidate.events + baseline.events + 0.5) / (candidate.trials + baseline.trials + 100);
   const alpha = spec.analysis.wrongAdvance / Math.max(1, run.steps.filter((one) => "advance" in one && one.advance === "evidence").length);
-  const logEvidence = judgementNow(run, spec.analysis).goOn[0] ?? 0;
+  const logEvidence = judgementNow(run, spec.analysis).goOn[index] ?? 0;
   const rates = { candidate: rate, baseline: rate };
   return timeToGoOn({ requestsPerSecond, share, settings: metric.goOn.settings, rates, alpha, logEvidence })?.seconds.median;
 }

@@ -6,6 +6,7 @@ import { type NewAction, withAction } from "./actions.ts";
 import { type Exposure, exposureWords, sameExposure } from "./exposure.ts";
 import type { Observation, ObservedVersion } from "./observation.ts";
 import type { DecisionEntry, Evidence, ReleaseState, Run, Stage } from "./state.ts";
+import { unitOf } from "./unit.ts";
 
 export interface Turn {
   readonly spec: ReleaseSpec;
@@ -120,5 +121,5 @@ export function stepOf({ run }: RunTurn): PlannedStep | undefined {
 
 /** "step 3 of 5 (10 % of requests)" */
 export function stepWords(turn: RunTurn, index: number, exposure: Exposure): string {
-  return `step ${index + 1} of ${turn.run.steps.length} (${exposureWords(exposure)})`;
+  return `step ${index + 1} of ${turn.run.steps.length} (${exposureWords(exposure, unitOf(turn.run.evidence))})`;
 }

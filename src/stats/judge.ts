@@ -68,7 +68,7 @@ export interface JudgeSample {
 export interface Judgement extends CombinedEvidence {
   readonly verdict: Verdict;
   readonly alwaysValidP: number;
-  /** ln E of going on per metric, in the metrics' order. */
+  /** ln E of going on per metric, in the metrics' order; infinite where it isn't asked. */
   readonly goOn: readonly number[];
   /** Of each latency metric the edge with the most evidence. */
   readonly edges: readonly ({ readonly metric: string } & EdgeEvidence)[];
@@ -105,10 +105,21 @@ export function startNextStep(state: JudgeState): JudgeState {
   return { ...state, metrics };
 }
 
-/** The verdict and its reasons; `goOnAlpha` is what this step may spend (go-on.ts). */
-export function judgementOf(state: JudgeState, goOnAlpha: number): Judgement {
+/**
+ * The verdict and its reasons; `goOnAlpha` is what this step may spend (go-on.ts). Without `asksLatency` a step may go on without any latency, if a rate says
+ * that it may: not by nothing.
+ */
+export function judgementOf(
+  state: JudgeState,
+  goOnAlpha: number,
+  { asksLatency = true }: { readonly asksLatency?: boolean } = {},
+): Judgement {
+  const isAsked = asksLatency || state.metrics.every(({ kind }) => kind === "latency");
   const combined = combinedEvidence(state.metrics.map(harmOf), state.alpha);
-  const goOn = state.metrics.map((metric) => (metric.kind === "rate" ? logEvidence(metric.goOn) : everyEdgeLogEvidence(metric.goOn)));
+  const goOn = state.metrics.map((metric) => {
+    if (metric.kind === "rate") return logEvidence(metric.goOn);
+    return isAsked ? everyEdgeLogEvidence(metric.goOn) : Number.POSITIVE_INFINITY;
+  });
   const edges = state.metrics.flatMap((metric) => {
     const edge = metric.kind === "latency" ? guiltyEdge(metric.harm) : undefined;
     return edge === undefined ? [] : [{ metric: metric.name, ...edge }];

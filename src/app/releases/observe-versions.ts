@@ -7,9 +7,10 @@ import type { ArmSecond, Observation, RolloutProgress, SampleSecond } from "../.
 import type { Run } from "../../release/state.ts";
 import { parseTemplateArm } from "../../telemetry/samples/try-seconds.ts";
 import { isByPods, rolloutOf, type VersionFacts } from "./observed-versions.ts";
+import { trafficUnitOf } from "./traffic-unit.ts";
 import { configsOf } from "./version-configs.ts";
 
-type Seen = Pick<Observation, "versions" | "rollout" | "indistinct" | "configs">;
+type Seen = Pick<Observation, "unit" | "versions" | "rollout" | "indistinct" | "configs">;
 
 export interface SeenBy {
   readonly release: Release;
@@ -28,13 +29,15 @@ export function seenOf({ release, versions, run, direction, snapshot }: SeenBy):
     ...(scaleManaged === undefined ? {} : { scaleManaged }),
     ...(deployed === undefined ? {} : { deployed }),
   }));
-  if (run === undefined || run.stage === "done") return { versions: observed };
+  const unit = trafficUnitOf(release, snapshot);
+  if (run === undefined || run.stage === "done") return { versions: observed, unit };
   const own = versions.filter(({ name }) => name === run.candidate || name === run.stable);
   const specs = own.map(({ set }) => set.spec.template.spec);
   const indistinct = indistinctOf(own);
   const rollout = run.stepAction === undefined ? undefined : progressOf(own, run, direction);
   return {
     versions: observed,
+    unit,
     configs: configsOf(specs, release.metadata.namespace, snapshot),
     ...(indistinct === undefined ? {} : { indistinct }),
     ...(rollout === undefined ? {} : { rollout }),
@@ -106,5 +109,14 @@ function joinedArm(one: ArmSecond, other: ArmSecond): ArmSecond {
     ...(one.clientErrors === undefined && other.clientErrors === undefined ? {} : { clientErrors }),
     ...(latency === undefined ? {} : { latency }),
     ...(Object.keys(metrics).length === 0 ? {} : { metrics }),
+    ...(one.connections === undefined && other.connections === undefined
+      ? {}
+      : { connections: connectionsOf(one.connections, other.connections) }),
   };
+}
+
+const noConnections = { opened: 0, tried: 0, failed: 0 };
+
+function connectionsOf(one = noConnections, other = noConnections): NonNullable<ArmSecond["connections"]> {
+  return { opened: one.opened + other.opened, tried: one.tried + other.tried, failed: one.failed + other.failed };
 }

@@ -9,14 +9,17 @@ import { BadInput, NotFound } from "../../lib/errors.ts";
 import { explain, type RecordedRun, replay } from "../../release/explain.ts";
 import { exposureAt, exposureWords } from "../../release/exposure.ts";
 import { writtenMetrics } from "../../release/judging.ts";
+import type { TrafficUnit } from "../../release/observation.ts";
 import { type PlanTraffic, planOf, type ReleasePlan } from "../../release/plan.ts";
 import { listWords } from "../../release/sentences.ts";
 import type { Run } from "../../release/state.ts";
 import { etaSeconds, publicStatusOf } from "../../release/status.ts";
+import { unitOf } from "../../release/unit.ts";
 import type { Store, Stored } from "../../store/store.ts";
 import { versionsOf } from "./observed-versions.ts";
 import type { ReleaseEngine } from "./release-engine.ts";
 import type { SampleFiles } from "./sample-files.ts";
+import { trafficUnitOf } from "./traffic-unit.ts";
 
 export interface ReleasesViewOptions {
   readonly store: Store;
@@ -46,7 +49,7 @@ export function createReleasesView(options: ReleasesViewOptions): ReleasesView {
   };
 }
 
-function viewOf(stored: Stored<"Release">, { engine, nowMs }: ReleasesViewOptions): ReleaseView {
+function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesViewOptions): ReleaseView {
   const { spec, metadata, status } = stored.value;
   const state = engine.stateOf(stored);
   const { run } = state;
@@ -54,6 +57,7 @@ function viewOf(stored: Stored<"Release">, { engine, nowMs }: ReleasesViewOption
   const rate = run === undefined ? undefined : stepRate(run, now);
   const eta = run === undefined || rate === undefined ? undefined : etaSeconds(run, spec, rate);
   const inputs = status?.["inputs"];
+  const unit = run === undefined ? trafficUnitOf(stored.value, store.snapshot()) : unitOf(run.evidence);
   return {
     namespace: metadata.namespace,
     name: metadata.name,
@@ -61,7 +65,7 @@ function viewOf(stored: Stored<"Release">, { engine, nowMs }: ReleasesViewOption
     status: publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }),
     ...(eta === undefined ? {} : { etaSeconds: Math.ceil(eta) }),
     ...(rate === undefined ? {} : { requestsPerSecond: rate }),
-    steps: stepsView(run, run?.steps ?? stepsOf(spec)),
+    steps: stepsView(run, run?.steps ?? stepsOf(spec), unit),
     ...(run === undefined ? {} : { startedAt: timeOf(run.startedAt) }),
     ...(run?.endedAt === undefined ? {} : { endedAt: timeOf(run.endedAt) }),
     ...(run?.outcome === undefined ? {} : { outcome: run.outcome }),
@@ -77,7 +81,7 @@ function stepRate({ stage, stageSince, evidence }: Run, now: number): number | u
   return Math.round((10 * (evidence.stepCandidate + evidence.stepStable)) / seconds) / 10;
 }
 
-function stepsView(run: Run | undefined, steps: Run["steps"]): readonly ReleaseStepView[] {
+function stepsView(run: Run | undefined, steps: Run["steps"], unit: TrafficUnit): readonly ReleaseStepView[] {
   const isPromoted = run !== undefined && run.step >= steps.length;
   return steps.map((step, index) => {
     const since = run?.history.findLast((entry) => entry.index === index)?.from;
@@ -87,7 +91,7 @@ function stepsView(run: Run | undefined, steps: Run["steps"]): readonly ReleaseS
     return {
       step: index + 1,
       kind: step.kind,
-      exposure: exposureWords(exposureAt(steps, index)),
+      exposure: exposureWords(exposureAt(steps, index), unit),
       state: isCurrent ? "current" : wasEntered ? "done" : isPromoted || isOver ? "skipped" : "next",
       ...(since === undefined ? {} : { since: timeOf(since) }),
     };
@@ -110,7 +114,10 @@ function planReply(stored: Stored<"Release">, { store, engine, trafficOf, podsWi
     service: spec.service,
     ...(stable === undefined ? {} : { stable }),
     ...(candidate === undefined ? {} : { candidate }),
-    plan: withCallers(planOf(spec, trafficOf(stored.value)), { service: spec.service, pods: podsWithoutProxy() }),
+    plan: withCallers(planOf(spec, { unit: trafficUnitOf(stored.value, store.snapshot()), ...trafficOf(stored.value) }), {
+      service: spec.service,
+      pods: podsWithoutProxy(),
+    }),
   };
 }
 

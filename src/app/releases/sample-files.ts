@@ -14,6 +14,7 @@ const armSchema = z.object({
   latency: z.array(z.number()).optional(),
   metrics: z.record(z.string(), z.object({ trials: z.number(), events: z.number() })).optional(),
   pods: z.array(z.string()).optional(),
+  connections: z.object({ opened: z.number(), tried: z.number(), failed: z.number() }).optional(),
 });
 
 const sampleSchema = z.object({ second: z.number(), arms: z.record(z.string(), armSchema) });
@@ -109,12 +110,20 @@ function parsedLine(line: string): SampleSecond | undefined {
   }
 }
 
-function withoutUndefined({ clientErrors, latency, metrics, pods, ...arm }: z.output<typeof armSchema>): SampleSecond["arms"][string] {
+function withoutUndefined({
+  clientErrors,
+  latency,
+  metrics,
+  pods,
+  connections,
+  ...arm
+}: z.output<typeof armSchema>): SampleSecond["arms"][string] {
   return {
     ...arm,
     ...(clientErrors === undefined ? {} : { clientErrors }),
     ...(latency === undefined ? {} : { latency }),
     ...(metrics === undefined ? {} : { metrics }),
     ...(pods === undefined ? {} : { pods }),
+    ...(connections === undefined ? {} : { connections }),
   };
 }

@@ -6,7 +6,7 @@ import { latencyEdgesMs } from "../../release/judging.ts";
 import type { ArmSecond, SampleSecond } from "../../release/observation.ts";
 import type { PlanTraffic } from "../../release/plan.ts";
 import type { Distribution } from "../../telemetry/point.ts";
-import { type TryCounts, trySeconds } from "../../telemetry/samples/try-seconds.ts";
+import { type ConnectionCounts, type TryCounts, trySeconds } from "../../telemetry/samples/try-seconds.ts";
 import { statRows } from "../../telemetry/stat/stat.ts";
 import type { MeshTelemetry } from "./mesh-telemetry.ts";
 
@@ -40,16 +40,24 @@ export class ReleaseTraffic {
     }));
   }
 
-  /** Requests of the last half minute; tries are counted only while a release runs. */
+  /** Of the last half minute: requests, or connections where there were no requests; tries are counted only while a release runs. */
   trafficOf(release: ReleasedService): PlanTraffic {
     const nowMs = this.#telemetry.nowMs();
     const host = hostOf(release);
     const query = { by: "service", reporter: "client", fromMs: nowMs - planWindowMs, toMs: nowMs, name: host, open: [] } as const;
     const row = statRows(this.#telemetry.collector.store, query).find(({ labels }) => labels["destination_service"] === host);
-    return {
-      requestsPerSecond: row?.requestsPerSecond ?? 0,
-      errorRate: row === undefined || row.requests === 0 ? 0 : row.failed / row.requests,
-    };
+    if (row === undefined || row.requests === 0) return this.#connectionsOf(host) ?? { requestsPerSecond: 0, errorRate: 0 };
+    return { requestsPerSecond: row.requestsPerSecond ?? 0, errorRate: row.failed / row.requests };
+  }
+
+  #connectionsOf(host: string): PlanTraffic | undefined {
+    const nowMs = this.#telemetry.nowMs();
+    const seconds = trySeconds(this.#telemetry.collector.store, { host, afterSecond: Math.floor((nowMs - planWindowMs) / 1000), nowMs });
+    const all = seconds.flatMap(({ versions }) => [...versions.values()].flatMap(({ connections }) => connections ?? []));
+    const sum = (name: keyof ConnectionCounts): number => all.reduce((before, counts) => before + counts[name], 0);
+    if (sum("opened") === 0) return undefined;
+    const errorRate = sum("tried") === 0 ? 0 : sum("failed") / sum("tried");
+    return { unit: "connections", requestsPerSecond: sum("opened") / seconds.length, errorRate };
   }
 }
 
@@ -67,9 +75,15 @@ function hostOf({ metadata, spec }: ReleasedService): string {
   return serviceHost(spec.service, metadata.namespace);
 }
 
-function armOf({ tries, errors, clientErrors, latency }: TryCounts): ArmSecond {
+function armOf({ tries, errors, clientErrors, latency, connections }: TryCounts): ArmSecond {
   const counts = latency === undefined ? undefined : countsIn(latency);
-  return { requests: tries, errors, clientErrors, ...(counts === undefined ? {} : { latency: counts }) };
+  return {
+    requests: tries,
+    errors,
+    clientErrors,
+    ...(counts === undefined ? {} : { latency: counts }),
+    ...(connections === undefined ? {} : { connections }),
+  };
 }
 
 /** Undefined when the proxies' buckets aren't those that are judged. */
