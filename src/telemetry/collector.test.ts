@@ -6,6 +6,7 @@ import { ExportMetricsServiceRequestSchema } from "#envoy/opentelemetry/proto/co
 import { AggregationTemporality, type MetricSchema } from "#envoy/opentelemetry/proto/metrics/v1/metrics_pb.js";
 import { eventually } from "../../test/harness/eventually.ts";
 import { Collector } from "./collector.ts";
+import { joinedTag, joinTags } from "./composite-tags.ts";
 import { EdgeTable } from "./graph/traffic-edges.ts";
 import { parseText } from "./prometheus/parse-text.ts";
 import { writeText } from "./prometheus/write-text.ts";
@@ -59,10 +60,26 @@ test("what a real Envoy counted and sent by gRPC is in windows, edges and Promet
   expect(parseText(textOf(collector)).broken).toBe(0);
 });
 
+type Tags = Readonly<Record<string, string>>;
+
+function bytesOf(metric: MessageInitShape<typeof MetricSchema>): Uint8Array {
+  return toBinary(
+    ExportMetricsServiceRequestSchema,
+    create(ExportMetricsServiceRequestSchema, { resourceMetrics: [{ scopeMetrics: [{ metrics: [metric] }] }] }),
+  );
+}
+
+function times(seconds: number, startedSeconds = 1_800_000_000) {
+  return {
+    startTimeUnixNano: BigInt(startedSeconds) * 1_000_000_000n,
+    timeUnixNano: BigInt(1_800_000_000 + seconds) * 1_000_000_000n,
+  };
+}
+
 /** A request like Envoy's, of one counter. */
 function sent(seconds: number, value: number, more: { readonly startedSeconds?: number; readonly traffic?: string } = {}): Uint8Array {
-  const { startedSeconds = 1_800_000_000, traffic = "source;http" } = more;
-  const metric: MessageInitShape<typeof MetricSchema> = {
+  const { startedSeconds, traffic = "source;http" } = more;
+  return bytesOf({
     name: "istio_requests_total",
     data: {
       case: "sum",
@@ -71,19 +88,14 @@ function sent(seconds: number, value: number, more: { readonly startedSeconds?: 
         aggregationTemporality: AggregationTemporality.CUMULATIVE,
         dataPoints: [
           {
-            startTimeUnixNano: BigInt(startedSeconds) * 1_000_000_000n,
-            timeUnixNano: BigInt(1_800_000_000 + seconds) * 1_000_000_000n,
+            ...times(seconds, startedSeconds),
             attributes: [{ key: "traffic", value: { value: { case: "stringValue", value: traffic } } }],
             value: { case: "asInt", value: BigInt(value) },
           },
         ],
       },
     },
-  };
-  return toBinary(
-    ExportMetricsServiceRequestSchema,
-    create(ExportMetricsServiceRequestSchema, { resourceMetrics: [{ scopeMetrics: [{ metrics: [metric] }] }] }),
-  );
+  });
 }
 
 const nowMs = (seconds: number) => (1_800_000_000 + seconds) * 1000;
@@ -105,6 +117,21 @@ test("Prometheus' totals go on when a proxy restarts, and when the collector doe
   expect(totalOf(next)).toBe(104);
   const query = { name: "istio_requests_total", fromMs: nowMs(0), toMs: nowMs(20) };
   expect(windowOf(next.store, query)).toMatchObject([{ sum: 4, seconds: 1 }]);
+});
+
+test("durations by joined tags also say how many requests there were; a proxy that counts them itself isn't asked twice", () => {
+  const timed = (tags: Tags, ...counts: number[]): Uint8Array => {
+    const attributes = Object.entries(tags).map(([key, value]) => ({ key, value: { value: { case: "stringValue" as const, value } } }));
+    const dataPoints = [{ ...times(counts.length), attributes, explicitBounds: [5, 10], bucketCounts: counts.map(BigInt), sum: 1 }];
+    const value = { aggregationTemporality: AggregationTemporality.CUMULATIVE, dataPoints };
+    return bytesOf({ name: "istio_request_duration_milliseconds", data: { case: "histogram", value } });
+  };
+  const joined = { [joinedTag]: joinTags({ traffic: "source;http", response: "200;-" }) };
+  const collector = new Collector({ sinceMs: nowMs(0), peerOf });
+  collector.receive("a", timed(joined, 7, 2, 1), nowMs(3));
+  expect([totalOf(collector), collector.seriesOf("a", "counter")]).toEqual([10, 0]);
+  collector.receive("b", timed({ traffic: "source;http" }, 4, 0, 0), nowMs(3));
+  expect(totalOf(collector)).toBe(10);
 });
 
 test("copies of requests are under names of their own", () => {

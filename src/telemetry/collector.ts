@@ -1,7 +1,7 @@
 // The parts in a row: a proxy's OTLP bytes → exact counts with Istio's labels → samples for windows, and totals for Prometheus. Pure but for its state:
 // whoever receives the bytes knows which proxy they are from and what time it is.
 
-import { type CompositeTag, type CompositeTags, compositeTags } from "./composite-tags.ts";
+import { tagsOf } from "./composite-tags.ts";
 import { type CounterDelta, type Delta, ExactCounters, type ExactCountersOptions, type Observation } from "./exact-counters.ts";
 import { expandTags, type OwnSide, type PeerOptions } from "./expand-tags.ts";
 import { parseOtlpMetrics } from "./otlp-metrics.ts";
@@ -11,6 +11,7 @@ import { familiesOf } from "./prometheus/merge.ts";
 import { labelPairs, type ShownPoint, writePoints } from "./prometheus/write-points.ts";
 import type { TextFormat } from "./prometheus/write-text.ts";
 import { connectionsFailed, connectionsTried, templateLabel, templateTag, triesTotal, tryDuration } from "./proxy-reports.ts";
+import { withRequestCounts } from "./request-counts.ts";
 import { SampleStore, type SampleStoreOptions } from "./samples/sample-store.ts";
 import { coarseSeconds } from "./samples/series.ts";
 import { exportedName, ownLabels, type StandardMetricName, standardMetricOf } from "./standard-metrics.ts";
@@ -77,7 +78,8 @@ export class Collector {
       // What isn't shown isn't remembered either: senders choose names.
       const points = all.filter(({ kind, name }) => kind === "gauge" || standardMetricOf(name) !== undefined);
       const observed = this.#counters.observe({ source, ...process, timeMs, receivedMs, isComplete: true, points });
-      const observation = { ...observed, deltas: this.#labelled(source, observed.deltas), before: this.#labelled(source, observed.before) };
+      const [deltas, before] = [withRequestCounts(observed.deltas), withRequestCounts(observed.before)];
+      const observation = { ...observed, deltas: this.#labelled(source, deltas), before: this.#labelled(source, before) };
       this.#totals.add(source, [...observation.before, ...observation.deltas], receivedMs);
       this.#record(observation);
       return observation;
@@ -202,12 +204,6 @@ export class Collector {
     this.#expanded.set(key, known);
     return known;
   }
-}
-
-const tagNames: readonly CompositeTag[] = Object.values(compositeTags);
-
-function tagsOf(labels: Labels): CompositeTags {
-  return Object.fromEntries(tagNames.flatMap((tag) => (Object.hasOwn(labels, tag) ? [[tag, labels[tag]]] : [])));
 }
 
 const withTemplate: ReadonlySet<string> = new Set([triesTotal, tryDuration, connectionsTried, connectionsFailed]);

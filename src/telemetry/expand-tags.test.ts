@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CompositeTags, joinParts, splitParts } from "./composite-tags.ts";
+import { type CompositeTags, joinedTag, joinParts, joinTags, splitParts, tagsOf } from "./composite-tags.ts";
 import { expandTags } from "./expand-tags.ts";
 import {
   exportedName,
@@ -161,5 +161,20 @@ test("the sender's own side is who the sender is, whatever its tags say", () => 
     destination_version: "v2",
     destination_principal: server,
     source_principal: client,
+  });
+});
+
+test("tags joined in one come apart again, whatever a peer's principal holds", () => {
+  const text = fc.array(fc.string({ unit: "binary" }), { maxLength: 4 }).map(joinParts);
+  const tags = fc.record({ traffic: text, source: text, destination: text, service: text, response: text, security: fc.string() });
+  fc.assert(
+    fc.property(tags, (all) => {
+      const known = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
+      expect(tagsOf({ [joinedTag]: joinTags(known) })).toEqual(known);
+    }),
+  );
+  expect(tagsOf({ [joinedTag]: joinTags({ service: "a", security: "unknown;;spiffe://x~;~;y" }) })).toEqual({
+    service: "a",
+    security: "unknown;;spiffe://x~;~;y",
   });
 });

@@ -1,7 +1,7 @@
 // What Envoy's admin endpoint says of its stats, as JSON or as Prometheus' text → points, as src/telemetry reads them from the stat sink. For comparing ways.
 
 import { z } from "zod";
-import type { compositeTags } from "../../src/telemetry/composite-tags.ts";
+import { type CompositeTag, joinedTag } from "../../src/telemetry/composite-tags.ts";
 import type { Labels, Point } from "../../src/telemetry/point.ts";
 import type { Family } from "../../src/telemetry/prometheus/family.ts";
 import { parseText } from "../../src/telemetry/prometheus/parse-text.ts";
@@ -40,17 +40,13 @@ export function jsonPoints(body: string): readonly Point[] {
   });
 }
 
-/** In the order in which the proxy's logger has them, see src/translate/filter/stats-tags.ts. */
-const tagNames = [
-  "traffic",
-  "source",
-  "destination",
-  "service",
-  "response",
-  "security",
-] as const satisfies readonly (keyof typeof compositeTags)[];
+/** All in one, or in the order in which the proxy's logger has them, see src/translate/filter/stats-tags.ts. */
+const tagNames = [joinedTag, "traffic", "source", "destination", "service", "response", "security"] as const satisfies readonly (
+  | typeof joinedTag
+  | CompositeTag
+)[];
 
-/** The tags are in the name, "istio_requests_total.traffic.source;http.service.…": who knows their names and order can guess where they begin. */
+/** The tags are in the name, "istio_request_bytes.tags.source;http~;…": who knows their names and order can guess where they begin. */
 function namedOf(whole: string): { readonly name: string; readonly labels: Labels } {
   const begins: { readonly tag: string; readonly at: number; readonly from: number }[] = [];
   for (const tag of tagNames) {

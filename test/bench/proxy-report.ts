@@ -3,7 +3,7 @@
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { ExportMetricsServiceRequestSchema } from "#envoy/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.js";
 import { AggregationTemporality, type MetricSchema } from "#envoy/opentelemetry/proto/metrics/v1/metrics_pb.js";
-import { joinParts } from "../../src/telemetry/composite-tags.ts";
+import { type CompositeTags, joinedTag, joinParts, joinTags } from "../../src/telemetry/composite-tags.ts";
 
 /** Envoy's default buckets, in whatever unit. */
 const bounds = [0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000];
@@ -72,21 +72,6 @@ export class ProxyReport {
         name: "server.uptime",
         data: { case: "gauge", value: { dataPoints: [{ timeUnixNano: times.timeUnixNano, value: { case: "asInt", value: 1n } }] } },
       },
-      {
-        name: "istio_requests_total",
-        data: {
-          case: "sum",
-          value: {
-            isMonotonic: true,
-            aggregationTemporality: AggregationTemporality.CUMULATIVE,
-            dataPoints: shown.map(({ attributes, count }) => ({
-              ...times,
-              attributes,
-              value: { case: "asInt" as const, value: BigInt(count) },
-            })),
-          },
-        },
-      },
       histogram("istio_request_duration_milliseconds", "ms", 7),
       histogram("istio_request_bytes", "By", 200),
       histogram("istio_response_bytes", "By", 3000),
@@ -106,22 +91,26 @@ function serviceText(name: string, namespace: string): string {
   return joinParts([`${name}.${namespace}.svc.cluster.local`, name, namespace, "80"]);
 }
 
+function joined(tags: CompositeTags): Tags {
+  return { [joinedTag]: joinTags(tags) };
+}
+
 function outgoing(name: string, namespace: string): Tags {
-  return {
+  return joined({
     traffic: "source;http",
     destination: joinParts([`${name}-v1`, namespace, name, "v1", "Kubernetes"]),
     service: serviceText(name, namespace),
     response: "200;-",
     security: `unknown;;spiffe://cluster.local/ns/${namespace}/sa/${name}`,
-  };
+  });
 }
 
 function incoming(name: string, namespace: string): Tags {
-  return {
+  return joined({
     traffic: "destination;http",
     source: `v1.${name}-v1.${namespace}.workload.lateen`,
     service: serviceText("self", namespace),
     response: "200;-",
     security: `mutual_tls;;spiffe://cluster.local/ns/${namespace}/sa/${name}`,
-  };
+  });
 }

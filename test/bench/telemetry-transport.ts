@@ -158,7 +158,9 @@ function pause(ms: number): Promise<void> {
 }
 
 function requestsIn(read: Parsed | undefined): number {
-  return (read?.counted ?? []).filter(([key]) => key.startsWith('["istio_requests_total"')).reduce((sum, [, count]) => sum + count, 0);
+  return (read?.counted ?? [])
+    .filter(([key]) => key.startsWith('["istio_request_duration_milliseconds"'))
+    .reduce((sum, [, count]) => sum + count, 0);
 }
 
 function namesIn(read: Parsed | undefined): string {

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { eventually } from "../../../test/harness/eventually.ts";
+import { tagsOf } from "../composite-tags.ts";
 import type { Point } from "../point.ts";
 import { startStatsEnvoy } from "../testing/stats-envoy.ts";
 import type { Family, TextSample } from "./family.ts";
@@ -167,9 +168,12 @@ test("a real Envoy's text is read whole, and comes back the same", async () => {
   );
   const { families, broken } = await page();
   expect(broken).toBe(0);
-  const requests = families.find((family) => family.name === "envoy_istio_requests_total");
+  const requests = families.find((family) => family.name === "envoy_istio_request_messages_total");
   expect(requests).toMatchObject({ type: "counter", samples: [{ value: 5 }] });
-  expect(requests?.samples[0]?.labels).toContainEqual(["service", "orders.shop.svc.cluster.local;orders;shop;80"]);
+  expect(tagsOf(Object.fromEntries(requests?.samples[0]?.labels ?? []))).toMatchObject({
+    service: "orders.shop.svc.cluster.local;orders;shop;80",
+    response: "404;-;",
+  });
   expect(families.find((family) => family.name === name)?.samples).toHaveLength(22);
   const again = parseText(written(mergeFamilies([families, families]).families));
   expect(again.families.map(({ samples }) => samples.length)).toEqual(families.map(({ samples }) => samples.length));

@@ -16,7 +16,7 @@ import { SinkConfigSchema } from "#envoy/envoy/extensions/stat_sinks/open_teleme
 import { HttpProtocolOptionsSchema } from "#envoy/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js";
 import { type RunningEnvoy, startEnvoy, temporaryFolder } from "../../../test/harness/envoy.ts";
 import { any } from "../../envoy/any.ts";
-import { joinParts } from "../composite-tags.ts";
+import { joinedTag, joinParts, joinTags } from "../composite-tags.ts";
 
 export interface StatsEnvoy extends AsyncDisposable {
   readonly admin: RunningEnvoy["admin"];
@@ -149,17 +149,18 @@ function listener(path: string, enableEviction: boolean): ListenerJson {
 }
 
 function connectionManager(enableEviction: boolean): FilterJson {
-  const tags: readonly Config_TagJson[] = [
-    { name: "traffic", valueFormat: joinParts(["destination", "http", ""]) },
-    { name: "source", valueFormat: "%DOWNSTREAM_PEER_DNS_SAN%" },
-    { name: "destination", valueFormat: joinParts(["orders-v2", "shop", "orders", "v2", "Kubernetes"]) },
-    { name: "service", valueFormat: joinParts(["orders.shop.svc.cluster.local", "orders", "shop", "80"]) },
-    { name: "response", valueFormat: "%RESPONSE_CODE%;%RESPONSE_FLAGS%;%GRPC_STATUS_NUMBER%" },
-    { name: "security", valueFormat: "none;;%DOWNSTREAM_PEER_URI_SAN%" },
-  ];
+  const valueFormat = joinTags({
+    traffic: joinParts(["destination", "http", ""]),
+    source: "%DOWNSTREAM_PEER_DNS_SAN%",
+    destination: joinParts(["orders-v2", "shop", "orders", "v2", "Kubernetes"]),
+    service: joinParts(["orders.shop.svc.cluster.local", "orders", "shop", "80"]),
+    response: "%RESPONSE_CODE%;%RESPONSE_FLAGS%;%GRPC_STATUS_NUMBER%",
+    security: "none;;%DOWNSTREAM_PEER_URI_SAN%",
+  });
+  const tags: readonly Config_TagJson[] = [{ name: joinedTag, valueFormat }];
   const stats = any(ConfigSchema, {
     statsScope: { sharingName: "istio", maxCounters: 1000, maxHistograms: 1000, enableEviction },
-    counters: [{ stat: { name: "istio_requests_total", tags: [...tags] }, valueFixed: "1" }],
+    counters: [{ stat: { name: "istio_request_messages_total", tags: [...tags] }, valueFixed: "1" }],
     histograms: [
       { stat: { name: "istio_request_duration_milliseconds", tags: [...tags] }, unit: "Milliseconds", valueFormat: "%DURATION%" },
       { stat: { name: "istio_response_bytes", tags: [...tags] }, unit: "Bytes", valueFormat: "%BYTES_SENT%" },

@@ -13,9 +13,11 @@ import { tagFormats } from "./stats-tags.ts";
 const place: HttpPlace = { direction: "outbound", statPrefix: "test", routes: "80", settings: defaultMeshSettings };
 const service = "web.shop.svc.cluster.local;web;shop;80";
 
-/** Values of the tag `traffic`, one per logger that counts. */
+/** Values of the tag `traffic`, which comes first where all are joined, one per logger that counts. */
 function traffic(logs: readonly object[]): readonly string[] {
-  return logs.flatMap((log) => /"traffic","value(?:Format":|":\{"stringValue":)"([^"]*)"/.exec(JSON.stringify(log))?.[1] ?? []);
+  return logs.flatMap(
+    (log) => /"(?:traffic|tags)","value(?:Format":|":\{"stringValue":)"([^"]*?)(?:~;.*?)?"/.exec(JSON.stringify(log))?.[1] ?? [],
+  );
 }
 
 describe("loggers", () => {
@@ -29,6 +31,13 @@ describe("loggers", () => {
     const plain = requestStatsLogs({ ...place, direction: "inbound", service });
     expect(traffic(plain)).toEqual(["destination;http", "destination;grpc", "destination;grpc"]);
     expect(traffic(requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true }))).toHaveLength(4);
+  });
+
+  it("join the tags in one, made once per metric, and leave the number of requests to the durations'", () => {
+    const [http] = requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true }).map((log) => JSON.stringify(log));
+    const joined = `destination;http~;${service}~;%RESPONSE_CODE%;%RESPONSE_FLAGS%~;~;%DOWNSTREAM_PEER_DNS_SAN%~;mutual_tls;;%DOWNSTREAM_PEER_URI_SAN%`;
+    expect(http?.split(`"tags":[{"name":"tags","valueFormat":"${joined}"}]`)).toHaveLength(4);
+    expect(http).not.toContain('"counters"');
   });
 
   it("of tries are silent without their runtime key", () => {

@@ -7,7 +7,7 @@ import { ConfigSchema } from "#envoy/envoy/extensions/access_loggers/stats/v3/st
 import type { TcpProxyJson } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
 import { any } from "../../envoy/any.ts";
 import { telemetryRuntimeKeys } from "../../model/telemetry.ts";
-import { joinParts } from "../../telemetry/composite-tags.ts";
+import { joinedTag, joinParts, joinTags } from "../../telemetry/composite-tags.ts";
 import {
   maxCountersOfProxy,
   maxHistogramsOfProxy,
@@ -91,26 +91,26 @@ function sideOf({ direction, isMutual = false, service }: HttpPlace): StatsSide 
   return { reporter: "destination", service: service ?? clusterServiceText("InboundPassthroughCluster"), isMutual };
 }
 
-/** Bytes are those of bodies, as in Istio. */
+/** Bytes are those of bodies, as in Istio. Its number of requests is that of the durations (telemetry/request-counts.ts). */
 function requestMetrics(tags: TagFormats): Metric {
+  const joined = { [joinedTag]: joinTags(tags) };
   return {
-    counters: [{ stat: stat("istio_requests_total", tags), valueFixed: "1" }],
     histograms: [
-      { stat: stat("istio_request_duration_milliseconds", tags), unit: "Milliseconds", valueFormat: "%DURATION%" },
-      { stat: stat("istio_request_bytes", tags), unit: "Bytes", valueFormat: "%BYTES_RECEIVED%" },
-      { stat: stat("istio_response_bytes", tags), unit: "Bytes", valueFormat: "%BYTES_SENT%" },
+      { stat: stat("istio_request_duration_milliseconds", joined), unit: "Milliseconds", valueFormat: "%DURATION%" },
+      { stat: stat("istio_request_bytes", joined), unit: "Bytes", valueFormat: "%BYTES_RECEIVED%" },
+      { stat: stat("istio_response_bytes", joined), unit: "Bytes", valueFormat: "%BYTES_SENT%" },
     ],
   };
 }
 
 /** Messages of calls with one of them each way, and of those that were refused; the others are logged (telemetry/message-log.ts). */
 function grpcMetrics(tags: TagFormats): Metric {
-  const { counters = [], histograms = [] } = requestMetrics(tags);
-  const messages = [
-    { stat: stat("istio_request_messages_total", tags), valueFormat: oneRequestMessage },
-    { stat: stat("istio_response_messages_total", tags), valueFormat: oneResponseMessage },
+  const joined = { [joinedTag]: joinTags(tags) };
+  const counters = [
+    { stat: stat("istio_request_messages_total", joined), valueFormat: oneRequestMessage },
+    { stat: stat("istio_response_messages_total", joined), valueFormat: oneResponseMessage },
   ];
-  return { counters: [...counters, ...messages], histograms };
+  return { ...requestMetrics(tags), counters };
 }
 
 function stat(name: string, tags: Readonly<Record<string, string>>) {
