@@ -21,7 +21,7 @@ test("a finished run in sentences", () => {
   expect(told.find((line) => line.includes("worse than allowed"))).toMatch(
     /^\+[\d.]+ s errors [\d.]+ % of \d+ against [\d.]+ % of [\d,]+: worse than allowed by errors/,
   );
-  expect(told.at(-1)).toMatch(/^rolledBack after [\d.]+ s; \d+ requests to v2 failed$/);
+  expect(told.at(-1)).toMatch(/^rolled back after [\d.]+ s; \d+ requests to v2 failed$/);
 });
 
 test("replayed with its own settings it ends the same; with a wide margin it doesn't", () => {

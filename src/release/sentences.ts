@@ -3,7 +3,9 @@
 import { logThreshold } from "../stats/harm.ts";
 import { intervalOf } from "../stats/interval.ts";
 import type { Judgement } from "../stats/judge.ts";
+import type { LatencyState } from "../stats/latency.ts";
 import { logSuspicion } from "../stats/verdict.ts";
+import { tellingEdge } from "./latency-words.ts";
 import type { Evidence } from "./state.ts";
 import { metricName, unitOf } from "./unit.ts";
 
@@ -42,27 +44,34 @@ export function listWords(names: readonly string[]): string {
 
 /** "41 s", "3 min 5 s", "12 min" */
 export function timeWords(ms: number): string {
-  if (ms < 100) return `${Math.round(ms)} ms`;
+  if (ms < 100) return `${Number(ms.toPrecision(2))} ms`;
   if (ms < 120_000) return `${Number((ms / 1000).toPrecision(3))} s`;
   const seconds = Math.round(ms / 1000) % 60;
   if (ms < 600_000 && seconds > 0) return `${Math.floor(ms / 60_000)} min ${seconds} s`;
   return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`;
 }
 
-/** What each metric shows: "errors 1.1 % of 812 against 0.9 % of 7,558". */
-export function metricWords(evidence: Evidence, judgement: Judgement): readonly string[] {
+/** What each metric shows, or only those named: "errors 1.1 % of 812 against 0.9 % of 7,558", "latency above 50 ms 4.8 % against 5.1 %". */
+export function metricWords(evidence: Evidence, names?: readonly string[]): readonly string[] {
   return evidence.judge.metrics.flatMap((metric) => {
+    if (names !== undefined && !names.includes(metric.name)) return [];
     if (metric.kind === "rate") {
       const { candidate, baseline } = metric.harm.mixture;
       if (candidate.trials === 0) return [];
       const own = `${metricName(metric.name, evidence)} ${shareWords(candidate)}`;
       return [baseline.trials === 0 ? own : `${own} against ${shareWords(baseline)}`];
     }
-    const edge = judgement.edges.find((one) => one.metric === metric.name);
-    if (edge === undefined || edge.logEvidence <= 0) return [];
-    const shares = `${percentWords(edge.candidateShare)} against ${percentWords(edge.baselineShare)}`;
-    return [`${metric.name} above ${timeWords(edge.edgeMs)} ${shares}`];
+    return latencyWords(metric.name, metric.harm);
   });
+}
+
+/** Nothing where every request of both lies between the same two edges. */
+function latencyWords(name: string, state: LatencyState): readonly string[] {
+  const edge = tellingEdge(state);
+  const [first] = state.mixtures;
+  if (edge === undefined || first === undefined || first.candidate.trials === 0) return [];
+  const own = `${name} above ${timeWords(edge.edgeMs)} ${percentWords(edge.candidateShare)}`;
+  return [first.baseline.trials === 0 ? own : `${own} against ${percentWords(edge.baselineShare)}`];
 }
 
 function shareWords({ trials, events }: { readonly trials: number; readonly events: number }): string {
@@ -81,10 +90,12 @@ export function limitSentence(evidence: Evidence): string {
 
 /** The whole verdict: what was seen, what it means, how sure it is. */
 export function verdictSentence(evidence: Evidence, judgement: Judgement): string {
-  const seen = metricWords(evidence, judgement).join("; ");
   const threshold = oddsWords(logThreshold(evidence.judge.alpha));
   const odds = `evidence ${oddsWords(judgement.logEvidence)}, rolls back at ${threshold}`;
   const guilty = judgement.guilty.length > 0 ? judgement.guilty : judgement.foremost === undefined ? [] : [judgement.foremost];
+  // Of a bad version that is told which is bad; of another all.
+  const isBad = (judgement.verdict === "harm" || judgement.verdict === "suspicion") && guilty.length > 0;
+  const seen = metricWords(evidence, isBad ? guilty : undefined).join("; ");
   const names = guilty.map((name) => metricName(name, evidence));
   const meaning = {
     harm: `worse than allowed by ${names.join(" and ")}`,
