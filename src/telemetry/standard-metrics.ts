@@ -81,11 +81,8 @@ export const standardMetrics = [
 
 export type StandardMetricName = (typeof standardMetrics)[number]["name"];
 
-/** TCP has neither a response's code nor a gRPC status. */
-const notOnTcp: ReadonlySet<StandardLabel> = new Set(["response_code", "grpc_response_status"]);
-
 /** Ours, counted while a release judges: every try of a request by itself, and whether the user is named along the call chain; always: how connections went. */
-export const tryMetrics = [
+const tryMetrics = [
   { name: "lateen_tries_total", type: "counter", unit: "requests", traffic: "request", help: "Tries of requests, retries included." },
   {
     name: "lateen_try_duration_milliseconds",
@@ -131,21 +128,8 @@ export function standardMetricOf(name: string): StandardMetric | undefined {
   return byName.get(name);
 }
 
-/** The labels that a kind of traffic has, in Istio's order. */
-export function labelsOf(traffic: Traffic): readonly StandardLabel[] {
-  return traffic === "tcp" ? standardLabels.filter((label) => !notOnTcp.has(label)) : standardLabels;
-}
-
 /** Istio's word for what it doesn't know. */
 export const unknownValue = "unknown";
-
-/**
- * Upper bounds of the buckets, of milliseconds and bytes alike: Envoy's defaults (config/metrics/v3/stats.proto), which Istio keeps. What is larger
- * has a bucket of its own.
- */
-export const defaultBounds: readonly number[] = [
-  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000,
-];
 
 /** Labels of ours beside Istio's: kept in samples, not shown to Prometheus under Istio's names. */
 export const ownLabels = ["destination_port", "mirrored"] as const;
