@@ -1,6 +1,7 @@
 // The metrics port as a Prometheus, a browser and a stranger's page see it.
 
 import { createServer, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { NotFound, Unavailable } from "../lib/errors.ts";
@@ -49,6 +50,21 @@ function ask(path: string, headers: Readonly<Record<string, string>> = {}, metho
     asked.end();
   });
 }
+
+test("connections without a request keep no scraper out", async () => {
+  const idle = await Promise.all(
+    Array.from({ length: 64 }, () => {
+      const socket = connect(server.port, "127.0.0.1");
+      socket.on("error", () => {});
+      return new Promise<Socket>((resolve) => socket.once("connect", () => resolve(socket)));
+    }),
+  );
+  try {
+    for (let scrape = 0; scrape < 3; scrape += 1) expect((await ask("/metrics")).status).toBe(200);
+  } finally {
+    for (const socket of idle) socket.destroy();
+  }
+});
 
 test("text, OpenMetrics and gzip, as asked for", async () => {
   const plain = await ask("/metrics");

@@ -5,6 +5,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { boundPort } from "../lib/bound-port.ts";
+import { ConnectionRoom } from "../lib/connection-room.ts";
 import { MeshError, Unavailable } from "../lib/errors.ts";
 import { sendPieces, sendText } from "../lib/http-text.ts";
 import type { Logger } from "../lib/log.ts";
@@ -13,7 +14,7 @@ import { contentTypes, formatFor, writeText } from "../telemetry/prometheus/writ
 import type { MetricsView } from "./metrics-contract.ts";
 
 const host = "127.0.0.1";
-/** A Prometheus or two, and a person; each answer of a large mesh holds some megabytes. */
+/** A Prometheus or two, and a person; each answer of a large mesh holds some megabytes. Any program of this machine can connect. */
 const maxConnections = 64;
 
 export interface MetricsServerOptions {
@@ -30,7 +31,9 @@ export interface MetricsServer {
 
 /** Starts listening. @throws Unavailable when the port is taken. */
 export function startMetricsServer({ view, port, log }: MetricsServerOptions): Promise<MetricsServer> {
+  const room = new ConnectionRoom({ max: maxConnections });
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 }, (request, response) => {
+    room.serve(request.socket, response);
     answer({ request, response }, view).catch((error: unknown) => {
       const { code, message } = MeshError.from(error);
       if (code === "internal") log.error("a scrape failed", { error: error instanceof Error ? error.stack : message });
@@ -38,7 +41,7 @@ export function startMetricsServer({ view, port, log }: MetricsServerOptions): P
       else sendText(response, statusOf(code), message);
     });
   });
-  server.maxConnections = maxConnections;
+  server.on("connection", (socket) => room.admit(socket));
   return new Promise((resolve, reject) => {
     server.once("error", (cause) =>
       reject(new Unavailable(`the metrics port ${host}:${port} can't be opened: ${cause.message}`, { cause, fix: portFix })),

@@ -5,8 +5,8 @@ import { createServer, type Server, type Socket } from "node:net";
 import { inNamespaces } from "./namespaces.ts";
 import { bindSocket, openSocket, SocketOption, setSocketOption } from "./syscalls.ts";
 
-/** A scraper or two, and those who try. */
-const maxConnections = 16;
+/** More than whoever handles them keeps: the kernel's and our own tables stay small whatever comes. */
+const maxConnections = 64;
 
 export interface PodListener {
   close(): void;

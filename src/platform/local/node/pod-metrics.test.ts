@@ -181,6 +181,27 @@ test("only the pod itself, the node and told scrapers read", async () => {
   }
 });
 
+test("connections without a request keep no scraper out, those of strangers neither", async () => {
+  const served = servePod("web", { admin: await envoyAdmin() });
+  const hold = async (address: string): Promise<Socket> => {
+    const server = createServer((socket) => {
+      Object.defineProperty(socket, "remoteAddress", { value: address });
+      served.ports.get(15020)?.(socket);
+    });
+    const client = connect(await listening(server), "127.0.0.1");
+    closing.push(() => client.destroy());
+    client.on("error", () => {});
+    client.write("GET /stats/prom");
+    await new Promise((resolve) => server.once("connection", resolve));
+    return client;
+  };
+  const first = await hold("127.0.0.1");
+  for (let index = 0; index < 16; index += 1) await hold("127.0.0.1");
+  for (let index = 0; index < 20; index += 1) await hold("198.18.0.12");
+  expect(await askPort(served, 15020, "127.0.0.1")).toContain("istio_requests_total 7");
+  await new Promise((resolve) => (first.destroyed ? resolve(undefined) : first.once("close", resolve)));
+});
+
 test("15090 has the proxy's alone", async () => {
   const served = servePod("web", { application: await application("orders 3\n"), admin: await envoyAdmin() });
   const said = await askPort(served, 15090, "127.0.0.1");

@@ -5,6 +5,7 @@ import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Pod } from "../../../api/kubernetes/pod.ts";
+import { ConnectionRoom } from "../../../lib/connection-room.ts";
 import { sendPieces, sendText } from "../../../lib/http-text.ts";
 import type { Logger } from "../../../lib/log.ts";
 import { applicationTargetOf } from "../../../telemetry/prometheus/application-target.ts";
@@ -37,11 +38,23 @@ export interface PodMetricsOptions {
 type Page = "merged" | "proxy" | "application";
 
 /** What is needed of a pod's sandbox. */
-type Place = Pick<PodSandbox, "ip" | "listen" | "dial">;
+type Sandbox = Pick<PodSandbox, "ip" | "listen" | "dial">;
+
+/** One port of one pod. */
+interface Place {
+  readonly served: Served;
+  readonly page: Page;
+  readonly room: ConnectionRoom;
+}
+
+/** Of one port. */
+const maxConnections = 16;
+/** Connections that are told why they were refused; beyond, they are closed without a word. */
+const maxRefusals = 8;
 
 interface Served {
   readonly pod: Pod;
-  readonly sandbox: Place;
+  readonly sandbox: Sandbox;
   /** Envoy's admin socket; undefined in a pod without a proxy. */
   readonly adminPath: string | undefined;
   readonly failures: Map<Source, number>;
@@ -56,7 +69,8 @@ export class PodMetrics {
   readonly #options: PodMetricsOptions;
   readonly #pods = new Map<string, Served>();
   /** Which pod's port a connection came to. */
-  readonly #places = new WeakMap<Socket, { readonly served: Served; readonly page: Page }>();
+  readonly #places = new WeakMap<Socket, Place>();
+  readonly #refused = new Set<Socket>();
   readonly #inPods: Server;
   readonly #forControlPlane: Server;
   readonly #timeoutMs: number;
@@ -64,8 +78,8 @@ export class PodMetrics {
   constructor(options: PodMetricsOptions) {
     this.#options = options;
     this.#timeoutMs = options.sourceTimeoutMs ?? defaultTimeoutMs;
-    const limits = { requestTimeout: 5000, headersTimeout: 5000, maxHeaderSize: 8192 };
-    this.#inPods = createServer(limits, (request, response) => void this.#answerInPod({ request, response }));
+    // Its time limits hold nothing here: it doesn't listen itself. The ports' rooms do.
+    this.#inPods = createServer({ maxHeaderSize: 8192 }, (request, response) => void this.#answerInPod({ request, response }));
     this.#forControlPlane = createServer((request, response) => void this.#answerControlPlane({ request, response }));
   }
 
@@ -81,13 +95,15 @@ export class PodMetrics {
   }
 
   /** Serves a pod from now on; with a proxy also at its own ports. Returns what ends it. */
-  serve(pod: Pod, sandbox: Place, adminPath: string | undefined): () => void {
+  serve(pod: Pod, sandbox: Sandbox, adminPath: string | undefined): () => void {
     const served: Served = { pod, sandbox, adminPath, failures: new Map(), asking: new Map(), scrapes: 0 };
     const key = keyOf(pod.metadata);
     this.#pods.set(key, served);
     if (adminPath !== undefined) {
-      sandbox.listen(mergedPort, (socket) => this.#accept(socket, { served, page: "merged" }));
-      sandbox.listen(proxyPort, (socket) => this.#accept(socket, { served, page: "proxy" }));
+      const placeOf = (page: Page): Place => ({ served, page, room: new ConnectionRoom({ max: maxConnections }) });
+      const [merged, proxy] = [placeOf("merged"), placeOf("proxy")];
+      sandbox.listen(mergedPort, (socket) => this.#accept(socket, merged));
+      sandbox.listen(proxyPort, (socket) => this.#accept(socket, proxy));
     }
     return () => {
       if (this.#pods.get(key) === served) this.#pods.delete(key);
@@ -95,11 +111,12 @@ export class PodMetrics {
   }
 
   /** A stranger's bytes reach no parser. */
-  #accept(socket: Socket, place: { readonly served: Served; readonly page: Page }): void {
+  #accept(socket: Socket, place: Place): void {
     if (!this.#mayScrape(socket.remoteAddress ?? "", place.served)) {
-      refuse(socket);
+      this.#refuse(socket);
       return;
     }
+    if (!place.room.admit(socket)) return;
     this.#places.set(socket, place);
     this.#inPods.emit("connection", socket);
   }
@@ -110,8 +127,19 @@ export class PodMetrics {
     return [...this.#pods.values()].some((other) => other.sandbox.ip === address && isScraper(other.pod));
   }
 
+  #refuse(socket: Socket): void {
+    if (this.#refused.size >= maxRefusals) {
+      socket.destroy();
+      return;
+    }
+    this.#refused.add(socket);
+    socket.once("close", () => this.#refused.delete(socket));
+    refuse(socket);
+  }
+
   async #answerInPod(exchange: Exchange): Promise<void> {
     const place = this.#places.get(exchange.request.socket);
+    place?.room.serve(exchange.request.socket, exchange.response);
     const path = exchange.request.url?.split("?", 1)[0];
     if (place === undefined || path !== "/stats/prometheus") return sendText(exchange.response, 404, "metrics are at /stats/prometheus");
     await this.#send(exchange, place.served, place.page);
