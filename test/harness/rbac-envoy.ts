@@ -6,14 +6,11 @@ import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AnyJson } from "@bufbuild/protobuf/wkt";
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
-import type { FilterChainJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
 import type { RouteJson } from "#envoy/envoy/config/route/v3/route_components_pb.js";
 import { RouteConfigurationSchema } from "#envoy/envoy/config/route/v3/route_pb.js";
 import { JwtAuthenticationSchema } from "#envoy/envoy/extensions/filters/http/jwt_authn/v3/config_pb.js";
 import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
-import { TlsInspectorSchema } from "#envoy/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
-import { DownstreamTlsContextSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { any, typeUrl } from "../../src/envoy/any.ts";
 import type { PathNormalization } from "../../src/model/mesh.ts";
 import { pathNormalizationFields } from "../../src/translate/filter/http-connection-manager.ts";
@@ -22,6 +19,7 @@ import { jwtPayloadKey } from "../../src/translate/filter/rbac-metadata.ts";
 import { startEnvoy, temporaryFolder } from "./envoy.ts";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./gateway-envoy.ts";
+import { plainAndTls } from "./plain-and-tls.ts";
 import type { TestAuthority } from "./test-identities.ts";
 import { testAuthority } from "./test-identities.ts";
 
@@ -129,43 +127,13 @@ interface BootstrapParts {
 }
 
 function bootstrap({ rds, jwks, authority, plainPort, tlsPort, backendPort, pathNormalization }: BootstrapParts): BootstrapJson {
-  const socket = (portValue: number) => ({ socketAddress: { address: "127.0.0.1", portValue } });
-  const chain = (name: string): FilterChainJson => ({
-    filters: [{ name: "http", typedConfig: connectionManager(name, { rds, jwks, pathNormalization }) }],
-  });
-  const server = authority.issue({ uri: "spiffe://cluster.local/ns/server/sa/server" });
-  const transportSocket = {
-    name: "tls",
-    typedConfig: any(DownstreamTlsContextSchema, {
-      requireClientCertificate: true,
-      commonTlsContext: {
-        tlsCertificates: [{ certificateChain: { inlineString: server.certificatePem }, privateKey: { inlineString: server.keyPem } }],
-        validationContext: { trustedCa: { inlineString: authority.certificatePem } },
-      },
-    }),
-  };
-  const inspector = { name: "tls_inspector", typedConfig: any(TlsInspectorSchema, {}) };
-  const clusters =
-    backendPort === undefined
-      ? []
-      : [
-          {
-            name: "backend",
-            connectTimeout: "1s",
-            loadAssignment: { clusterName: "backend", endpoints: [{ lbEndpoints: [{ endpoint: { address: socket(backendPort) } }] }] },
-          },
-        ];
+  const filters = (name: string) => [{ name: "http", typedConfig: connectionManager(name, { rds, jwks, pathNormalization }) }];
+  const cluster = backendPort === undefined ? undefined : { name: "backend", port: backendPort };
   return {
     node: { id: "test", cluster: "test" },
     // The limit of every bootstrap of ours: Envoy's own default of 100 refuses ordinary patterns.
     layeredRuntime: { layers: [{ name: "static", staticLayer: { "re2.max_program_size.error_level": 32_768 } }] },
-    staticResources: {
-      clusters,
-      listeners: [
-        { name: "plain", address: socket(plainPort), filterChains: [chain("plain")] },
-        { name: "tls", address: socket(tlsPort), listenerFilters: [inspector], filterChains: [{ ...chain("tls"), transportSocket }] },
-      ],
-    },
+    staticResources: plainAndTls({ plainPort, tlsPort, authority, filters, cluster }),
   };
 }
 

@@ -3,15 +3,14 @@
 import { connect as connectTcp, createServer } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
-import { TlsInspectorSchema } from "#envoy/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js";
 import { TcpProxySchema } from "#envoy/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js";
-import { DownstreamTlsContextSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/tls_pb.js";
 import { any } from "../../src/envoy/any.ts";
 import type { WorkloadPolicies } from "../../src/model/policies.ts";
 import type { RbacOptions } from "../../src/translate/filter/rbac.ts";
 import { rbacExtensions } from "../../src/translate/filter/rbac-filters.ts";
 import { startEnvoy } from "./envoy.ts";
 import { freePort } from "./gateway-envoy.ts";
+import { plainAndTls } from "./plain-and-tls.ts";
 import type { TestAuthority, TestCertificate } from "./test-identities.ts";
 import { testAuthority } from "./test-identities.ts";
 
@@ -45,42 +44,9 @@ export async function startTcpRbacEnvoy(filters: (ports: TcpPorts) => readonly F
   if (address === null || typeof address === "string") throw new Error("no port");
   const authority = testAuthority();
   const ports = { plainPort: await freePort(), tlsPort: await freePort() };
-  const socket = (portValue: number) => ({ socketAddress: { address: "127.0.0.1", portValue } });
   const chain = [...filters(ports), { name: "tcp", typedConfig: any(TcpProxySchema, { statPrefix: "tcp", cluster: "echo" }) }];
-  const server = authority.issue({ uri: "spiffe://cluster.local/ns/server/sa/server" });
-  const transportSocket = {
-    name: "tls",
-    typedConfig: any(DownstreamTlsContextSchema, {
-      requireClientCertificate: true,
-      commonTlsContext: {
-        tlsCertificates: [{ certificateChain: { inlineString: server.certificatePem }, privateKey: { inlineString: server.keyPem } }],
-        validationContext: { trustedCa: { inlineString: authority.certificatePem } },
-      },
-    }),
-  };
-  const inspector = { name: "tls_inspector", typedConfig: any(TlsInspectorSchema, {}) };
-  const envoy = cleanup.use(
-    await startEnvoy({
-      staticResources: {
-        clusters: [
-          {
-            name: "echo",
-            connectTimeout: "1s",
-            loadAssignment: { clusterName: "echo", endpoints: [{ lbEndpoints: [{ endpoint: { address: socket(address.port) } }] }] },
-          },
-        ],
-        listeners: [
-          { name: "plain", address: socket(ports.plainPort), filterChains: [{ filters: chain }] },
-          {
-            name: "tls",
-            address: socket(ports.tlsPort),
-            listenerFilters: [inspector],
-            filterChains: [{ filters: chain, transportSocket }],
-          },
-        ],
-      },
-    }),
-  );
+  const staticResources = plainAndTls({ ...ports, authority, filters: () => chain, cluster: { name: "echo", port: address.port } });
+  const envoy = cleanup.use(await startEnvoy({ staticResources }));
   const stack = cleanup.move();
   return {
     ...ports,
