@@ -3,6 +3,7 @@
 import { createServer, request, type Server, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { listenOnLoopback } from "../../test/harness/loopback.ts";
 import { ConnectionRoom, type ConnectionRoomOptions } from "./connection-room.ts";
 
 let server: Server;
@@ -18,9 +19,7 @@ async function start(options: ConnectionRoomOptions): Promise<void> {
     else response.end("here");
   });
   server.on("connection", (socket) => room.admit(socket));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  port = typeof address === "object" && address !== null ? address.port : 0;
+  port = await listenOnLoopback(server);
 }
 
 afterEach(() => {

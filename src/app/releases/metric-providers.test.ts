@@ -1,8 +1,8 @@
 // Metrics of Prometheus and webhooks over real HTTP: differences become counts of the newest sample; whoever is down or talks nonsense says nothing.
 
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { listenOnLoopback } from "../../../test/harness/loopback.ts";
 import { type Release, releaseSchema } from "../../api/release/release.ts";
 import type { ArmSecond } from "../../release/observation.ts";
 import { loopback } from "./call-address.ts";
@@ -41,8 +41,7 @@ class Provider {
       () => server.close(),
       () => server.closeAllConnections(),
     );
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.url = `http://127.0.0.1:${await listenOnLoopback(server)}`;
     return this;
   }
 }

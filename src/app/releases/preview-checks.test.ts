@@ -2,10 +2,11 @@
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { listenOnLoopback } from "../../../test/harness/loopback.ts";
 import { podSchema } from "../../api/kubernetes/pod.ts";
 import { releaseSchema } from "../../api/release/release.ts";
 import { silentLogger } from "../../lib/log.ts";
@@ -63,8 +64,7 @@ beforeEach(async () => {
   dialed = [];
   asked = [];
   answer = (_, response) => void response.writeHead(200).end("fine");
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  const { port } = server.address() as AddressInfo;
+  const port = await listenOnLoopback(server);
   node = new PodMetrics({ proxySeries: async () => [], logger: silentLogger });
   node.listen(join(folder, "node.sock"));
   const dial = (wanted: number) => {

@@ -1,9 +1,9 @@
 // Webhooks over real HTTP: who gets what, in order, again while the other side is away; never to private addresses nor after a redirect.
 
 import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { eventually } from "../../../test/harness/eventually.ts";
+import { listenOnLoopback } from "../../../test/harness/loopback.ts";
 import { type Release, releaseSchema } from "../../api/release/release.ts";
 import { nothingAllowed } from "../../api/security/fetch-allowance.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -35,8 +35,7 @@ async function receiver(answer: Answer = (response) => void response.writeHead(2
   });
   closing.push(() => server.close());
   closing.push(() => server.closeAllConnections());
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
-  return { bodies, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook` };
+  return { bodies, url: `http://127.0.0.1:${await listenOnLoopback(server)}/hook` };
 }
 
 function world(webhooks: readonly { readonly url: string; readonly reasons?: readonly string[] }[], isOpen = true) {
