@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../harness/eventually.ts";
-import { adsHeaders, frame, grpcMessage, preface } from "../harness/junk.ts";
+import { adsHeaders, frame, grpcMessage, preface } from "../harness/http2-frames.ts";
 import { type Listening, listeningOf, networkOf } from "../harness/listening.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
 import { RawAdsClient } from "../harness/raw-ads-client.ts";

@@ -27,7 +27,11 @@ import { AdsWorld } from "./ads-world.ts";
 import { temporaryFolder } from "./envoy.ts";
 import { eventually } from "./eventually.ts";
 import { FakeProxy } from "./fake-proxy.ts";
-import { type Attack, Dice, grpcAttacks, http2Attacks, httpAttacks, mutated, randomAttacks, tlsAttacks } from "./junk.ts";
+import { type Attack, Dice, mutated, randomAttacks } from "./junk.ts";
+import { grpcAttacks } from "./junk-grpc.ts";
+import { httpAttacks } from "./junk-http1.ts";
+import { http2Attacks } from "./junk-http2.ts";
+import { tlsAttacks } from "./junk-tls.ts";
 
 /** One listener and how it is attacked. */
 export interface JunkTarget extends AsyncDisposable {
