@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { FoundTrace } from "../telemetry/traces/search.ts";
 import type { TraceSummary } from "../telemetry/traces/trace.ts";
-import type { TraceKeeping } from "../telemetry/traces/trace-store.ts";
+import type { TraceKeeping } from "../telemetry/traces/trace-pool.ts";
 import type { Waterfall } from "../telemetry/traces/waterfall.ts";
 
 /** Where spans are sent on to, and how that goes. */

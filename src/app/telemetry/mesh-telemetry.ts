@@ -18,7 +18,7 @@ import type { ExportSignal } from "../../xds/proxy-exports.ts";
 import { KeptConnections } from "./kept-connections.ts";
 import { ReportLimits } from "./report-limits.ts";
 import { type SignalCounts, telemetryFamilies } from "./telemetry-families.ts";
-import { telemetryFindings } from "./telemetry-findings.ts";
+import { type StatsLimits, telemetryFindings } from "./telemetry-findings.ts";
 import { WorkloadDirectory } from "./workload-directory.ts";
 
 export interface MeshTelemetryOptions {
@@ -33,11 +33,6 @@ export interface MeshTelemetryOptions {
   readonly keptPath?: string;
   /** Milliseconds since the Unix epoch that never jump; the start's time and a monotonic clock unless given. */
   readonly nowMs?: () => number;
-}
-
-export interface StatsLimits {
-  readonly counters: number;
-  readonly histograms: number;
 }
 
 /** Takes the records of one log of one proxy. */

@@ -3,8 +3,13 @@
 import { codes } from "../../api/codes.ts";
 import type { Diagnostic } from "../../api/diagnostic.ts";
 import type { Collector } from "../../telemetry/collector.ts";
-import type { StatsLimits } from "./mesh-telemetry.ts";
 import type { WorkloadDirectory } from "./workload-directory.ts";
+
+/** So many series one proxy may have. */
+export interface StatsLimits {
+  readonly counters: number;
+  readonly histograms: number;
+}
 
 export interface TelemetryLimits {
   readonly collector: Collector;

@@ -2,7 +2,8 @@
 
 import { attributeText, type Span } from "./span.ts";
 import type { TraceSummary } from "./trace.ts";
-import type { StoredTrace, TraceKeeping } from "./trace-store.ts";
+import type { TraceKeeping } from "./trace-pool.ts";
+import type { StoredTrace } from "./trace-store.ts";
 
 /** All conditions hold; those left out hold always. */
 export interface TraceQuery {

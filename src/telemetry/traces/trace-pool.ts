@@ -1,6 +1,7 @@
 // Traces of one kind in the order in which they go when there is no room. Pure but for its state.
 
-import type { TraceKeeping } from "./trace-store.ts";
+/** Why a trace is kept; "open" while its spans still come. */
+export type TraceKeeping = "open" | "usual" | "slow" | "failed";
 
 export interface PoolEntry {
   readonly traceId: string;

@@ -6,10 +6,7 @@ import { SenderShares, shareOf } from "./sender-shares.ts";
 import { UsualDurations } from "./slow.ts";
 import type { Span } from "./span.ts";
 import { summaryOf, type TraceSummary } from "./trace.ts";
-import { TracePool } from "./trace-pool.ts";
-
-/** Why a trace is kept; "open" while its spans still come. */
-export type TraceKeeping = "open" | "usual" | "slow" | "failed";
+import { type TraceKeeping, TracePool } from "./trace-pool.ts";
 
 export interface StoredTrace {
   readonly traceId: string;
