@@ -9,7 +9,6 @@ import { type ContainerLog, containerLogs, proxyContainer, readLog } from "../..
 import { byTime, entriesOf, type MergedEntry } from "../../app/logs/merge.ts";
 import { namedText, type PodsNamed, parseLogTarget, podNamesOf } from "../../app/logs/workload-pods.ts";
 import { supervisorOf } from "../../app/run-dir.ts";
-import { parseDuration } from "../../lib/duration.ts";
 import { NotFound, Unavailable, UserError } from "../../lib/errors.ts";
 import {
   type CommandContext,
@@ -22,6 +21,7 @@ import {
 } from "../command.ts";
 import { connect } from "../connect.ts";
 import { LogView } from "../logs-view.ts";
+import { countOption, durationOption } from "../option-values.ts";
 import { ReaderSignal } from "../reader-gone.ts";
 
 /** New pods of a workload are looked for so often while it is followed. */
@@ -165,22 +165,12 @@ function proxyOption(options: OptionValues): ProxyChoice {
 
 /** --tail and --since: which of one container's lines are shown. */
 function keptLines(options: OptionValues): Keep {
-  const tail = tailOf(textOption(options, "tail"));
-  const since = textOption(options, "since");
-  const sinceMs = since === undefined ? undefined : parseDuration(since);
-  if (since !== undefined && sinceMs === undefined) {
-    throw new UserError(`--since ${since} is no duration`, { fix: "write for example --since 5m" });
-  }
+  // kubectl's word for all.
+  const tail = textOption(options, "tail") === "-1" ? undefined : countOption(options, "tail", { of: "lines", least: 0 });
+  const sinceMs = durationOption(options, "since", "5m");
   const from = sinceMs === undefined ? "" : new Date(Date.now() - sinceMs).toISOString();
   return (entries) => {
     const newer = entries.filter(({ time }) => time >= from);
     return tail === undefined ? newer : newer.slice(Math.max(0, newer.length - tail));
   };
-}
-
-/** A number of lines; undefined is all. */
-function tailOf(text: string | undefined): number | undefined {
-  if (text === undefined || text === "-1") return undefined;
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new UserError(`--tail ${text} is not a number of lines`, { fix: "write for example --tail 20" });
 }

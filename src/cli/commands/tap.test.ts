@@ -10,7 +10,7 @@ const config = { mesh: "nobody", runDir: "/nonexistent", isNamed: true, logLevel
 test.each<[OptionValues, string, RegExp]>([
   [{ status: "ok" }, "usage", /--status: write for example 503/],
   [{ status: "700" }, "usage", /--status/],
-  [{ minDuration: "soon" }, "usage", /--min-duration: soon is no duration/],
+  [{ minDuration: "soon" }, "usage", /--min-duration soon is no duration/],
   [{ limit: "0" }, "usage", /--limit 0 is not a number of lines/],
   [{ output: "xml" }, "usage", /no output format "xml"/],
   [{ status: "5XX,404", minDuration: "100ms", limit: "3", output: "jsonl", mirrored: false }, "unavailable", /"nobody" is not running/],

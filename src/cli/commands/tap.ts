@@ -4,18 +4,10 @@ import { setTimeout as pause } from "node:timers/promises";
 import { supervisorOf } from "../../app/run-dir.ts";
 import type { ApiClient } from "../../http/client-types.ts";
 import { type TapEvent, type TapLine, type TapQuery, tapQuerySchema } from "../../http/tap-contract.ts";
-import { parseDuration } from "../../lib/duration.ts";
 import { MeshError, UsageError } from "../../lib/errors.ts";
-import {
-  type CommandContext,
-  type CommandInput,
-  exitCode,
-  formatOption,
-  type OptionValues,
-  type RunCommand,
-  textOption,
-} from "../command.ts";
+import { type CommandContext, type CommandInput, exitCode, formatOption, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
+import { countOption, durationOption } from "../option-values.ts";
 import { ReaderSignal } from "../reader-gone.ts";
 import { TapView } from "../tap-view.ts";
 
@@ -25,7 +17,7 @@ const retryMs = 200;
 export const runTap: RunCommand = async (input, context) => {
   const format = formatOption(input.options, ["table", "wide", "jsonl", "json"]);
   const query = queryOf(input);
-  const limit = limitOf(input.options);
+  const limit = countOption(input.options, "limit", { of: "lines", least: 1 }) ?? Number.POSITIVE_INFINITY;
   const client = connect(context.config);
   const ended = new AbortController();
   using reader = new ReaderSignal(context.signal);
@@ -51,11 +43,6 @@ export const runTap: RunCommand = async (input, context) => {
 };
 
 function queryOf({ args, options }: CommandInput): TapQuery {
-  const minDuration = textOption(options, "minDuration");
-  const minDurationMs = minDuration === undefined ? undefined : parseDuration(minDuration);
-  if (minDuration !== undefined && minDurationMs === undefined) {
-    throw new UsageError(`--min-duration: ${minDuration} is no duration`, { fix: "write for example --min-duration 100ms" });
-  }
   const texts = {
     party: args[0],
     from: textOption(options, "from"),
@@ -65,7 +52,7 @@ function queryOf({ args, options }: CommandInput): TapQuery {
     method: textOption(options, "method"),
     path: textOption(options, "path"),
     status: textOption(options, "status")?.toLowerCase(),
-    minDurationMs,
+    minDurationMs: durationOption(options, "minDuration", "100ms"),
     failed: options["failed"] === true ? "true" : undefined,
     mirrored: options["mirrored"] === true ? "true" : options["mirrored"] === false ? "false" : undefined,
   };
@@ -73,13 +60,6 @@ function queryOf({ args, options }: CommandInput): TapQuery {
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new UsageError(`--${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`, { fix: "see `lateen tap --help`" });
-}
-
-function limitOf(options: OptionValues): number {
-  const text = textOption(options, "limit");
-  if (text === undefined) return Number.POSITIVE_INFINITY;
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new UsageError(`--limit ${text} is not a number of lines`, { fix: "write for example --limit 20" });
 }
 
 interface TapRun {

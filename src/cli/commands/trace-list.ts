@@ -1,26 +1,26 @@
 // `lateen trace list`: recent traces, newest first, with what failed and what was slow marked.
 
 import type { ForwardView } from "../../http/traces-contract.ts";
-import { parseDuration } from "../../lib/duration.ts";
 import { UsageError } from "../../lib/errors.ts";
 import type { FoundTrace } from "../../telemetry/traces/search.ts";
-import { exitCode, formatOption, listOption, type OptionValues, type RunCommand, textOption } from "../command.ts";
+import { exitCode, formatOption, listOption, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
+import { countOption, durationOption } from "../option-values.ts";
 import { age, type Column, fittingTable, type Terminal } from "../output.ts";
 import { printable } from "../printable.ts";
 import { cutTo, durationText } from "../trace-view.ts";
 
 export const runTraceList: RunCommand = async ({ options }, { config, terminal, commandStart }) => {
   const format = formatOption(options, ["table", "json"]);
-  const since = durationOption(options, "since");
+  const since = durationOption(options, "since", "10m");
   const query = {
     service: textOption(options, "service"),
     operation: textOption(options, "operation"),
-    minDurationMs: durationOption(options, "minDuration"),
+    minDurationMs: durationOption(options, "minDuration", "100ms"),
     onlyErrors: options["error"] === true ? true : undefined,
     sinceMs: since === undefined ? undefined : commandStart - since,
     attributes: attributesOf(listOption(options, "attribute")),
-    limit: limitOf(textOption(options, "limit")),
+    limit: countOption(options, "limit", { of: "traces", least: 1, most: 1000 }) ?? 20,
   };
   const client = connect(config);
   try {
@@ -33,21 +33,6 @@ export const runTraceList: RunCommand = async ({ options }, { config, terminal, 
     client.close();
   }
 };
-
-function durationOption(options: OptionValues, name: "since" | "minDuration"): number | undefined {
-  const text = textOption(options, name);
-  if (text === undefined) return undefined;
-  const duration = parseDuration(text);
-  const flag = name === "since" ? "--since" : "--min-duration";
-  if (duration === undefined) throw new UsageError(`${flag}: "${text}" is no duration`, { fix: "write for example 100ms, 5s or 10m" });
-  return duration;
-}
-
-function limitOf(text = "20"): number {
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= 1000) return limit;
-  throw new UsageError(`--limit: "${text}" is no number from 1 to 1000`, { fix: "write for example --limit 50" });
-}
 
 function attributesOf(texts: readonly string[]): Readonly<Record<string, string>> | undefined {
   if (texts.length === 0) return undefined;
