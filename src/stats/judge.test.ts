@@ -62,6 +62,19 @@ test("a healthy candidate is shown to be fine, and each step asks again", () => 
   expect(judgementOf(next, 0.01).logEvidence).toBe(judgementOf(state, 0.01).logEvidence);
 });
 
+test("where latency isn't asked, a rate alone lets a step go on, and nothing lets it by itself", () => {
+  const rates = [{ metric: "errors", candidate: { trials: 20, events: 0 }, baseline: { trials: 80, events: 0 } }];
+  let [both, alone] = [start(), startJudge({ alpha: 0.01, metrics: [{ name: "latency", edgesMs }] })];
+  for (let index = 0; index < 600; index += 1) {
+    both = observeJudge(both, { rates, latencies: [], pods: [] });
+    alone = observeJudge(alone, { rates: [], latencies: [], pods: [] });
+  }
+  const asksLatency = false;
+  expect(judgementOf(both, 0.05).verdict).toBe("undecided");
+  expect(judgementOf(both, 0.05, { asksLatency }).verdict).toBe("withinMargin");
+  expect(judgementOf(alone, 0.05, { asksLatency }).verdict).toBe("undecided");
+});
+
 test("no data says nothing, one metric's silence doesn't stop the other", () => {
   let state = start();
   for (let index = 0; index < 100; index += 1) state = observeJudge(state, { rates: [], latencies: [], pods: [] });

@@ -19,7 +19,10 @@ function newFolder(): string {
 const place = { namespace: "shop", run: "catalog-1" };
 const sample = (second: number) => ({
   second,
-  arms: { v1: { requests: 9, errors: 0, latency: [1, 8], pods: [] }, v2: { requests: 1, errors: 1 } },
+  arms: {
+    v1: { requests: 9, errors: 0, latency: [1, 8], pods: [] },
+    v2: { requests: 1, errors: 1, connections: { opened: 2, tried: 1, failed: 1 } },
+  },
 });
 
 test("keeps each second once, also over a restart and a line that a crash cut off", () => {

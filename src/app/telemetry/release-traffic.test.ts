@@ -5,7 +5,7 @@ import { latencyEdgesMs } from "../../release/judging.ts";
 import { Collector } from "../../telemetry/collector.ts";
 import type { Delta } from "../../telemetry/exact-counters.ts";
 import type { Labels } from "../../telemetry/point.ts";
-import { triesTotal, tryDuration } from "../../telemetry/proxy-reports.ts";
+import { connectionsFailed, connectionsTried, triesTotal, tryDuration } from "../../telemetry/proxy-reports.ts";
 import { ReleaseTraffic } from "./release-traffic.ts";
 
 const start = 1_800_000_000;
@@ -72,4 +72,32 @@ test("tries per version and second with the judge's buckets, and the rate of req
   expect(ofSpec({ strategy: "rolling" })).toMatchObject({ "v2/abc": { requests: 4 } });
   expect(ofSpec({ steps: [{ rollout: { type: "recreate" } }] })).toMatchObject({ "v2/abc": { requests: 4 } });
   expect(ofSpec({ strategy: "rolling", steps: [{}] })).toMatchObject({ v2: { requests: 4 } });
+});
+
+test("connections per version and second, and their rate where there are no requests", () => {
+  const collector = new Collector({ sinceMs: 0, peerOf: () => undefined });
+  const traffic = new ReleaseTraffic({ collector, nowMs: () => (start + 1) * 1000 });
+  const of = (version: string, reporter = "source") => ({ ...labels(version, ""), reporter });
+  const deltas = [
+    counted("istio_tcp_connections_opened_total", of("v1"), 30),
+    counted(connectionsTried, of("v1"), 20),
+    counted("istio_tcp_connections_opened_total", of("v2"), 10),
+    counted(connectionsTried, of("v2"), 5),
+    counted(connectionsFailed, of("v2"), 4),
+    // Whoever wasn't chosen isn't blamed, and servers' own counts are of the same connections.
+    counted(connectionsFailed, of("unknown"), 1),
+    counted("istio_tcp_connections_opened_total", of("v2", "destination"), 10),
+  ];
+  collector.store.record({ kind: "next", source: "web", fromMs: start * 1000, toMs: (start + 1) * 1000, deltas });
+  const none = { requests: 0, errors: 0, clientErrors: 0 };
+  expect(traffic.secondsOf(release, start - 1)).toEqual([
+    {
+      second: start,
+      arms: {
+        v1: { ...none, connections: { opened: 30, tried: 20, failed: 0 } },
+        v2: { ...none, connections: { opened: 10, tried: 5, failed: 4 } },
+      },
+    },
+  ]);
+  expect(traffic.trafficOf(release)).toEqual({ unit: "connections", requestsPerSecond: 40, errorRate: 0.16 });
 });
