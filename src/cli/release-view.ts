@@ -58,7 +58,8 @@ export function planLines({ namespace, name, service, stable, candidate, plan }:
   const versions = `${stable ?? "no stable version yet"}${candidate === undefined ? ", no newer version yet" : ` → ${candidate}`}`;
   const head = `${colours.bold(`${namespace}/${name}`)}  service ${service}, ${versions}`;
   const { unit = "requests" } = traffic;
-  const now = `measured now: ${number(traffic.requestsPerSecond)} ${unit}/s, ${percent(traffic.errorRate)} of them fail`;
+  const failing = `, ${percent(traffic.errorRate)} of them fail`;
+  const now = `measured now: ${number(traffic.requestsPerSecond)} ${unit}/s${traffic.requestsPerSecond > 0 ? failing : ""}`;
   const rows = steps.map(({ step, exposure, kind, requestsPerMinute, leastSeconds, evidenceSeconds, foundInAMinute }) => {
     const facts = [
       requestsPerMinute > 0 ? `${number(requestsPerMinute)} ${unit}/min` : "",

@@ -5,6 +5,7 @@ import type { StepKind } from "../api/release/steps.ts";
 import type { Replay } from "../release/explain.ts";
 import type { PersonInput } from "../release/observation.ts";
 import type { ReleasePlan } from "../release/plan.ts";
+import type { ReleaseState } from "../release/state.ts";
 import type { PublicStatus } from "../release/status.ts";
 
 /** One step as `lateen release get` draws it. */
@@ -38,6 +39,8 @@ export interface ReleaseView {
   readonly story: readonly string[];
   /** Inputs that aren't handled yet. */
   readonly waitingInputs: number;
+  /** What became of the last ten inputs. */
+  readonly answers: NonNullable<ReleaseState["answers"]>;
 }
 
 /** GET /lateen/v1/releases/<namespace>/<name>/plan */

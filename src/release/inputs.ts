@@ -6,6 +6,7 @@ import { publicPercent } from "./exposure.ts";
 import { startEvidence } from "./judging.ts";
 import type { PersonInput } from "./observation.ts";
 import { startReturn } from "./returning.ts";
+import type { ReleaseState } from "./state.ts";
 import { decided, enter, expose, type RunTurn, readyPods, runTurnOf, stepOf, type Turn, withRun, withState } from "./turn.ts";
 import { freezeAt } from "./windows.ts";
 
@@ -15,13 +16,26 @@ export function handleInputs(turn: Turn): Turn {
   return fresh.reduce((before, input) => {
     const run = runTurnOf(before);
     const after = run === undefined ? withoutRun(before, input) : handled(run, input);
-    return withState(after, { lastInput: input.seq });
+    const answers = [...(before.state.answers ?? []), answerTo(input, before, after)].slice(-keptAnswers);
+    return withState(after, { lastInput: input.seq, answers });
   }, turn);
 }
 
+/** Whoever asked looks for the answer within seconds. */
+const keptAnswers = 10;
+
+function answerTo(input: PersonInput, before: Turn, after: Turn): NonNullable<ReleaseState["answers"]>[number] {
+  const known = new Set(before.state.run?.decisions);
+  const told = after.state.run?.decisions.find((one) => !known.has(one) && one.actor === input.actor);
+  const sentence = told?.sentence ?? sentenceOf(input, noRun);
+  return { seq: input.seq, sentence, isRefused: told === undefined || told.what === "Refused" };
+}
+
+const noRun = "refused: there is no run; one begins when a newer version is deployed";
+
 /** There is no run to record it in, but an answer is owed. */
 function withoutRun(turn: Turn, input: PersonInput): Turn {
-  const message = sentenceOf(input, "refused: there is no run");
+  const message = sentenceOf(input, noRun);
   return withState(turn, {
     outbox: withAction(turn.state.outbox, { type: "event", id: `input/${input.seq}`, reason: "Refused", message }),
   });
@@ -74,8 +88,11 @@ function refused(turn: RunTurn, input: PersonInput, why: string): RunTurn {
 
 function wherefore({ run }: RunTurn, what: string): string {
   if (run.stage === "warm" || run.stage === "promoting")
-    return `${run.candidate} is promoted; ${what === "abort" ? "undo" : "nothing is left to do"}`;
-  return run.stage === "done" ? "the run is over" : "the run is going back";
+    return `${run.candidate} is promoted; ${what === "abort" ? `undo gives ${run.stable} its traffic back` : "nothing is left to do"}`;
+  if (run.stage !== "done") return `${run.stable} gets its traffic back already`;
+  return run.outcome === "succeeded"
+    ? `the run is over, ${run.candidate} is stable now`
+    : `the run is over; retry begins ${run.candidate} anew`;
 }
 
 function back(turn: RunTurn, input: PersonInput, outcome: "aborted" | "undone" | "retried"): RunTurn {
@@ -91,7 +108,12 @@ function back(turn: RunTurn, input: PersonInput, outcome: "aborted" | "undone" |
 function undo(turn: RunTurn, input: PersonInput): RunTurn {
   const { run } = turn;
   const isPromoted = run.stage === "warm" || (run.stage === "done" && run.outcome === "succeeded");
-  if (!isPromoted) return refused(turn, input, active.has(run.stage) ? "nothing was promoted; abort" : "nothing was promoted");
+  if (!isPromoted)
+    return refused(
+      turn,
+      input,
+      active.has(run.stage) ? `nothing was promoted yet; abort gives ${run.stable} its traffic back` : "nothing was promoted",
+    );
   if (!run.exposure.byPods && readyPods(turn, run.stable) === 0) return refused(turn, input, `${run.stable} has no ready pod left`);
   return back(turn, input, "undone");
 }

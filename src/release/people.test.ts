@@ -180,7 +180,36 @@ test("who asks where there is no run gets an answer too", () => {
   world.pass(3);
   expect([world.phase, [...world.effects.values()]]).toEqual([
     "Idle",
-    [{ type: "event", id: "input/1", reason: "Refused", message: "ann asked to promote: refused: there is no run" }],
+    [
+      {
+        type: "event",
+        id: "input/1",
+        reason: "Refused",
+        message: "ann asked to promote: refused: there is no run; one begins when a newer version is deployed",
+      },
+    ],
+  ]);
+  expect(world.state.answers).toEqual([expect.objectContaining({ seq: 1, isRefused: true })]);
+});
+
+test("every input has its answer, which outlives the run that a retry begins anew", () => {
+  const world = new World({ spec: { steps: [{ setWeight: 10, for: "600s" }] } });
+  world.pass(5);
+  world.ask("undo");
+  world.ask("set-weight", { percent: 30 });
+  world.pass(2);
+  world.ask("abort", { reason: "enough" });
+  world.pass(60);
+  world.ask("abort");
+  world.ask("retry");
+  world.pass(3);
+  expect(world.run?.id).toBe("reviews-2");
+  expect(world.state.answers).toEqual([
+    { seq: 1, isRefused: true, sentence: "ann asked to undo: refused: nothing was promoted yet; abort gives v1 its traffic back" },
+    { seq: 2, isRefused: false, sentence: "ann asked to set-weight: v2 gets 30 % for this step" },
+    { seq: 3, isRefused: false, sentence: 'ann asked to abort ("enough"): v1 gets its traffic back' },
+    { seq: 4, isRefused: true, sentence: "ann asked to abort: refused: the run is over; retry begins v2 anew" },
+    { seq: 5, isRefused: false, sentence: "ann asked to retry: v2 starts anew" },
   ]);
 });
 

@@ -142,6 +142,11 @@ export const releaseStateSchema = z
     rejected: z.array(z.string()).readonly(),
     /** Inputs up to this number are handled. */
     lastInput: z.number(),
+    /** What became of the last of them, for whoever asked and waits. */
+    answers: z
+      .array(z.object({ seq: z.number(), sentence: z.string(), isRefused: z.boolean() }).readonly())
+      .readonly()
+      .optional(),
     runs: z.number(),
     /** Actions so far; makes their ids. */
     actions: z.number(),

@@ -2,7 +2,7 @@
 // kill at any instant loses is evidence of the last seconds; steps, moves and what people asked for are in the store before anything follows from them.
 
 import type { Release } from "../../api/release/release.ts";
-import { MeshError, NotFound } from "../../lib/errors.ts";
+import { MeshError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Action } from "../../release/actions.ts";
 import { decide } from "../../release/decide.ts";
@@ -13,7 +13,7 @@ import type { AdsServer } from "../../xds/ads-server.ts";
 import { forgetOldEvents, type SendChecks, scaleVersion, type Tell, tellEvent, turnRollout } from "./carry-out.ts";
 import { observationOf, type Sources } from "./observe-release.ts";
 import { isMoving, type Running, runningFrom, withoutEvidence } from "./running-release.ts";
-import { nextInput, type StoredRelease, storedReleaseOf } from "./stored-release.ts";
+import { nextInput, noRelease, type StoredRelease, storedReleaseOf } from "./stored-release.ts";
 import { writeRun, writeState } from "./write-release.ts";
 
 export interface ReleaseEngineOptions extends Sources {
@@ -62,7 +62,7 @@ export class ReleaseEngine {
   ask(namespace: string, name: string, input: Omit<PersonInput, "seq">): PersonInput {
     const { store } = this.#options;
     const stored = store.get("Release", namespace, name);
-    if (stored === undefined) throw new NotFound(`there is no release ${namespace}/${name}`);
+    if (stored === undefined) throw noRelease(store, namespace, name);
     const before = this.#current(stored);
     const numbered: PersonInput = { ...input, seq: nextInput(before) };
     writeState(stored, { ...before, inputs: [...before.inputs, numbered] }, this.#options);

@@ -19,6 +19,7 @@ import type { Store, Stored } from "../../store/store.ts";
 import { versionsOf } from "./observed-versions.ts";
 import type { ReleaseEngine } from "./release-engine.ts";
 import type { SampleFiles } from "./sample-files.ts";
+import { noRelease } from "./stored-release.ts";
 import { trafficUnitOf } from "./traffic-unit.ts";
 
 export interface ReleasesViewOptions {
@@ -37,7 +38,7 @@ export function createReleasesView(options: ReleasesViewOptions): ReleasesView {
   const { store, engine, files } = options;
   const found = (namespace: string, name: string): Stored<"Release"> => {
     const stored = store.get("Release", namespace, name);
-    if (stored === undefined) throw new NotFound(`there is no release ${namespace}/${name}`, { fix: "`lateen release list -A` shows all" });
+    if (stored === undefined) throw noRelease(store, namespace, name);
     return stored;
   };
   return {
@@ -71,6 +72,7 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
     ...(run?.outcome === undefined ? {} : { outcome: run.outcome }),
     story: run === undefined ? [] : explain(run),
     waitingInputs: Array.isArray(inputs) ? inputs.length : 0,
+    answers: state.answers ?? [],
   };
 }
 
@@ -142,7 +144,8 @@ interface Asked {
 
 function replayReply({ namespace, name, request }: Asked, store: Store, files: Pick<SampleFiles, "read">): ReplayReply {
   const object = store.get("ReleaseRun", namespace, name)?.value;
-  if (object === undefined) throw new NotFound(`there is no run ${namespace}/${name}`, { fix: "`lateen release history` lists runs" });
+  if (object === undefined)
+    throw new NotFound(`there is no run ${namespace}/${name}`, { fix: "`lateen release history <release>` lists a release's runs" });
   const samples = files.read({ namespace, run: name });
   if (samples.length === 0) throw new BadInput(`no samples of run ${namespace}/${name} were kept`);
   const { plan, startedAt, steps } = recordedSchema.parse(object.status);

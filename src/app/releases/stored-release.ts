@@ -3,9 +3,11 @@
 
 import { z } from "zod";
 import type { Release } from "../../api/release/release.ts";
+import { NotFound } from "../../lib/errors.ts";
 import type { PersonInput } from "../../release/observation.ts";
 import { firstState, type ReleaseState, releaseStateSchema } from "../../release/state.ts";
 import type { PublicStatus } from "../../release/status.ts";
+import type { Store } from "../../store/store.ts";
 
 const personInputSchema = z.object({
   seq: z.number().int(),
@@ -45,6 +47,14 @@ export function statusOf(shown: PublicStatus, { state, inputs }: StoredRelease):
 /** The number that the next input gets. */
 export function nextInput({ state, inputs }: StoredRelease): number {
   return Math.max(state.lastInput, ...inputs.map(({ seq }) => seq)) + 1;
+}
+
+/** With the namespace where one of that name is, if there is. */
+export function noRelease(store: Pick<Store, "list">, namespace: string, name: string): NotFound {
+  const other = store.list("Release").find((stored) => stored.name === name);
+  const fix =
+    other === undefined ? "`lateen release list -A` shows all" : `there is one in namespace ${other.namespace}: -n ${other.namespace}`;
+  return new NotFound(`there is no release ${namespace}/${name}`, { fix });
 }
 
 function withoutUndefined({ percent, full, force, ...input }: z.output<typeof personInputSchema>): PersonInput {

@@ -26,8 +26,11 @@ export function releaseInputCommand(type: PersonInput["type"]): RunCommand {
         ...(options["force"] === true ? { force: true } : {}),
       });
       const answer = await answerTo(client, { namespace, name, seq });
+      if (answer.isRefused) {
+        context.terminal.err(answer.sentence);
+        return exitCode.failed;
+      }
       context.terminal.out(answer.sentence);
-      if (answer.isRefused) return exitCode.failed;
       return options["wait"] === true ? await waitForEnd(client, { namespace, name, options: asTree(options), context }) : exitCode.ok;
     } finally {
       client.close();
@@ -57,11 +60,8 @@ async function answerTo(
   const end = performance.now() + patienceMs;
   for (;;) {
     const view = await client.releases.get(namespace, name);
-    if (view.waitingInputs === 0) {
-      const line = view.story.findLast((one) => one.includes(" asked to "));
-      const sentence = line?.replace(/^\+[^[]*(\[[^\]]*\] )?/, "") ?? "refused: there is no run";
-      return { sentence, isRefused: sentence.includes("refused: ") };
-    }
+    const answer = view.answers.find((one) => one.seq === seq);
+    if (answer !== undefined) return answer;
     if (performance.now() > end) return { sentence: `stored as input ${seq}; the engine hasn't handled it yet`, isRefused: false };
     await pause(pollMs);
   }

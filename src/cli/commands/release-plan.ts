@@ -4,7 +4,8 @@ import { stringify } from "yaml";
 import { strategies } from "../../api/release/release.ts";
 import type { ApiClient } from "../../http/client-types.ts";
 import type { ReplayReply, ReplayRequest } from "../../http/release-contract.ts";
-import { MeshError, UsageError } from "../../lib/errors.ts";
+import { MeshError, NotFound, UsageError } from "../../lib/errors.ts";
+import { listWords } from "../../release/sentences.ts";
 import type { RawResource } from "../../store/store.ts";
 import type { OptionValues, RunCommand } from "../command.ts";
 import { exitCode, formatOption, textOption } from "../command.ts";
@@ -53,6 +54,12 @@ async function makeRelease(
   release: RawResource,
   { service, namespace }: { readonly service: string; readonly namespace: string },
 ): Promise<void> {
+  const { items: services } = await client.list("Service", { namespace });
+  if (!services.some(({ metadata }) => metadata.name === service)) {
+    const names = services.map(({ metadata }) => metadata.name ?? "").toSorted();
+    const known = names.length === 0 ? "`lateen get services -A` lists all" : `services of the namespace are ${listWords(names)}`;
+    throw new NotFound(`there is no Service ${namespace}/${service} to release versions of`, { fix: `${known}; -n says where` });
+  }
   const others = (await client.releases.list()).filter((one) => one.namespace === namespace && one.service === service);
   const [other] = others;
   if (other !== undefined) {
