@@ -24,13 +24,27 @@ export function countingProxies(snapshot: Snapshot, mesh: Mesh | undefined): Rea
   return callersOf(services.sort().join("\n"), mesh.scopes);
 }
 
+type Scope = Mesh["scopes"] extends ReadonlyMap<string, infer One> ? One : never;
+
 const callersOf = memoLast((services: string, scopes: Mesh["scopes"]): ReadonlySet<string> => {
   const wanted = new Set(services.split("\n"));
-  const calls = new Map<object, boolean>();
-  const isCaller = (scope: Mesh["scopes"] extends ReadonlyMap<string, infer One> ? One : never): boolean => {
-    const known = calls.get(scope) ?? scope.targets.some(({ service }) => service !== undefined && wanted.has(service.id));
+  const calls = new Map<Scope, boolean>();
+  const isCaller = (scope: Scope): boolean => {
+    const known = calls.get(scope) ?? (isRouted(scope, wanted) || isSeen(scope, wanted));
     calls.set(scope, known);
     return known;
   };
   return new Set([...scopes].flatMap(([id, scope]) => (isCaller(scope) ? [id] : [])));
 });
+
+/** Somebody's route, or a release's own, leads there. */
+function isRouted({ targets }: Scope, wanted: ReadonlySet<string>): boolean {
+  return targets.some(({ service }) => service !== undefined && wanted.has(service.id));
+}
+
+/** Sidecars reach every service that they see without a route; and a Deployment's own update makes none. */
+function isSeen({ kind, client, directory }: Scope, wanted: ReadonlySet<string>): boolean {
+  if (kind !== "sidecar") return false;
+  const { services } = directory.view(client.namespace);
+  return [...wanted].some((id) => services.get(directory.services.get(id)?.hostname ?? "")?.id === id);
+}
