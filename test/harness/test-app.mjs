@@ -17,6 +17,9 @@ const version = process.env.VERSION ?? "";
 const pod = hostname();
 const open = new Set();
 let failing = false;
+// Every so many requests one fails, as a version does that isn't quite right.
+const failEvery = Number(process.env.FAIL_EVERY ?? 0);
+let answered = 0;
 
 const forwardAgent = new Agent({ keepAlive: true, maxSockets: 64 });
 
@@ -44,7 +47,9 @@ async function answer(request, respond, destroy) {
   if (url.searchParams.has("reset")) return destroy();
   const forced = url.searchParams.get("status");
   const onlyVersion = url.searchParams.get("onlyVersion");
-  const bad = failing && !url.pathname.startsWith("/fail") && url.pathname !== "/healthz";
+  if (url.pathname !== "/healthz") answered += 1;
+  const isFailing = failing || (failEvery > 0 && answered % failEvery === 0);
+  const bad = isFailing && !url.pathname.startsWith("/fail") && url.pathname !== "/healthz";
   const status = bad ? 503 : forced !== null && (onlyVersion === null || onlyVersion === version) ? Number(forced) : 200;
   const body = { pod, version, method: request.method, path: request.url, headers: request.headers, bytes: Buffer.concat(chunks).length };
   const next = url.searchParams.get("forward");

@@ -2,6 +2,7 @@
 
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
@@ -26,6 +27,12 @@ const hook = createServer((request, response) => {
   });
 });
 
+/** v1 as other images; with 5 % errors. */
+const same = (failEvery = 0) => ({
+  command: ["node", "test-app.mjs"],
+  workingDir: fileURLToPath(new URL("../harness", import.meta.url)),
+  env: { VERSION: "v1", SHARED: "${shared}", FAIL_EVERY: String(failEvery) },
+});
 const byClock = { advance: "clock" };
 const second = { for: "1s", ...byClock };
 const recreate = { strategy: { type: "Recreate" } };
@@ -41,16 +48,18 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", () => resolve()));
   const webhooks = [{ url: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/` }];
   mesh = await TestMesh.start({
-    lateenYaml: { images: { "test/broken": { command: ["node", "-e", "process.exit(3)"] } } },
+    lateenYaml: { images: { "test/broken": { command: ["node", "-e", "process.exit(3)"] }, "test/same": same(), "test/flaky": same(20) } },
     manifests: yamlOf(
       appYaml("client", ["v1"]),
       appYaml("hop", ["v1"]),
       appYaml("legacy", ["v1"], { sidecar: false }),
       ...["blue", "moved", "told"].map((name) => appYaml(name, ["v1"])),
       inPlaceYaml("rolls", "v1"),
+      inPlaceYaml("same", "v1"),
       inPlaceYaml("anew", "v1", { spec: recreate }),
       releaseYaml("blue", { strategy: "blueGreen", preview: checks("/?status=503"), webhooks }),
       releaseYaml("rolls", { strategy: "rolling" }),
+      releaseYaml("same", { strategy: "rolling" }),
       releaseYaml("told", { steps: [{ setWeight: 20, for: "10m", ...byClock }], sticky: { cookie: "who" } }),
       releaseYaml("anew", { strategy: "recreate", warm: "1s" }),
       releaseYaml("moved", {
@@ -125,6 +134,37 @@ describe("templates changed in place", () => {
       expect(failed(report)).toBe(0);
       const { spec } = await mesh.client.get({ kind: "Deployment", namespace: "default", name: "rolls" });
       expect(JSON.stringify(spec)).toContain("test/app:v2");
+    },
+    longMs,
+  );
+
+  it(
+    "rolling, as kubectl set image does it: pods become ready and bear the same label, and still 5 % errors are found and undone",
+    async () => {
+      const page = async () => (await fetch(`http://127.0.0.1:${(await mesh.client.status()).metricsPort}/metrics`)).text();
+      const countOf = async (series: string) => {
+        const lines = (await page()).split("\n").filter((line) => line.startsWith(`${series}{`) && line.includes("same.default.svc"));
+        return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
+      };
+      const comparedOf = (verdict: string) =>
+        Number(/alone: errors 0 % of ([\d,]+), 0 % of [\d,]+ before the update: no harm/.exec(verdict)?.[1]?.replace(",", "") ?? 0);
+      const report = await underLoad(mesh, { from: "client", url: "http://same/" }, async () => {
+        await eventually(async () => (await countOf("lateen_tries_total")) >= 2000, 60_000, "tries before any run");
+        await mesh.apply(inPlaceYaml("same", "v1", { image: "test/same" }));
+        const good = await releaseIs(mesh, "same", ({ status }) => status.phase === "Finalising" && comparedOf(status.verdict) >= 1000);
+        expect(good.status).toMatchObject({ stable: "v1", candidate: expect.stringMatching(/^v1-[0-9a-z]+$/) });
+        await mesh.apply(inPlaceYaml("same", "v1", { image: "test/flaky" }));
+        const { status, story } = await releaseIs(mesh, "same", ({ status: now }) => now.phase === "RolledBack");
+        expect(status).toMatchObject({ stable: good.status.candidate, verdict: expect.stringMatching(/^errors [\d.]+ % of .*: worse than allowed by errors/) });
+        expect(status.failedRequests).toBeGreaterThan(0);
+        expect(story.join("\n")).not.toContain("can't tell them apart");
+      });
+      // Nothing failed but what the bad version answered so.
+      expect(Object.keys(report.byStatus).toSorted()).toEqual(["200", "503"]);
+      expect(failed(report)).toBeLessThan(400);
+      const { spec } = await mesh.client.get({ kind: "Deployment", namespace: "default", name: "same" });
+      expect(JSON.stringify(spec)).toContain("test/same");
+      for (const line of (await page()).split("\n")) if (line.includes("destination_template=")) expect(line).toMatch(/^lateen_tr(ies|y)_/);
     },
     longMs,
   );
