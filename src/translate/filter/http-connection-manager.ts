@@ -45,7 +45,7 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
     routeConfig: typeof routes === "string" ? undefined : routes,
     httpFilters: httpFilters(place),
     accessLog: [
-      ...accessLog(settings, place.direction === "inbound" ? "inbound" : "outbound"),
+      ...accessLog(settings, place.direction === "inbound" ? "inbound" : "outbound", believesMarks(place) ? "believed" : "none"),
       ...requestStatsLogs(place),
       ...requestTapLog(place),
     ],
