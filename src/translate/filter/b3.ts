@@ -57,12 +57,10 @@ const ofOne = traceparentOf(
 
 /**
  * Envoy 1.40 decides at each proxy anew whether a request is traced (by x-request-id, which applications may not pass on) and overrules what the
- * traceparent says. Whoever comes with a sampled trace goes on being traced: to Envoy it is a client that asks for it.
+ * traceparent says. Whoever comes with a trace is to Envoy a client that asks for one; then the traceparent says whether it is sampled. No CEL, which would
+ * cost each request 6,000 instructions; without a traceparent the value is empty, and that costs nothing to speak of.
  */
-const keepSampled: HeaderMutationJson = set(
-  "x-client-trace-id",
-  `%CEL(${has("traceparent")} && ${header("traceparent")}.endsWith('01') ? '1' : '')%`,
-);
+const keepSampled: HeaderMutationJson = set("x-client-trace-id", "%REQ(traceparent)%");
 
 /**
  * For HttpConnectionManager.early_header_mutation_extensions: sampled traces stay so, and where B3 is read it becomes W3C if there is no W3C. Each
