@@ -1,8 +1,9 @@
 // Golden numbers as the API tells them: the store's rows with the age of the data. Implements StatView.
 
 import type { StatQuery, StatReply } from "../../http/telemetry-contract.ts";
+import { BadInput } from "../../lib/errors.ts";
+import { type Party, parseParty } from "../../telemetry/party.ts";
 import { newestOf } from "../../telemetry/samples/window.ts";
-import { parseStatParty } from "../../telemetry/stat/party.ts";
 import { newestTrafficMs, statRows } from "../../telemetry/stat/stat.ts";
 import type { MeshTelemetry } from "./mesh-telemetry.ts";
 
@@ -18,9 +19,18 @@ export function meshStat(telemetry: MeshTelemetry, query: StatQuery): StatReply 
   const nowMs = telemetry.nowMs();
   const reportedMs = (newestOf(store) + 1) * 1000;
   const toMs = Math.max(Number.isFinite(reportedMs) ? reportedMs : 0, nowMs - lateMs);
-  const party = (text: string | undefined) => (text === undefined ? undefined : parseStatParty(text, undefined));
   const open = [...telemetry.openConnections()].map(({ labels }) => labels);
-  const rows = statRows(store, { by, reporter, fromMs: toMs - windowMs, toMs, namespace, name, from: party(from), to: party(to), open });
+  const rows = statRows(store, {
+    by,
+    reporter,
+    fromMs: toMs - windowMs,
+    toMs,
+    namespace,
+    name,
+    from: partyOf(from),
+    to: partyOf(to),
+    open,
+  });
   const { newestMs, silent, total } = telemetry.reporting(silentMs);
   const trafficMs = newestTrafficMs(store);
   return {
@@ -35,4 +45,11 @@ export function meshStat(telemetry: MeshTelemetry, query: StatQuery): StatReply 
     proxies: { total, silent },
     rows,
   };
+}
+
+/** @throws BadInput for a pod: series don't name them. */
+function partyOf(text: string | undefined): Party | undefined {
+  const party = text === undefined ? undefined : parseParty(text, undefined);
+  if (party?.kind !== "pod") return party;
+  throw new BadInput("requests aren't counted by pod", { fix: "ask for its workload, or watch the pod's requests with `lateen tap`" });
 }

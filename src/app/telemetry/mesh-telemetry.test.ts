@@ -14,6 +14,7 @@ import { silentLogger } from "../../lib/log.ts";
 import { defaultMeshSettings, type MeshProxy } from "../../model/mesh.ts";
 import { connectionAttributes, connectionLogName, connectionLogTypes } from "../../telemetry/connection-log.ts";
 import { windowOf } from "../../telemetry/samples/window.ts";
+import { meshStat } from "./mesh-stat.ts";
 import { MeshTelemetry, type MeshTelemetryOptions } from "./mesh-telemetry.ts";
 
 const home = mkdtempSync(join(tmpdir(), "lateen-telemetry-"));
@@ -288,4 +289,11 @@ describe("limits are told", () => {
     expect(gauge?.samples).toEqual([{ name: "lateen_telemetry_proxies_at_limit", labels: [], value: 1 }]);
     expect(it.telemetry.findings()[0]?.message).toContain("2100 counters, the limit is 2100");
   });
+});
+
+test("numbers of a pod are refused with what to ask instead, and aren't nothing", () => {
+  using it = start();
+  const query = { by: "service", reporter: "client", windowMs: 10_000 } as const;
+  expect(meshStat(it.telemetry, { ...query, from: "deploy/web" }).rows).toEqual([]);
+  expect(() => meshStat(it.telemetry, { ...query, from: "pod/web-1" })).toThrow(/aren't counted by pod/);
 });

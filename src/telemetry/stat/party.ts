@@ -1,57 +1,38 @@
-// What people call a service or a workload, "web", "web.shop", "shop/web", "deploy/web", and whether labels are of it. Pure.
+// Whether the labels of a series are of what a person asked for. Pure.
 
+import { isHostNamed, type Party } from "../party.ts";
 import type { Labels } from "../point.ts";
 
-export interface StatParty {
-  readonly name: string;
-  /** Undefined: any. */
-  readonly namespace: string | undefined;
-}
+/** A party of which series know: they name no pods, so that one is nobody's. */
+export type StatParty = Pick<Party, "kind" | "name" | "namespace">;
 
-/** Kinds that people write before a name: they say nothing here. */
-const kinds: ReadonlySet<string> = new Set([
-  "deploy",
-  "deployment",
-  "deployments",
-  "workload",
-  "svc",
-  "service",
-  "services",
-  "sts",
-  "statefulset",
-]);
-
-/** Reads a party; `namespace` is of those that name none. */
-export function parseStatParty(text: string, namespace: string | undefined): StatParty {
-  const [first = "", ...more] = text.split("/");
-  if (more.length === 0) return { name: text, namespace };
-  return kinds.has(first) ? parseStatParty(more.join("/"), namespace) : { name: more.join("/"), namespace: first };
-}
-
-/** Whether labels say that the party asked. */
-export function isFrom({ name, namespace }: StatParty, labels: Labels): boolean {
+/** Whether labels say that the party asked. A caller's service is its application's name. */
+export function isFrom({ kind, name, namespace }: StatParty, labels: Labels): boolean {
   const own = labels["source_workload_namespace"];
-  return isNamed(name, [labels["source_workload"], labels["source_canonical_service"]], own) && isIn(namespace, own, name);
+  const names = namesOf(kind, labels["source_workload"], labels["source_canonical_service"]);
+  return isNamed(name, names, own) && isIn(namespace, own, name);
 }
 
 /** Whether labels say that the party was asked: a workload, or a service by its name or host. */
-export function isTo({ name, namespace }: StatParty, labels: Labels): boolean {
-  const { destination_service: host = "", destination_workload_namespace: ofWorkload } = labels;
-  if (isHost(name, host) && isIn(namespace, labels["destination_service_namespace"], name)) return true;
-  return isWorkload(name, labels) && isIn(namespace, ofWorkload, name);
+export function isTo({ kind, name, namespace }: StatParty, labels: Labels): boolean {
+  const { destination_service: host = "", destination_workload: workload, destination_canonical_service: app } = labels;
+  const asks = kind === "any" || kind === "service";
+  if (asks && isHostNamed(host, name) && isIn(namespace, labels["destination_service_namespace"], name)) return true;
+  const own = labels["destination_workload_namespace"];
+  return kind !== "service" && isNamed(name, namesOf(kind, workload, app), own) && isIn(namespace, own, name);
 }
 
 /** Whether labels are of the workload, by its name or its application's. */
-export function isWorkload(
-  name: string,
-  { destination_workload: workload, destination_canonical_service: app, ...labels }: Labels,
-): boolean {
-  return isNamed(name, [workload, app], labels["destination_workload_namespace"]);
+export function isWorkload(name: string, labels: Labels): boolean {
+  const { destination_workload: workload, destination_canonical_service: app, destination_workload_namespace: own } = labels;
+  return isNamed(name, [workload, app], own);
 }
 
-/** "web", "web.shop" and more of it, as far as it is written. */
-export function isHost(name: string, host: string): boolean {
-  return host === name || host.startsWith(`${name}.`);
+/** What somebody is called by whom: the name of the workload, and of its application. */
+function namesOf(kind: StatParty["kind"], workload: string | undefined, app: string | undefined): readonly (string | undefined)[] {
+  if (kind === "any") return [workload, app];
+  if (kind === "pod") return [];
+  return [kind === "workload" ? workload : app];
 }
 
 function isNamed(name: string, names: readonly (string | undefined)[], namespace: string | undefined): boolean {

@@ -1,9 +1,9 @@
 // Golden numbers of samples: by what people ask for, with gaps that are no zeros.
 
 import { describe, expect, test } from "vitest";
+import { parseParty } from "../party.ts";
 import type { Labels } from "../point.ts";
 import { SampleStore } from "../samples/sample-store.ts";
-import { parseStatParty } from "./party.ts";
 import { newestTrafficMs, type StatQuery, statRows } from "./stat.ts";
 
 const nowMs = 1_800_000_000_000;
@@ -134,7 +134,7 @@ test("copies of requests are left out", () => {
 
 describe("what is asked for", () => {
   const store = storeOf({ "web-1.shop": [counted(web, 1)] });
-  const party = (text: string, namespace?: string) => parseStatParty(text, namespace);
+  const party = (text: string, namespace?: string) => parseParty(text, namespace);
   test.each<[string, Partial<StatQuery>, number]>([
     ["namespace", { namespace: "shop" }, 1],
     ["another namespace", { namespace: "other" }, 0],
@@ -146,6 +146,12 @@ describe("what is asked for", () => {
     ["part of a name", { name: "order" }, 0],
     ["from app", { from: party("web", "shop") }, 1],
     ["from workload", { from: party("deploy/web-v1", "shop") }, 1],
+    ["from a deployment isn't from the application of that name", { from: party("deploy/web", "shop") }, 0],
+    ["from service, as the caller's application is called", { from: party("svc/shop/web") }, 1],
+    ["from service isn't from the workload of that name", { from: party("svc/web-v1") }, 0],
+    ["to service isn't to the workload of that name", { to: party("svc/orders-v2") }, 0],
+    ["to workload isn't to the service of that name", { to: party("workload/shop/orders") }, 0],
+    ["to a deployment", { to: party("deployment/shop/orders-v2") }, 1],
     ["from another namespace", { from: party("other/web") }, 0],
     ["from nobody", { from: party("db", "shop") }, 0],
     ["to service", { to: party("svc/orders", "shop") }, 1],

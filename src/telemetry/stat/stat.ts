@@ -2,11 +2,12 @@
 // undefined, never 0.
 
 import { outcomeOf } from "../graph/outcome.ts";
+import { isHostNamed } from "../party.ts";
 import type { Labels } from "../point.ts";
 import type { SampleStore } from "../samples/sample-store.ts";
 import { quantileOf, type WindowQuery, type WindowRow, windowOf } from "../samples/window.ts";
 import type { StandardMetricName } from "../standard-metrics.ts";
-import { isFrom, isHost, isTo, isWorkload, type StatParty } from "./party.ts";
+import { isFrom, isTo, isWorkload, type StatParty } from "./party.ts";
 
 /** Labels that tell the rows of each kind apart. */
 const statLabels = {
@@ -197,8 +198,8 @@ function concerns({ by, reporter, namespace, name, from, to }: StatQuery, labels
   if (to !== undefined && !isTo(to, labels)) return false;
   if (namespace !== undefined && labels[namespaceLabel(by)] !== namespace) return false;
   if (name === undefined) return true;
-  if (by === "source") return isFrom({ name, namespace: undefined }, labels);
-  return by === "workload" ? isWorkload(name, labels) : isHost(name, labels["destination_service"] ?? "");
+  if (by === "source") return isFrom({ kind: "any", name, namespace: undefined }, labels);
+  return by === "workload" ? isWorkload(name, labels) : isHostNamed(labels["destination_service"] ?? "", name);
 }
 
 function namespaceLabel(by: StatBy): string {

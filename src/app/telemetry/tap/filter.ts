@@ -1,7 +1,8 @@
 // What a watcher asked for → which proxies tell, and which events are theirs. Pure.
 
 import type { TapEnd, TapEvent, TapQuery } from "../../../http/tap-contract.ts";
-import { isParty, type Party, parseParty } from "./party.ts";
+import { type Party, parseParty } from "../../../telemetry/party.ts";
+import { isParty } from "./party.ts";
 
 export interface TapFilter {
   readonly parties: readonly Party[];

@@ -4,11 +4,12 @@ import type { TapEnd, TapEvent, TapHalf, TapLine } from "../../../http/tap-contr
 import { defaultMeshSettings } from "../../../model/mesh.ts";
 import { createModel } from "../../../model/mesh-of.ts";
 import type { OtlpLogRecord } from "../../../telemetry/otlp-logs.ts";
+import { parseParty } from "../../../telemetry/party.ts";
 import { type TapRecord, tapRecordOf } from "../../../telemetry/tap-record.ts";
 import { tapEventOf } from "./event.ts";
 import { matchesPath, tapFilterOf } from "./filter.ts";
 import { TapJoiner } from "./join.ts";
-import { isParty, parseParty } from "./party.ts";
+import { isParty } from "./party.ts";
 import { decideTapPercent } from "./rate.ts";
 import { Taps } from "./taps.ts";
 
@@ -208,12 +209,23 @@ describe("parties", () => {
     "svc/web",
     "deployment/web-v1",
     "pod/web-v1-7d-x",
+    "sts/web-v1",
+    "service/shop/web",
+    "workload/shop/web-v1",
     "web.shop.svc.cluster.local",
   ])("%s is it", (text) => expect(isIt(text)).toBe(true));
 
-  test.each(["we", "other/web", "deployment/web", "pod/web-v1", "service/web-v1", "web.other", "", "constructor/web"])("%j isn't", (text) =>
-    expect(isIt(text)).toBe(false),
-  );
+  test.each([
+    "we",
+    "other/web",
+    "deployment/web",
+    "pod/web-v1",
+    "service/web-v1",
+    "web.other",
+    "deployment/other/web-v1",
+    "",
+    "constructor/web",
+  ])("%j isn't", (text) => expect(isIt(text)).toBe(false));
 
   test("a namespace is of those that name none", () => {
     expect([isIt("web", "shop"), isIt("web", "other"), isIt("service/web", "other"), isIt("shop/web", "other")]).toEqual([
