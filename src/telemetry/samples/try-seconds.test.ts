@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Labels } from "../point.ts";
-import { triesTotal, tryDuration } from "../proxy-reports.ts";
+import { connectionsFailed, connectionsTried, triesTotal, tryDuration } from "../proxy-reports.ts";
 import { SampleStore } from "./sample-store.ts";
 import { parseTemplateArm, type TrySecond, templateArm, trySeconds } from "./try-seconds.ts";
 
@@ -30,7 +30,7 @@ function took(counts: readonly number[], of: Labels) {
   } as const;
 }
 
-type Deltas = readonly (ReturnType<typeof tries> | ReturnType<typeof took>)[];
+type Deltas = Parameters<SampleStore["record"]>[0]["deltas"];
 
 /** A report that covers `span` seconds up to the end of second `second`. */
 function report(store: SampleStore, source: string, { second, span = 1, deltas = [] }: { second: number; span?: number; deltas?: Deltas }) {
@@ -54,6 +54,8 @@ test("tries, errors, refusals and latency by version", () => {
       tries(3, labels("v1", "503")),
       tries(2, labels("v1", "0", { response_flags: "UT" })),
       tries(1, labels("v1", "200", { grpc_response_status: "14" })),
+      tries(2, labels("v1", "200", { response_flags: "UC" })),
+      tries(1, labels("v1", "200", { response_flags: "UR", grpc_response_status: "2" })),
       tries(7, labels("v2")),
       tries(5, labels("unknown", "503")),
       tries(6, labels("v2", "200", { mirrored: "true" })),
@@ -67,7 +69,7 @@ test("tries, errors, refusals and latency by version", () => {
   const [withCopies] = trySeconds(store, { host, afterSecond: start - 1, nowMs: (start + 1) * 1000, withCopies: true });
   expect(withCopies?.versions.get("v2")?.tries).toBe(13);
   expect([...(second?.versions ?? [])]).toEqual([
-    ["v1", { tries: 110, errors: 6, clientErrors: 4, latency: { bounds: [10, 100], counts: [60, 40, 10], sum: 2 } }],
+    ["v1", { tries: 113, errors: 9, clientErrors: 4, latency: { bounds: [10, 100], counts: [60, 40, 10], sum: 2 } }],
     ["v2", { tries: 7, errors: 0, clientErrors: 0, latency: undefined }],
   ]);
 });
@@ -97,6 +99,33 @@ test("templates of one version are told apart where that is asked for", () => {
   ]);
   expect(counts(false)).toEqual([["v1", 38, 1]]);
   expect(parseTemplateArm(templateArm("v1", "b2"))).toEqual({ version: "v1", template: "b2" });
+});
+
+test("connections that began, were decided and failed, by version, as their callers' proxies count them", () => {
+  const store = new SampleStore();
+  const counted = (name: string, value: number, of: Labels) =>
+    ({ ...tries(value, of), key: `${name} ${JSON.stringify(of)}`, name }) as const;
+  const opened = "istio_tcp_connections_opened_total";
+  const refused = labels("v2", "", { response_flags: "UF,URX" });
+  const deltas = [
+    counted(opened, 9, labels("v1", "")),
+    counted(connectionsTried, 8, labels("v1", "")),
+    counted(opened, 3, labels("v2", "")),
+    counted(connectionsTried, 2, labels("v2", "")),
+    counted(opened, 1, refused),
+    counted(connectionsTried, 1, refused),
+    counted(connectionsFailed, 1, refused),
+    counted(opened, 3, labels("v2", "", { reporter: "destination" })),
+    counted(connectionsTried, 4, labels("v2", "", { destination_template: "abc" })),
+  ];
+  report(store, "web", { second: 0, deltas });
+  const none = { tries: 0, errors: 0, clientErrors: 0, latency: undefined };
+  const [second] = trySeconds(store, { host, afterSecond: start - 1, nowMs: (start + 1) * 1000, byTemplate: true });
+  expect([...(second?.versions ?? [])]).toEqual([
+    ["v1", { ...none, connections: { opened: 9, tried: 8, failed: 0 } }],
+    ["v2", { ...none, connections: { opened: 4, tried: 3, failed: 1 } }],
+    ["v2/abc", { ...none, connections: { opened: 0, tried: 4, failed: 0 } }],
+  ]);
 });
 
 describe("complete", () => {
