@@ -10,7 +10,8 @@ import type { ReleaseView } from "../http/release-contract.ts";
 import { MeshError } from "../lib/errors.ts";
 import type { CommandContext } from "./command.ts";
 import { playedLines, ReleaseNews } from "./demo-release-view.ts";
-import { demoTable, LivePlace, secondLine, totalLine } from "./demo-view.ts";
+import { demoTable, secondLine, totalLine } from "./demo-view.ts";
+import { folded, LivePlace } from "./live-place.ts";
 import { releaseLines } from "./release-view.ts";
 
 const shownFailures = 10;
@@ -162,8 +163,9 @@ class Screen {
   }
 
   #draw(): void {
-    const { colours } = this.#context.terminal;
-    const tree = this.#release === undefined ? [] : [...releaseLines(this.#release, colours, Date.now()), ""];
+    const { colours, columns } = this.#context.terminal;
+    const release = this.#release === undefined ? [] : [...releaseLines(this.#release, colours, Date.now()), ""];
+    const tree = release.flatMap((line) => folded(line, columns - 1));
     const view = this.#view;
     const below = this.#failures.length === 0 ? [] : [`${colours.red("failed:")} ${this.#failures.at(-1)}`];
     const table =

@@ -2,7 +2,7 @@ import { createColors } from "picocolors";
 import { expect, test } from "vitest";
 import { suggestions } from "../app/demo/shop.ts";
 import type { VersionRow } from "../app/demo/table-model.ts";
-import { cut, demoTable, LivePlace, secondLine, suggestionLines } from "./demo-view.ts";
+import { demoTable, secondLine, suggestionLines } from "./demo-view.ts";
 
 const plain = createColors(false);
 
@@ -49,26 +49,6 @@ test("secondLine names a service that fails without failing the page", () => {
   expect(secondLine({ ...view, windowRows: [row("web", "v1"), row("rates", "v1", { failures: 3 })] })).toContain(
     "   rates v1: 3 failed   p50",
   );
-});
-
-test("LivePlace goes back over exactly the lines it wrote and clears what is left", () => {
-  let written = "";
-  const place = new LivePlace({ raw: (text) => (written += text), columns: 6 });
-  place.show("one\ntwo\nthree and more");
-  expect(written).toBe("\rone\u001b[K\ntwo\u001b[K\nthree\u001b[K\n\u001b[J");
-  written = "";
-  place.show("x");
-  expect(written).toBe("\u001b[3Fx\u001b[K\n\u001b[J");
-});
-
-test.each([
-  ["short", 10, "short"],
-  ["exactly", 7, "exactly"],
-  ["too long", 3, "too"],
-  ["\u001b[31mred\u001b[39m", 3, "\u001b[31mred\u001b[39m"],
-  ["a\u001b[31mred\u001b[39mb", 2, "a\u001b[31mr\u001b[39m\u001b[0m"],
-])("cut(%j, %i)", (line, columns, expected) => {
-  expect(cut(line, columns)).toBe(expected);
 });
 
 test("suggestions are one line each and name the mesh, the port and files that exist", () => {

@@ -1,10 +1,11 @@
 // A view that is drawn again and again: in place on a terminal; elsewhere each new state once, as plain lines.
 
 import { setTimeout as pause } from "node:timers/promises";
+import { folded, LivePlace } from "./live-place.ts";
 import type { Terminal } from "./output.ts";
 
 export interface LiveOptions {
-  readonly terminal: Pick<Terminal, "out" | "raw" | "isTty">;
+  readonly terminal: Pick<Terminal, "out" | "raw" | "isTty" | "columns" | "rows">;
   readonly signal: AbortSignal;
   readonly everyMs: number;
 }
@@ -14,16 +15,15 @@ export async function drawLive(
   lines: () => Promise<{ readonly lines: readonly string[]; readonly isLast: boolean }>,
   { terminal, signal, everyMs }: LiveOptions,
 ): Promise<boolean> {
+  const place = terminal.isTty ? new LivePlace(terminal) : undefined;
   let before = "";
-  let height = 0;
   while (!signal.aborted) {
     const { lines: next, isLast } = await lines();
-    const text = next.join("\n");
+    const shown = place === undefined ? next : next.flatMap((line) => line.split("\n").flatMap((one) => folded(one, terminal.columns - 1)));
+    const text = shown.join("\n");
     if (text !== before) {
-      // Up to where the last drawing began, and everything below it away.
-      if (terminal.isTty && height > 0) terminal.raw(`\u001b[${height}A\u001b[J`);
-      terminal.out(text);
-      height = text.split("\n").length;
+      if (place === undefined) terminal.out(text);
+      else place.show(text);
       before = text;
     }
     if (isLast) return true;

@@ -21,6 +21,8 @@ export interface Terminal {
   readonly colours: Colours;
   readonly isTty: boolean;
   readonly columns: number;
+  /** Undefined where there is no screen. */
+  readonly rows?: number | undefined;
 }
 
 /** The process's own terminal; NO_COLOR and FORCE_COLOR are honoured. */
@@ -34,7 +36,13 @@ export function processTerminal(env: Readonly<Record<string, string | undefined>
     raw: (text) => void process.stdout.write(text),
     colours: pc.createColors(!noColor && (isTty || forceColor)),
     isTty,
-    columns: process.stdout.columns ?? 120,
+    // As they are now: windows change their size.
+    get columns() {
+      return process.stdout.columns ?? 120;
+    },
+    get rows() {
+      return process.stdout.rows;
+    },
   };
 }
 

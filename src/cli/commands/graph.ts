@@ -50,8 +50,8 @@ function away(error: unknown): undefined {
 }
 
 /** Draws from the top: the graph may be longer than the screen, and its lines wider. */
-function wholeScreen({ out, raw, isTty }: Terminal): Pick<Terminal, "out" | "raw" | "isTty"> {
-  return { raw, isTty: false, out: (text) => (isTty ? raw(`\u001b[H\u001b[2J${text}\n`) : out(`${text}\n`)) };
+function wholeScreen({ out, raw, isTty, columns }: Terminal): Pick<Terminal, "out" | "raw" | "isTty" | "columns"> {
+  return { raw, columns, isTty: false, out: (text) => (isTty ? raw(`\u001b[H\u001b[2J${text}\n`) : out(`${text}\n`)) };
 }
 
 /** One answer a line, a second apart; none while the control plane is away. */
