@@ -46,6 +46,13 @@ describe("loggers", () => {
     }
   });
 
+  it("of tries alone know templates: Istio's series are split by none", () => {
+    const [tries, copies, ...others] = tryStatsLogs();
+    for (const log of [tries, copies]) expect(JSON.stringify(log).match(/"template"/g)).toHaveLength(2);
+    const standard = [...requestStatsLogs(place), ...requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true })];
+    for (const log of [...standard, ...others]) expect(JSON.stringify(log)).not.toContain("template");
+  });
+
   it("name no proxy, so that listeners can be shared; and are messages of Envoy", () => {
     const settings = defaultMeshSettings;
     const logs = [
