@@ -12,15 +12,26 @@ const startTimeoutMs = 20_000;
 const pollMs = 100;
 const keptCharacters = 2000;
 
-/** The rules of this checkout, found upwards from this program; none in an installation without examples. */
+/** The rules of this checkout; none in an installation without examples. */
 export function shippedRules(): readonly string[] {
+  const folder = shippedFolder("prometheus");
+  return folder === undefined ? [] : [join(folder, "recording-rules.yml"), join(folder, "alerts.yml")];
+}
+
+/** The folder with our own dashboard; undefined in an installation without examples. */
+export function shippedDashboards(): string | undefined {
+  return shippedFolder("grafana");
+}
+
+/** One of the examples, found upwards from this program. */
+function shippedFolder(name: string): string | undefined {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (folder !== dirname(folder)) {
-    const rules = join(folder, "examples", "prometheus");
-    if (existsSync(join(rules, "recording-rules.yml"))) return [join(rules, "recording-rules.yml"), join(rules, "alerts.yml")];
+    const found = join(folder, "examples", name);
+    if (existsSync(found)) return found;
     folder = dirname(folder);
   }
-  return [];
+  return undefined;
 }
 
 /** An executable of that name in `path` (a PATH variable). */

@@ -2,8 +2,8 @@
 
 import { runFiles } from "../../app/config.ts";
 import { supervisorOf } from "../../app/run-dir.ts";
-import { lookForPrometheus, programIn, shippedRules, startPrometheus } from "../../app/telemetry/prometheus-process.ts";
-import { grafanaDatasource, istioDashboards, prometheusConfig } from "../../app/telemetry/prometheus-setup.ts";
+import { lookForPrometheus, programIn, shippedDashboards, shippedRules, startPrometheus } from "../../app/telemetry/prometheus-process.ts";
+import { grafanaDashboards, grafanaDatasource, istioDashboards, prometheusConfig } from "../../app/telemetry/prometheus-setup.ts";
 import { UsageError, UserError } from "../../lib/errors.ts";
 import { type CommandContext, type CommandInput, exitCode, type RunCommand, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
@@ -79,7 +79,15 @@ async function grafana({ options }: CommandInput, context: CommandContext): Prom
   terminal.out("\n1. Its datasource, for example as /etc/grafana/provisioning/datasources/lateen.yaml (this text alone: --print):\n");
   terminal.out(datasource);
   terminal.out("\n2. Istio's dashboards, unchanged: in Grafana, Dashboards > New > Import, by these ids:\n");
-  for (const { id, name } of istioDashboards) terminal.out(`${String(id).padStart(6)}  ${name}`);
+  for (const { id, name, without } of istioDashboards) {
+    terminal.out(`${String(id).padStart(6)}  ${name}${without === undefined ? "" : `\n        without ${without}`}`);
+  }
+  const folder = shippedDashboards();
+  if (folder !== undefined) {
+    terminal.out(`\n3. Traffic by version, releases and the control plane as it is here: import ${folder}/lateen.json,`);
+    terminal.out("   or as /etc/grafana/provisioning/dashboards/lateen.yaml:\n");
+    terminal.out(grafanaDashboards(folder).trimEnd());
+  }
   return exitCode.ok;
 }
 
