@@ -4,6 +4,7 @@ import type { ReleaseReport } from "../app/demo/release-report.ts";
 import { otherFailures, type TrafficView } from "../app/demo/run-traffic.ts";
 import { isPromoted, type Played } from "../app/demo/scenarios/stage.ts";
 import type { ReleaseView } from "../http/release-contract.ts";
+import { manyWords } from "../release/sentences.ts";
 import type { Colours } from "./output.ts";
 
 /** Remembers what of each run was told, so that a log has every decision once. */
@@ -35,7 +36,8 @@ export function playedLines(played: Played, view: TrafficView, colours: Colours)
 function reportLines(report: ReleaseReport, colours: Colours): readonly string[] {
   const { service, candidate, stable, seconds, verdict, failedRequests, visitorFailures } = report;
   const name = colours.bold(`${service} ${candidate}`);
-  const failed = `${failedRequests} requests to ${candidate} failed, as the mesh counted; ${visitorFailures} visitors' requests failed because of it`;
+  const visitors = visitorFailures === 1 ? "1 visitor's request" : `${visitorFailures} visitors' requests`;
+  const failed = `${manyWords(failedRequests, "request")} to ${candidate} failed, as the mesh counted; ${visitors} failed because of it`;
   const how = isPromoted(report)
     ? `${colours.green("✓")} ${name} was promoted: everybody had it after ${seconds} s`
     : report.phase === "RolledBack" || report.phase === "Failed"

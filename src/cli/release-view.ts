@@ -1,6 +1,7 @@
 // How a release looks in a terminal: one line that says where it is, its steps as a tree, the verdict. Views of the API -> lines; pure.
 
 import type { PlanReply, ReleaseStepView, ReleaseView } from "../http/release-contract.ts";
+import { manyWords, timeWords } from "../release/sentences.ts";
 import type { Phase } from "../release/status.ts";
 import type { Colours } from "./output.ts";
 
@@ -18,9 +19,13 @@ export function releaseLines(view: ReleaseView, colours: Colours, nowMs: number)
     return `${colours.dim(branch)} ${stepText(step, view, { colours, nowMs })}`;
   });
   const failed =
-    status.candidate === undefined ? [] : [`${status.failedRequests} ${status.unit ?? "requests"} to ${status.candidate} failed`];
+    status.candidate === undefined ? [] : [`${manyWords(status.failedRequests, unitOf(status))} to ${status.candidate} failed`];
   const findings = (status.findings ?? []).map((finding) => `${colours.yellow("!")} ${finding}`);
   return [head, ...tree, ...(status.verdict === "" ? [] : [status.verdict]), ...failed, ...findings];
+}
+
+function unitOf({ unit }: ReleaseView["status"]): string {
+  return unit === "connections" ? "connection" : "request";
 }
 
 interface Shown {
@@ -35,10 +40,10 @@ function stepText({ step, exposure, kind, state, since }: ReleaseStepView, view:
   if (state !== "current") return colours.dim(text);
   const { sharePercent } = view.status;
   const facts = [
-    since === undefined ? "" : `${Math.max(0, Math.round((nowMs - Date.parse(since)) / 1000))} s`,
+    since === undefined ? "" : timeWords(Math.max(0, Math.round((nowMs - Date.parse(since)) / 1000)) * 1000),
     sharePercent === undefined ? "" : `measured ${sharePercent} %`,
-    view.requestsPerSecond === undefined ? "" : `${view.requestsPerSecond} ${view.status.unit ?? "requests"}/s`,
-    view.etaSeconds === undefined ? "" : `about ${view.etaSeconds} s more`,
+    view.requestsPerSecond === undefined ? "" : `${view.requestsPerSecond} ${unitOf(view.status)}s/s`,
+    view.etaSeconds === undefined ? "" : `~${timeWords(view.etaSeconds * 1000)} to go`,
     kind === "pause" ? `waits for a person: lateen release resume ${view.name} -n ${view.namespace}` : "",
   ];
   return `${colours.cyan(text)}   ${facts.filter((fact) => fact !== "").join(", ")}`;
