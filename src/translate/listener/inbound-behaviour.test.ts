@@ -145,7 +145,7 @@ describe("certificates", () => {
       expect([title, await get(ports.http, meshTls(certificate, httpAlpn))]).toEqual([title, 0]);
       expect([title, await echoes(ports.tcp, meshTls(certificate, tcpAlpn))]).toEqual([title, false]);
       const logged = async () => (await proxy.accessLog()).slice(before).filter((line) => reason.test(line.replaceAll("_", " "))).length;
-      await eventually(async () => (await logged()) === 2, 5000, `the log of: ${title}`);
+      await eventually(async () => (await logged()) === 2, 30_000, `the log of: ${title}`);
     }
     expect(proxy.reached).toEqual([]);
     const failures = [...(await proxy.stats())].filter(([name]) => name.includes(".ssl.fail_verify_"));
