@@ -42,6 +42,15 @@ test("a person's gate has no end that could be told", () => {
   expect(plan.warnings.join()).toContain("written twice");
 });
 
+test("how soon they are found when a Deployment has moved everybody", () => {
+  const finds = (requestsPerSecond: number, spec = {}) =>
+    planOf(specOf({ strategy: "rolling", ...spec }), { requestsPerSecond, errorRate: 0.001 }).findsFivePercent;
+  expect(finds(100)?.seconds).toBeGreaterThan(4);
+  expect(finds(100)?.seconds).toBeLessThan(20);
+  expect(finds(1)).toBeUndefined();
+  expect(finds(100, { analysis: { metrics: [{ name: "latency" }] } })).toBeUndefined();
+});
+
 test("how soon five percent errors are found at the first public step", () => {
   const plan = planOf(specOf({ steps: [{ setWeight: 10 }] }), busy);
   expect(plan.findsFivePercent?.seconds).toBeGreaterThan(3);

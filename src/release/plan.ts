@@ -5,8 +5,9 @@ import type { ReleaseSpec } from "../api/release/release.ts";
 import { type PlannedStep, stepsOf } from "../api/release/steps.ts";
 import { goOnAlpha } from "../stats/go-on.ts";
 import { type Forecast, smallestHarm, timeToFind, timeToGoOn } from "../stats/planning.ts";
+import { secondsBefore, startBefore } from "./before.ts";
 import { exposureAt, exposureWords, publicPercent } from "./exposure.ts";
-import { judgeOf } from "./judging.ts";
+import { judgeOf, writtenMetrics } from "./judging.ts";
 import type { TrafficUnit } from "./observation.ts";
 
 export interface PlanTraffic {
@@ -124,9 +125,11 @@ function errorSettings({ analysis }: ReleaseSpec) {
 
 const badRate = 0.05;
 
-function findsBad(spec: ReleaseSpec, { requestsPerSecond, errorRate }: PlanTraffic, steps: readonly StepForecast[]) {
+function findsBad(spec: ReleaseSpec, traffic: PlanTraffic, steps: readonly StepForecast[]) {
+  const { requestsPerSecond, errorRate } = traffic;
   const first = steps.find(({ percent }) => percent > 0 && percent < 100);
   const settings = errorSettings(spec);
+  if (steps.some(({ kind }) => kind === "rollout")) return findsBadInPlace(spec, traffic);
   if (first === undefined || settings === undefined) return undefined;
   const found = timeToFind({
     requestsPerSecond,
@@ -136,6 +139,21 @@ function findsBad(spec: ReleaseSpec, { requestsPerSecond, errorRate }: PlanTraff
     alpha: spec.analysis.falseAlarm,
   });
   if (found === undefined) return undefined;
+  return { seconds: found.seconds.median, candidateErrors: Math.round(found.candidateRequests.median * badRate) };
+}
+
+/** As if the update were over at once: everybody on the candidate, compared with as much as there was before. */
+function findsBadInPlace(spec: ReleaseSpec, { requestsPerSecond, errorRate, unit = "requests" }: PlanTraffic) {
+  const before = startBefore(writtenMetrics(spec.analysis));
+  if (before === undefined || unit !== "requests") return undefined;
+  const found = timeToFind({
+    requestsPerSecond: 2 * requestsPerSecond,
+    share: 0.5,
+    settings: before.harm.settings,
+    rates: { candidate: Math.max(badRate, errorRate), baseline: errorRate },
+    alpha: spec.analysis.falseAlarm,
+  });
+  if (found === undefined || found.seconds.median > secondsBefore) return undefined;
   return { seconds: found.seconds.median, candidateErrors: Math.round(found.candidateRequests.median * badRate) };
 }
 
