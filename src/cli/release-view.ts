@@ -10,7 +10,7 @@ const marks: Readonly<Record<ReleaseStepView["state"], string>> = { done: "✓",
 /** The tree of one release. */
 export function releaseLines(view: ReleaseView, colours: Colours, nowMs: number): readonly string[] {
   const { namespace, name, status, steps } = view;
-  const versions = status.candidate === undefined ? (status.stable ?? "no version yet") : `${status.stable ?? "?"} → ${status.candidate}`;
+  const versions = versionsText(status) ?? "no version yet";
   const { acknowledged, total } = status.proxies;
   const proxies = total === 0 ? "" : `   ${acknowledged}/${total} proxies`;
   const head = `${colours.bold(`${namespace}/${name}`)}  ${versions}  ${phaseText(status.phase, colours)}${proxies}`;
@@ -22,6 +22,11 @@ export function releaseLines(view: ReleaseView, colours: Colours, nowMs: number)
     status.candidate === undefined ? [] : [`${manyWords(status.failedRequests, unitOf(status))} to ${status.candidate} failed`];
   const findings = (status.findings ?? []).map((finding) => `${colours.yellow("!")} ${finding}`);
   return [head, ...tree, ...(status.verdict === "" ? [] : [status.verdict]), ...failed, ...findings];
+}
+
+/** "v1 → v2"; one version where the run has made the candidate stable. */
+export function versionsText({ stable, candidate }: Pick<ReleaseView["status"], "stable" | "candidate">): string | undefined {
+  return candidate === undefined || candidate === stable ? stable : `${stable ?? "?"} → ${candidate}`;
 }
 
 function unitOf({ unit }: ReleaseView["status"]): string {
@@ -68,8 +73,10 @@ export function planLines({ namespace, name, service, stable, candidate, plan }:
   const rows = steps.map(({ step, exposure, kind, requestsPerMinute, leastSeconds, evidenceSeconds, foundInAMinute }) => {
     const facts = [
       requestsPerMinute > 0 ? `${number(requestsPerMinute)} ${unit}/min` : "",
-      leastSeconds === undefined ? "waits for a person" : leastSeconds > 0 ? `at least ${number(leastSeconds)} s` : "",
-      evidenceSeconds === undefined ? "" : `evidence after ${number(evidenceSeconds.median)} s (95 %: ${number(evidenceSeconds.p95)} s)`,
+      leastSeconds === undefined ? "waits for a person" : leastSeconds > 0 ? `at least ${timeWords(1000 * leastSeconds)}` : "",
+      evidenceSeconds === undefined
+        ? ""
+        : `evidence after ${timeWords(1000 * Math.round(evidenceSeconds.median))} (95 %: ${timeWords(1000 * Math.round(evidenceSeconds.p95))})`,
       foundInAMinute === undefined ? "" : `finds ${percent(foundInAMinute)} errors within a minute`,
     ];
     return `  ${step}  ${kind === "pause" ? "pause" : exposure}: ${facts.filter((fact) => fact !== "").join(", ")}`;
@@ -77,12 +84,12 @@ export function planLines({ namespace, name, service, stable, candidate, plan }:
   const whole =
     seconds === undefined
       ? "how long the whole takes can't be told"
-      : `about ${number(seconds)} s until promotion, ${number(candidateRequests ?? 0)} ${unit} to the new version before it`;
+      : `about ${timeWords(1000 * Math.round(seconds))} until promotion, ${number(candidateRequests ?? 0)} ${unit} to the new version before it`;
   const bad =
     findsFivePercent === undefined
       ? []
       : [
-          `a version that fails 5 % of its ${unit} goes back after about ${number(findsFivePercent.seconds)} s and ${number(findsFivePercent.candidateErrors)} failed ${unit}`,
+          `a version that fails 5 % of its ${unit} goes back after about ${timeWords(1000 * Math.round(findsFivePercent.seconds))} and ${number(findsFivePercent.candidateErrors)} failed ${unit}`,
         ];
   return [head, now, ...rows, whole, ...bad, ...warnings.map((warning) => `${colours.yellow("!")} ${warning}`)];
 }

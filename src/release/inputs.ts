@@ -89,7 +89,7 @@ function refused(turn: RunTurn, input: PersonInput, why: string): RunTurn {
 function wherefore({ run }: RunTurn, what: string): string {
   if (run.stage === "warm" || run.stage === "promoting")
     return `${run.candidate} is promoted; ${what === "abort" ? `undo gives ${run.stable} its traffic back` : "nothing is left to do"}`;
-  if (run.stage !== "done") return `${run.stable} gets its traffic back already`;
+  if (run.stage !== "done") return `${run.stable} is getting its traffic back`;
   return run.outcome === "succeeded"
     ? `the run is over, ${run.candidate} is stable now`
     : `the run is over; retry begins ${run.candidate} anew`;

@@ -13,7 +13,7 @@ import type { TrafficUnit } from "../../release/observation.ts";
 import { type PlanTraffic, planOf, type ReleasePlan } from "../../release/plan.ts";
 import { listWords } from "../../release/sentences.ts";
 import type { Run } from "../../release/state.ts";
-import { etaSeconds, publicStatusOf } from "../../release/status.ts";
+import { etaSeconds, type PublicStatus, publicStatusOf } from "../../release/status.ts";
 import { unitOf } from "../../release/unit.ts";
 import type { Store, Stored } from "../../store/store.ts";
 import { versionsOf } from "./observed-versions.ts";
@@ -63,7 +63,7 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
     namespace: metadata.namespace,
     name: metadata.name,
     service: spec.service,
-    status: publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }),
+    status: withService(publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }), stored, store),
     ...(eta === undefined ? {} : { etaSeconds: Math.ceil(eta) }),
     ...(rate === undefined ? {} : { requestsPerSecond: rate }),
     steps: stepsView(run, run?.steps ?? stepsOf(spec), unit),
@@ -73,6 +73,16 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
     story: run === undefined ? [] : explain(run),
     waitingInputs: Array.isArray(inputs) ? inputs.length : 0,
     answers: state.answers ?? [],
+  };
+}
+
+/** Without its Service nothing is released, which nobody should have to guess from a silent Release. */
+function withService(status: PublicStatus, { namespace, value }: Stored<"Release">, store: Pick<Store, "get">): PublicStatus {
+  const { service } = value.spec;
+  if (store.get("Service", namespace, service) !== undefined) return status;
+  return {
+    ...status,
+    findings: [`namespace ${namespace} has no Service "${service}", so there is nothing to release`, ...(status.findings ?? [])],
   };
 }
 

@@ -10,7 +10,7 @@ import { exitCode, formatOption, textOption } from "../command.ts";
 import { connect } from "../connect.ts";
 import { drawLive } from "../live.ts";
 import { table } from "../output.ts";
-import { phaseText, releaseLines } from "../release-view.ts";
+import { phaseText, releaseLines, versionsText } from "../release-view.ts";
 
 const pollMs = 500;
 
@@ -33,7 +33,7 @@ export const runReleaseList: RunCommand = async ({ options }, { config, terminal
         phaseText(status.phase, terminal.colours),
         status.steps === 0 ? "-" : `${status.step}/${status.steps}`,
         `${status.weightPercent} %`,
-        status.candidate === undefined ? (status.stable ?? "-") : `${status.stable ?? "?"} → ${status.candidate}`,
+        versionsText(status) ?? "-",
       ]);
       terminal.out(table(["NAMESPACE", "NAME", "SERVICE", "PHASE", "STEP", "WEIGHT", "VERSIONS"], rows));
     }
