@@ -35,6 +35,15 @@ test("without any requests nothing is promised", () => {
   expect(plan.steps.every(({ evidenceSeconds }) => evidenceSeconds === undefined)).toBe(true);
 });
 
+test("a share beside chosen people is warned of, neither alone", () => {
+  const beta = { headers: { "x-beta": { exact: "yes" } } };
+  const warnings = (...steps: readonly object[]) =>
+    planOf(specOf({ steps }), busy).warnings.filter((line) => line.includes("chosen by an earlier step"));
+  expect(warnings({ match: beta }, { setWeight: 10, advance: "clock" })).toHaveLength(1);
+  expect(warnings({ ring: { name: "staff", match: beta } }, { setPercent: 10, advance: "clock" })).toHaveLength(1);
+  expect([...warnings({ match: beta }, { setWeight: 100 }), ...warnings({ setWeight: 10, advance: "clock" })]).toEqual([]);
+});
+
 test("a person's gate has no end that could be told", () => {
   const plan = planOf(specOf({ strategy: "shadow" }), busy);
   expect(plan.steps.map(({ leastSeconds }) => leastSeconds)).toEqual([300, undefined]);

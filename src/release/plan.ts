@@ -174,6 +174,20 @@ function warningsOf(spec: ReleaseSpec, { planned, steps, traffic }: Known): read
       : [
           `${many} for evidence that doesn't come within ${Math.round(spec.analysis.timeout / 60_000)} min at ${Math.round(traffic.requestsPerSecond)} ${unit}/s: widen the margin (analysis.metrics[].margin), or let the clock decide (advance: clock)`,
         ]),
+    ...(mixesChosen(planned)
+      ? [
+          "requests of people chosen by an earlier step can't be told from the share's: where they fail more or less often than others', the candidate looks worse or better than it is",
+        ]
+      : []),
     ...(planned.some(({ kind }) => kind === "mirror") ? ["copies of requests are requests: what they write is written twice"] : []),
   ];
+}
+
+/** Chosen people stay with the candidate in later steps, and samples have one candidate (docs/decisions/021). */
+function mixesChosen(steps: readonly PlannedStep[]): boolean {
+  return steps.some((_, index) => {
+    const exposure = exposureAt(steps, index);
+    const percent = publicPercent(exposure);
+    return exposure.matches.length + exposure.flags.length > 0 && percent > 0 && percent < 100;
+  });
 }
