@@ -85,7 +85,7 @@ function printStatus(view: ReleaseView, options: OptionValues, { terminal }: Pic
 }
 
 /** 0: promoted, or nothing under way; 70: went back; 75: a person is asked, or it is undecided. */
-function statusCode({ status: { phase } }: Pick<ReleaseView, "status">): number {
+export function statusCode({ status: { phase } }: Pick<ReleaseView, "status">): number {
   if (phase === "RolledBack" || phase === "Failed") return exitCode.rolledBack;
   return phase === "Paused" || phase === "Held" ? exitCode.inconclusive : exitCode.ok;
 }
@@ -93,7 +93,7 @@ function statusCode({ status: { phase } }: Pick<ReleaseView, "status">): number 
 const ends: ReadonlySet<string> = new Set(["Idle", "Succeeded", "RolledBack", "Failed", "Paused", "Held"]);
 
 /** Promoted is good enough: the rest of the warm time changes nothing for users. */
-function isDecided({ status: { phase }, waitingInputs, outcome, story }: ReleaseView): boolean {
+export function isDecided({ status: { phase }, waitingInputs, outcome, story }: ReleaseView): boolean {
   if (waitingInputs > 0) return false;
   return ends.has(phase) || (phase === "Finalising" && outcome === undefined && story.some((line) => line.includes("has all traffic")));
 }
