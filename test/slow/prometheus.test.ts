@@ -276,6 +276,19 @@ describe("a Prometheus", () => {
     expect(checked.stdout).toContain("18 rules found");
   });
 
+  it("answers all queries of the shipped dashboard, those of traffic with data", async () => {
+    const file = join(import.meta.dirname, "../../examples/grafana/lateen.json");
+    const { panels }: { readonly panels: readonly { readonly title: string; readonly targets: readonly { readonly expr: string }[] }[] } =
+      JSON.parse(readFileSync(file, "utf8"));
+    const noReleases = /^Releases/;
+    for (const { title, targets } of panels) {
+      for (const { expr } of targets) {
+        const query = expr.replaceAll("$__rate_interval", "5m").replaceAll(/\$(namespace|release)/g, ".*");
+        expect([title, (await whole.query(query)).length > 0]).toEqual([title, !noReleases.test(title)]);
+      }
+    }
+  });
+
   it("names pods as it would in a cluster, by discovery and on the one page", async () => {
     const [server = ""] = await mesh.pods("server");
     const labels = { namespace: "default", pod: server };
