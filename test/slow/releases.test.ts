@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
 import { controlPlaneOutage } from "../harness/outage.ts";
@@ -222,6 +223,25 @@ describe("callers that a run can't decide for", () => {
         "BaggageDropped",
         "CallersNotSteered",
       ]);
+      const cli = (...args: readonly string[]) => lateenOn(mesh, ["release", ...args]);
+      expect(await cli("undo", "told")).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/ asked to undo: refused: nothing was promoted yet; abort gives v1/),
+      });
+      expect(await cli("pause", "told", "--as", "eve", "--reason", "a look")).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^eve asked to pause \("a look"\): /),
+      });
+      expect(await cli("status", "told")).toMatchObject({
+        code: 75,
+        stdout: expect.stringContaining("! 100 % of the requests to default/hop-v1"),
+      });
+      expect((await cli("resume", "told")).code).toBe(0);
+      expect((await cli("status", "told", "--wait", "--timeout", "1s")).code).toBe(124);
+      expect(await cli("start", "nobody")).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining("there is no Service default/nobody"),
+      });
       await mesh.run("client", { kind: "load-stop", id: "w3c" });
       await mesh.run("legacy", { kind: "load-stop", id: "legacy" });
       await ask("told", "abort");
