@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { binomial, randomOf } from "../stats/testing/random.ts";
 import { beforeWords, isWorseThanBefore, observeBefore, secondsBefore, startBefore } from "./before.ts";
+import { replay } from "./explain.ts";
 import { observeSeconds, startEvidence, writtenMetrics } from "./judging.ts";
 import type { ArmSecond } from "./observation.ts";
 import type { Evidence } from "./state.ts";
@@ -70,6 +71,8 @@ test("a run remembers the minute before it, says nothing else of it, and is undo
   const alone = Array.from({ length: 20 }, (_, index) => ({ second: first + 1 + index, arms: { v2: arm(100, 5) } }));
   const after = observeSeconds({ ...run, evidence: seen }, alone, world.now);
   expect(beforeWords(after)).toMatch(/^errors 5 % of 2,000, 0 % of 2,000 before the update: worse than allowed by errors/);
+  const again = replay({ ...run, history: [{ index: 0, from: run.startedAt }] }, [...earlier, ...alone], analysis);
+  expect(again).toMatchObject({ verdict: "harm", sentence: expect.stringContaining("before the update: worse than allowed") });
   expect(startEvidence(analysis, monday, [{ kind: "switch", forMs: 0 }]).before).toBeUndefined();
   expect(startEvidence(specOf({ analysis: { metrics: [{ name: "latency" }] } }).analysis, monday, run.steps).before).toBeUndefined();
 });
