@@ -210,6 +210,26 @@ test("a proxy that reports a second later than others makes no rate smaller", ()
   expect(new EdgeTable(store).edges(asked)).toMatchObject([{ requests: 190, requestsPerSecond: 20, missing: 0 }]);
 });
 
+test("between pods of a workload that are long gone nothing is missing", () => {
+  const store = new SampleStore();
+  const report = (source: string, second: number, deltas: readonly Delta[] = []) =>
+    store.record({ kind: "next", source, fromMs: nowMs + second * 1000, toMs: nowMs + (second + 1) * 1000, deltas });
+  for (let second = 0; second < 1800; second += 1) report("orders", second);
+  for (const [source, start] of [
+    ["web-1", 0],
+    ["web-2", 60],
+  ] as const) {
+    for (let second = 0; second < 20; second += 1) report(source, start + second, [counted(client, 1)]);
+    store.end(source, "shop/web");
+  }
+  const asked = { fromMs: nowMs, toMs: nowMs + 120_000, gateways: new Set<string>(), services };
+  const before = new EdgeTable(store).edges(asked);
+  expect(before).toMatchObject([{ requests: 40, seconds: 40, missing: 0 }]);
+  store.expire(nowMs + 1_800_000);
+  expect([...store.sources()].map(({ id }) => id)).toContain("ended: shop/web");
+  expect(new EdgeTable(store).edges(asked)).toEqual(before);
+});
+
 test("asked again, the table is the same as one made anew; what expired is gone", () => {
   const store = new SampleStore();
   const table = new EdgeTable(store);

@@ -174,14 +174,14 @@ interface SecondsParts {
   readonly seconds: Uint8Array;
 }
 
-function secondsOf({ id, coverage, endedSecond }: StoredSource, { range, newest, seconds }: SecondsParts): SourceSeconds {
+function secondsOf({ id, coverage, endedSecond, isMerged }: StoredSource, { range, newest, seconds }: SecondsParts): SourceSeconds {
   const { from, to } = range;
   const end = Math.min(to, (endedSecond ?? to) + 1);
   const isLate = endedSecond === undefined && newest - coverage.last <= lateSeconds;
   let [known, missing, late] = [0, 0, 0];
   for (const [index, second] of seconds.entries()) {
     if (second === 1) known += 1;
-    else if (from + index < coverage.first || from + index >= end) continue;
+    else if (isMerged || from + index < coverage.first || from + index >= end) continue;
     else if (isLate && from + index > coverage.last && from + index <= coverage.last + lateSeconds) late += 1;
     else missing += 1;
   }
