@@ -45,3 +45,21 @@ test("what is found of callers is told once in a run, shown while it lasts, and 
   expect(events).toEqual(["CallersNotSteered", "BaggageDropped"]);
   expect(state.run === undefined ? [] : explain(state.run).filter((line) => line.includes("without a proxy"))).toHaveLength(1);
 });
+
+test("a hop whose name begins another's is told too", () => {
+  const world = new World({ spec: { steps: [{ setWeight: 20, for: "120s", advance: "clock" }] } });
+  world.pass(10);
+  const ofHop = (subject: string): RunFinding => ({
+    kind: "BaggageDropped",
+    subject,
+    sentence: `100 % of the requests to ${subject} say whose they are, 0 % of its do`,
+  });
+  const next = (status: ReleaseState, now: number, findings: readonly RunFinding[]) => {
+    const observed = { versions: twoVersions, samples: [], inputs: [], done: status.outbox.map(({ id }) => id), checks: {}, findings };
+    return decide({ name: "reviews", spec: world.spec, status, observed, now }).status;
+  };
+  const first = next(world.state, world.now + 1000, [ofHop("shop/web-admin")]);
+  const second = next(first, world.now + 2000, [ofHop("shop/web"), ofHop("shop/web-admin")]);
+  const told = second.run?.decisions.flatMap(({ what, sentence }) => (what === "BaggageDropped" ? [sentence] : []));
+  expect(told).toEqual([ofHop("shop/web-admin").sentence, ofHop("shop/web").sentence]);
+});

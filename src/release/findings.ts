@@ -24,7 +24,8 @@ function keyOf(finding: RunFinding | undefined): string {
 }
 
 function isAbout({ kind, subject }: RunFinding, what: string, sentence: string): boolean {
-  return what === kind && sentence.includes(subject);
+  // As a word: names may begin with other names.
+  return what === kind && sentence.split(" ").includes(subject);
 }
 
 /** The codes under which diagnostics show them. */
