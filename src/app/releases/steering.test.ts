@@ -104,13 +104,17 @@ test("a hop that drops baggage is found by what its proxy got and sent; one that
 });
 
 test("all runs share one look at the samples in five seconds", () => {
-  let looks = 0;
+  const looks = { edges: 0, pods: 0 };
   const world = { nowMs: monday };
   const edges = () => {
-    looks += 1;
+    looks.edges += 1;
+    return [edge(endNames.noSidecar, "v1", 60)];
+  };
+  const podsWithoutProxy = () => {
+    looks.pods += 1;
     return [];
   };
-  const steering = new Steering({ ...quiet, edges, nowMs: () => world.nowMs });
+  const steering = new Steering({ ...quiet, edges, podsWithoutProxy, nowMs: () => world.nowMs });
   for (let second = 0; second < 10; second += 1, world.nowMs += 1000) for (const _ of [1, 2]) steering.findingsOf(releaseOf(), runOf());
-  expect(looks).toBe(2);
+  expect(looks).toEqual({ edges: 2, pods: 2 });
 });

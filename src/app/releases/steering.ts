@@ -38,11 +38,13 @@ interface Counted {
   readonly slot: number;
   readonly strangers: ReadonlyMap<string, readonly CallerEdge[]>;
   readonly hops: ReadonlyMap<string, readonly Hop[]>;
+  /** Looked for only where there are strangers. */
+  readonly pods: readonly string[];
 }
 
 export class Steering {
   readonly #seen: SeenCallers;
-  #counted: Counted = { slot: -1, strangers: new Map(), hops: new Map() };
+  #counted: Counted = { slot: -1, strangers: new Map(), hops: new Map(), pods: [] };
 
   constructor(seen: SeenCallers) {
     this.#seen = seen;
@@ -53,8 +55,8 @@ export class Steering {
     // Where pods are exchanged, whoever calls gets the pods that are there.
     if (run.exposure.byPods) return [];
     const host = serviceHost(spec.service, metadata.namespace);
-    const { strangers, hops } = this.#now();
-    const unsteered = strangersFinding(strangers.get(host) ?? [], { service: spec.service, run, pods: this.#seen.podsWithoutProxy() });
+    const { strangers, hops, pods } = this.#now();
+    const unsteered = strangersFinding(strangers.get(host) ?? [], { service: spec.service, run, pods });
     const dropped = spec.sticky === undefined ? [] : (hops.get(host) ?? []).flatMap((hop) => droppedFinding(hop, spec.service) ?? []);
     return [...(unsteered === undefined ? [] : [unsteered]), ...dropped];
   }
@@ -67,6 +69,7 @@ export class Steering {
       slot,
       strangers: Map.groupBy(strangers, ({ service }) => service),
       hops: Map.groupBy(this.#seen.hops(windowMs), ({ host }) => host),
+      pods: strangers.length === 0 ? [] : this.#seen.podsWithoutProxy(),
     };
     return this.#counted;
   }
