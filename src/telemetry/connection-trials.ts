@@ -49,7 +49,7 @@ const failedFlags: ReadonlySet<string> = new Set(["UF", "URX"]);
 const resetFlag = "UR";
 
 /** Takes the next record of a connection, none that came before its last. */
-export function decideTrial(state: TrialState, { isEnd, sent, trial }: TrialRecord): Outcome {
+function decideTrial(state: TrialState, { isEnd, sent, trial }: TrialRecord): Outcome {
   const flags = trial.flags.split(",");
   const wasDecided = state.isDecided;
   state.isConnected ||= trial.isConnected || sent > 0;
@@ -68,7 +68,7 @@ export function decideTrial(state: TrialState, { isEnd, sent, trial }: TrialReco
 }
 
 /** Adds to a series. */
-export type AddCount = (name: typeof connectionsTried | typeof connectionsFailed, tags: Labels) => void;
+type AddCount = (name: typeof connectionsTried | typeof connectionsFailed, tags: Labels) => void;
 
 interface Waiting {
   readonly tags: Labels;
