@@ -196,6 +196,26 @@ test("a ready template with the same label that fails requests is undone on evid
   expect([world.image, world.status["stable"]]).toEqual(["one", "v1"]);
 });
 
+test("pods without a version label are versions by their templates too", async () => {
+  const world = new InPlace({ strategy: "rolling" });
+  const bare = (image: string) => {
+    const template = { metadata: { labels: { app: "catalog" } }, spec: { containers: [{ name: "app", image }] } };
+    return deploymentRaw("catalog", image, { replicas: 3, template });
+  };
+  world.create(bare("one"));
+  await world.made.settle();
+  await world.second();
+  const [old = ""] = world.hashes("one");
+  expect(world.status).toMatchObject({ phase: "Idle", stable: old });
+  await world.update(bare("two"));
+  await world.second(false);
+  const [hash = ""] = world.hashes("two");
+  world.arms = { [templateArm("unknown", old)]: { requests: 60, errors: 0 }, [templateArm("unknown", hash)]: { requests: 60, errors: 3 } };
+  await world.until("RolledBack");
+  expect(world.status).toMatchObject({ stable: old, candidate: hash, verdict: expect.stringContaining("worse than allowed by errors") });
+  expect([world.image, world.made.pods("one").length]).toEqual(["one", 3]);
+});
+
 test.each([
   { strategy: "rolling", errors: 3, ends: "RolledBack", image: "one" },
   { strategy: "rolling", errors: 0, ends: "Succeeded", image: "two" },

@@ -17,7 +17,7 @@ const scaleLabel = "lateen.io/scale";
 
 /** A version and what carries it. */
 export interface VersionFacts extends ObservedVersion {
-  /** Its value of the version label: what callers' counts know it by. Templates changed in place may share one. */
+  /** Its value of the version label: what callers' counts know it by. Templates changed in place may share one, or have none (""). */
   readonly label: string;
   /** Versions that are templates: what callers' counts know them by, whatever their labels; undefined where no Deployment made them. */
   readonly hash: string | undefined;
@@ -78,8 +78,10 @@ function byTemplate(sets: readonly ReplicaSet[], label: string): readonly Group[
     const { labels } = set.spec.template.metadata;
     const value = labels[label];
     const hash = labels[templateHashLabel];
-    if (value === undefined) return [];
-    const name = known.has(value) ? `${value}-${hash ?? set.metadata.name}` : value;
+    const own = hash ?? set.metadata.name;
+    // Who has no version label has templates all the same.
+    if (value === undefined) return hash === undefined ? [] : [{ name: own, sets: [set], hash }];
+    const name = known.has(value) ? `${value}-${own}` : value;
     known.add(value);
     return [{ name, sets: [set], hash }];
   });
@@ -94,13 +96,13 @@ interface Seen {
 function factsOf({ name, sets, hash }: Group, { snapshot, pods, label }: Seen): VersionFacts {
   const [set] = sets;
   const deployment = deploymentOf(set, snapshot);
-  const value = set.spec.template.metadata.labels[label] ?? name;
+  const value = set.spec.template.metadata.labels[label];
   const own = pods
     .filter(({ metadata }) => metadata.labels[label] === value && (hash === undefined || metadata.labels[templateHashLabel] === hash))
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   return {
     name,
-    label: value,
+    label: value ?? "",
     hash,
     since: Math.min(...sets.map(appearedAt)),
     readyPods: own.filter(isReady).length,
