@@ -75,5 +75,10 @@ function isFailed({ kind, code, grpcStatus, flags, transportFailure }: TapRecord
 function pairOf({ kind, requestId, isCopy, reporter, attempts, attempt }: TapRecord, { client, server }: TapEnds): string | undefined {
   if (kind !== "request" || requestId === "" || isCopy || client === undefined || server === undefined || client === server)
     return undefined;
-  return `${client} ${server} ${reporter === "source" ? Math.max(1, attempts) : attempt} ${requestId}`;
+  return `${client} ${server} ${reporter === "source" ? Math.max(1, attempts) : attempt} ${withoutTraceReason(requestId)}`;
+}
+
+/** Each Envoy on the way writes into one digit of a UUID why it traces the request, or not (UUIDRequestIDExtension, pack_trace_reason). */
+function withoutTraceReason(requestId: string): string {
+  return /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-/.test(requestId) ? `${requestId.slice(0, 14)}4${requestId.slice(15)}` : requestId;
 }

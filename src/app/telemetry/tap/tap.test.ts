@@ -173,6 +173,14 @@ describe("events", () => {
     expect(eventOf({ ...sent, ...more }).destination).toMatchObject(end);
   });
 
+  test("both ends' ids are one request's, although each proxy writes into it why it traces the request", () => {
+    const pairOf = (id: string, record: Readonly<Record<string, string>>, proxy: typeof web) =>
+      tapEventOf(recordOf({ ...record, request_id: id }), proxy, mesh).pair;
+    const pair = pairOf("8668aad8-7e27-4318-ab2a-04e5a8dc3d2e", sent, web);
+    expect(pairOf("8668aad8-7e27-b318-ab2a-04e5a8dc3d2e", received, orders)).toBe(pair);
+    expect(pairOf("8668aad8-7e27-4319-ab2a-04e5a8dc3d2e", received, orders)).not.toBe(pair);
+  });
+
   test("failed are servers' faults and missing answers", () => {
     const failed = (more: Readonly<Record<string, string>>) => eventOf({ ...sent, ...more }).failed;
     expect([{ code: "503" }, { code: "0" }, { grpc: "14" }].map(failed)).toEqual([true, true, true]);
