@@ -41,4 +41,8 @@ const marked: StringMatcherJson = { safeRegex: { regex: mirrorBaggagePattern } }
 
 /** A copy bears the header; what applications ask for while they handle it bears the header or the baggage, if they pass it on. */
 export const isCopy: AccessLogFilterJson = or(header(mirrorHeader, { exact: "1" }), header("baggage", marked));
-export const isNoCopy: AccessLogFilterJson = and(noHeader(mirrorHeader, { exact: "1" }), noHeader("baggage", marked));
+/** Most requests have no baggage: then the expression isn't asked. */
+export const isNoCopy: AccessLogFilterJson = and(
+  noHeader(mirrorHeader, { exact: "1" }),
+  or({ headerFilter: { header: { name: "baggage", presentMatch: false } } }, noHeader("baggage", marked)),
+);
