@@ -1,6 +1,7 @@
 // What telemetry costs a proxy: CPU per request with standard metrics, access log and 1 % of traces, and with all traces, against none of it. The same
 // configuration of our own each time, an outbound HTTP chain taken from a real Envoy that got it from the control plane. Machines are restless: each
-// short turn is compared with the turns without telemetry just before and after it, and what counts is the middle of many such ratios.
+// short turn is compared with the turns without telemetry just before and after it, and what counts is the middle of many such ratios. Processes of one
+// configuration differ too, by where their memory lies: there are two of each.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -17,8 +18,10 @@ import { backendBootstrap } from "./plain-envoy.ts";
 import { startPodProcess, type Target } from "./pod-process.ts";
 import { createWorld } from "./world.ts";
 
-const counts = { full: { rounds: 36, seconds: 0.4 }, quick: { rounds: 3, seconds: 0.4 } };
+const counts = { full: { rounds: 32, seconds: 0.4 }, quick: { rounds: 4, seconds: 0.4 } };
 const connections = 16;
+const copies = [0, 1] as const;
+type Copy = (typeof copies)[number];
 
 /** What each has: the counting loggers, all other access logs, traces with their headers read, and the share of sampled ones in percent. */
 const parts = {
@@ -51,26 +54,28 @@ async function run(context: BenchContext): Promise<Outcome> {
   const { pod, placeOf } = await startEnvoys(context);
   const { rounds, seconds } = context.quick ? counts.quick : counts.full;
   let failures = 0;
-  const costOf = async (variant: Variant, length = seconds): Promise<number> => {
-    const { pid, target: to } = placeOf(variant);
+  const costOf = async (variant: Variant, copy: Copy): Promise<number> => {
+    const { pid, target: to } = placeOf(variant, copy);
     const before = cpuSeconds(pid);
-    const { requests, failures: failed } = await pod.load(to, { seconds: length, connections });
+    const { requests, failures: failed } = await pod.load(to, { seconds, connections });
     failures += failed;
     return ((cpuSeconds(pid) - before) * 1e6) / requests;
   };
-  for (const variant of variants) await costOf(variant, 1);
+  for (const variant of variants) for (const copy of copies) await costOf(variant, copy);
   const turns: Turn[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    let before = await costOf("none");
+    // All pairs of processes take part equally often.
+    const [noneCopy, copy] = [round % 2 === 0 ? 0 : 1, round % 4 < 2 ? 0 : 1] as const;
+    let before = await costOf("none", noneCopy);
     // Each goes first, second and last equally often.
     for (const index of measuredVariants.keys()) {
       const variant = measuredVariants[(index + round) % measuredVariants.length] ?? "standard";
-      const cost = await costOf(variant);
-      const after = await costOf("none");
+      const cost = await costOf(variant, copy);
+      const after = await costOf("none", noneCopy);
       turns.push({ variant, cost, none: (before + after) / 2 });
       before = after;
     }
-    if (round % 6 === 5) context.progress(`round ${round + 1} of ${rounds}: ${measuredVariants.map(shortly(turns)).join(", ")}`);
+    if (round % 8 === 7) context.progress(`round ${round + 1} of ${rounds}: ${measuredVariants.map(shortly(turns)).join(", ")}`);
   }
   if (failures > 0) throw new Error(`${failures} requests failed, so what was measured is not what it should be`);
   const none = { cpuUs: summaryOf(turns.map((turn) => turn.none)) };
@@ -107,7 +112,11 @@ function shortly(turns: readonly Turn[]): (variant: Variant) => string {
 /** What is measured on core 0, the backend and the client on core 1. */
 async function startEnvoys(context: BenchContext) {
   const { client, runDir } = await startControlPlane(context);
-  const { real, proxies, service } = await createWorld(client, { services: 5, proxies: variants.length }, context);
+  const { real, proxies, service } = await createWorld(
+    client,
+    { services: variants.length, proxies: variants.length * copies.length },
+    context,
+  );
   const pod = await startPodProcess(context, { podAddress: real.address, endpointAddresses: service.endpoints });
   const adminOf = (name: string) => join(runDir, `${name}.sock`);
   const start = (name: string, bootstrap: Readonly<Record<string, unknown>>, core: 0 | 1) =>
@@ -125,25 +134,28 @@ async function startEnvoys(context: BenchContext) {
   await eventually(() => existsSync(sample.xdsPath), 10_000, "the proxy's socket");
   await start("real", bootstrapOf(sample), 1);
   const configured = await configuredBy(sample.adminPath, service.host);
-  const entries: (readonly [Variant, Place])[] = [];
+  const places = new Map<string, Place>();
   for (const [index, variant] of variants.entries()) {
-    const own = proxies[index] ?? real;
-    const options = optionsOf(variant, own);
-    await eventually(() => existsSync(options.xdsPath), 10_000, "the proxy's socket");
-    const port = firstPort + index;
-    const bootstrap = staticVersion(bootstrapOf(options), configured, { variant, port });
-    entries.push([
-      variant,
-      { pid: await start(variant, bootstrap, 0), target: { address: "127.0.0.1", port, host: service.host } },
-    ] as const);
+    for (const copy of copies) {
+      const number = copies.length * index + copy;
+      const name = nameOf(variant, copy);
+      const options = optionsOf(name, proxies[number] ?? real);
+      await eventually(() => existsSync(options.xdsPath), 10_000, "the proxy's socket");
+      const port = firstPort + number;
+      const bootstrap = staticVersion(bootstrapOf(options), configured, { variant, port });
+      places.set(name, { pid: await start(name, bootstrap, 0), target: { address: "127.0.0.1", port, host: service.host } });
+    }
   }
-  return { pod, placeOf: (wanted: Variant) => placeIn(entries, wanted) };
+  const placeOf = (variant: Variant, copy: Copy): Place => {
+    const found = places.get(nameOf(variant, copy));
+    if (found === undefined) throw new Error(`${variant} was not started`);
+    return found;
+  };
+  return { pod, placeOf };
 }
 
-function placeIn(entries: readonly (readonly [Variant, Place])[], wanted: Variant): Place {
-  const found = entries.find(([variant]) => variant === wanted)?.[1];
-  if (found === undefined) throw new Error(`${wanted} was not started`);
-  return found;
+function nameOf(variant: Variant, copy: Copy): string {
+  return `${variant}-${copy}`;
 }
 
 const json = z.record(z.string(), z.unknown());
