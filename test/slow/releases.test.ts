@@ -156,7 +156,10 @@ describe("templates changed in place", () => {
         expect(good.status).toMatchObject({ stable: "v1", candidate: expect.stringMatching(/^v1-[0-9a-z]+$/) });
         await mesh.apply(inPlaceYaml("same", "v1", { image: "test/flaky" }));
         const { status, story } = await releaseIs(mesh, "same", ({ status: now }) => now.phase === "RolledBack");
-        expect(status).toMatchObject({ stable: good.status.candidate, verdict: expect.stringMatching(/^errors [\d.]+ % of .*: worse than allowed by errors/) });
+        expect(status).toMatchObject({
+          stable: good.status.candidate,
+          verdict: expect.stringMatching(/^errors [\d.]+ % of .*: worse than allowed by errors/),
+        });
         expect(status.failedRequests).toBeGreaterThan(0);
         expect(story.join("\n")).not.toContain("can't tell them apart");
       });
