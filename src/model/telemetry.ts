@@ -25,7 +25,7 @@ export const telemetryRuntimeKeys = {
   accessLogFile: "lateen.access_log_file",
   /** Requests sent to somebody who watches them live; none where the key is missing. */
   tap: "lateen.tap",
-  /** Every try counted by itself, while a release judges; none where the key is missing. */
+  /** Every try counted by itself, while a release judges or may have to look back; none where the key is missing. */
   tries: "lateen.tries",
   /**
    * Envoy's own key for HttpConnectionManager.Tracing.random_sampling, in hundredths of a percent (0 to 10,000). Where it is missing the
