@@ -30,9 +30,16 @@ const edge = (from: string, version: string, requests: number, more: Partial<Cal
   version,
   requests,
   connections: 0,
+  encryption: "none",
   mirrored: false,
   ...more,
 });
+
+/** Edges of a minute; of the last seconds none, or these. */
+const over =
+  (minute: readonly CallerEdge[], last: readonly CallerEdge[] = []) =>
+  (windowMs: number) =>
+    windowMs < 60_000 ? last : minute;
 
 const quiet = { edges: () => [], hops: () => [], podsWithoutProxy: () => [], nowMs: () => monday };
 
@@ -45,7 +52,7 @@ test("callers without a proxy are found by what servers count, with the pods tha
     edge("shop/web", "v2", 700),
   ];
   const pods = ["ops/a", "ops/b", "shop/legacy", "shop/old"];
-  const seen = { ...quiet, edges: () => edges, podsWithoutProxy: () => pods };
+  const seen = { ...quiet, edges: over(edges), podsWithoutProxy: () => pods };
   expect(new Steering(seen).findingsOf(releaseOf(), runOf())).toEqual([
     {
       kind: "CallersNotSteered",
@@ -57,10 +64,23 @@ test("callers without a proxy are found by what servers count, with the pods tha
   ]);
   const byPods = { ...runOf(), exposure: { ...runOf().exposure, byPods: true } };
   expect(new Steering(seen).findingsOf(releaseOf(), byPods)).toEqual([]);
-  const few = { ...quiet, edges: () => [edge(endNames.noSidecar, "v1", 2)] };
+  const few = { ...quiet, edges: over([edge(endNames.noSidecar, "v1", 2)]) };
   expect(new Steering(few).findingsOf(releaseOf(), runOf())).toEqual([]);
-  const tcp = { ...quiet, edges: () => [edge(endNames.noSidecar, "v2", 0, { connections: 4 })] };
+  const tcp = { ...quiet, edges: over([edge(endNames.noSidecar, "v2", 0, { connections: 4 })]) };
   expect(new Steering(tcp).findingsOf(releaseOf(), runOf())[0]?.sentence).toMatch(/^4 connections to catalog .* 4 of them to v2: .* says$/);
+});
+
+test("what one end of a plaintext call has reported, and the other not yet, is no stranger's", () => {
+  const findings = (minute: readonly CallerEdge[], last: readonly CallerEdge[]) =>
+    new Steering({ ...quiet, edges: over(minute, last) }).findingsOf(releaseOf(), runOf()).length;
+  const stranger = (requests: number) => edge(endNames.noSidecar, "v1", requests);
+  // Requests began three seconds ago, 100 each, and the caller's report of the last second is on its way.
+  expect(findings([stranger(100), edge("shop/web", "v1", 200)], [stranger(100), edge("shop/web", "v1", 200)])).toBe(0);
+  expect(findings([stranger(100), edge("shop/web", "v1", 2000)], [edge("shop/web", "v1", 200)])).toBe(0);
+  expect(findings([stranger(600), edge("shop/web", "v1", 2000)], [stranger(30), edge("shop/web", "v1", 200)])).toBe(1);
+  // Who shows a certificate is known at both ends.
+  const known = edge("shop/web", "v1", 200, { encryption: "mtls" });
+  expect(findings([stranger(100), known], [known])).toBe(1);
 });
 
 test("a hop that drops baggage is found by what its proxy got and sent; one that passes it on, and one that was told nothing, aren't", () => {
@@ -106,8 +126,8 @@ test("a hop that drops baggage is found by what its proxy got and sent; one that
 test("all runs share one look at the samples in five seconds", () => {
   const looks = { edges: 0, pods: 0 };
   const world = { nowMs: monday };
-  const edges = () => {
-    looks.edges += 1;
+  const edges = (windowMs: number) => {
+    looks.edges += windowMs < 60_000 ? 0 : 1;
     return [edge(endNames.noSidecar, "v1", 60)];
   };
   const podsWithoutProxy = () => {

@@ -9,7 +9,10 @@ import type { Run } from "../../release/state.ts";
 import { endNames, type TrafficEdge } from "../../telemetry/graph/traffic-edge.ts";
 import type { Hop } from "../../telemetry/samples/hops.ts";
 
-export type CallerEdge = Pick<TrafficEdge, "from" | "service" | "version" | "requests" | "connections" | "mirrored">;
+export type CallerEdge = Pick<TrafficEdge, "from" | "service" | "version" | "requests" | "connections" | "mirrored"> & {
+  /** "mtls", or another way. */
+  readonly encryption: string;
+};
 
 /** What the samples and pods say now. */
 export interface SeenCallers {
@@ -29,14 +32,17 @@ export interface SteeredRelease {
 
 const windowMs = 60_000;
 const everyMs = 5000;
-/** Both ends of an edge report once a second, not together: fewer requests than these may be of one that both know. */
 const leastStrangers = 3;
+/** Both ends of an edge report once a second, not together: as much as came in plaintext within so long may be of callers that both know. */
+const lateMs = 3000;
 /** So many requests with the user's name must have come, and so many have gone on, before a hop is said to drop it. */
 const leastOfHop = 20;
 
 interface Counted {
   readonly slot: number;
   readonly strangers: ReadonlyMap<string, readonly CallerEdge[]>;
+  /** What came in plaintext within `lateMs`, strangers' and others'. */
+  readonly late: ReadonlyMap<string, readonly CallerEdge[]>;
   readonly hops: ReadonlyMap<string, readonly Hop[]>;
   /** Looked for only where there are strangers. */
   readonly pods: readonly string[];
@@ -44,7 +50,7 @@ interface Counted {
 
 export class Steering {
   readonly #seen: SeenCallers;
-  #counted: Counted = { slot: -1, strangers: new Map(), hops: new Map(), pods: [] };
+  #counted: Counted = { slot: -1, strangers: new Map(), late: new Map(), hops: new Map(), pods: [] };
 
   constructor(seen: SeenCallers) {
     this.#seen = seen;
@@ -55,8 +61,8 @@ export class Steering {
     // Where pods are exchanged, whoever calls gets the pods that are there.
     if (run.exposure.byPods) return [];
     const host = serviceHost(spec.service, metadata.namespace);
-    const { strangers, hops, pods } = this.#now();
-    const unsteered = strangersFinding(strangers.get(host) ?? [], { service: spec.service, run, pods });
+    const { strangers, late, hops, pods } = this.#now();
+    const unsteered = strangersFinding(strangers.get(host) ?? [], { service: spec.service, run, late: late.get(host) ?? [], pods });
     const dropped = spec.sticky === undefined ? [] : (hops.get(host) ?? []).flatMap((hop) => droppedFinding(hop, spec.service) ?? []);
     return [...(unsteered === undefined ? [] : [unsteered]), ...dropped];
   }
@@ -65,9 +71,12 @@ export class Steering {
     const slot = Math.floor(this.#seen.nowMs() / everyMs);
     if (slot === this.#counted.slot) return this.#counted;
     const strangers = this.#seen.edges(windowMs).filter(({ from, mirrored }) => from.name === endNames.noSidecar && !mirrored);
+    const late =
+      strangers.length === 0 ? [] : this.#seen.edges(lateMs).filter(({ encryption, mirrored }) => encryption !== "mtls" && !mirrored);
     this.#counted = {
       slot,
       strangers: Map.groupBy(strangers, ({ service }) => service),
+      late: Map.groupBy(late, ({ service }) => service),
       hops: Map.groupBy(this.#seen.hops(windowMs), ({ host }) => host),
       pods: strangers.length === 0 ? [] : this.#seen.podsWithoutProxy(),
     };
@@ -78,13 +87,14 @@ export class Steering {
 interface Strangers {
   readonly service: string;
   readonly run: Run;
+  readonly late: readonly CallerEdge[];
   readonly pods: readonly string[];
 }
 
-function strangersFinding(edges: readonly CallerEdge[], { service, run, pods }: Strangers): RunFinding | undefined {
+function strangersFinding(edges: readonly CallerEdge[], { service, run, late, pods }: Strangers): RunFinding | undefined {
   const count = (list: readonly CallerEdge[]) => list.reduce((sum, { requests, connections }) => sum + requests + connections, 0);
   const all = count(edges);
-  if (all < leastStrangers) return undefined;
+  if (all < leastStrangers || all <= count(late)) return undefined;
   const reached = count(edges.filter(({ version }) => version === run.candidate));
   const what = edges.every(({ requests }) => requests === 0) ? "connections" : "requests";
   const facts = `${countWords(all)} ${what} to ${service} within a minute came from callers without a proxy, ${countWords(reached)} of them to ${run.candidate}`;
