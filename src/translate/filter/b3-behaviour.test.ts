@@ -4,6 +4,8 @@ import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
+import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
+import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
 import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
 import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { startEnvoy, temporaryFolder } from "../../../test/harness/envoy.ts";
@@ -11,15 +13,19 @@ import { any } from "../../envoy/any.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
 import { defaultMeshSettings } from "../../model/mesh.ts";
 import { b3Parent, b3Sampled, traceHeaders } from "./b3.ts";
+import { httpConnectionManagerFilter } from "./http-connection-manager.ts";
 import { tracing } from "./tracing.ts";
 
 const cleanup = new AsyncDisposableStack();
 let socketPath = "";
+/** Of a listener that reads no B3, as most sidecars'. */
+let plainPath = "";
 
 beforeAll(async () => {
   const folder = cleanup.use(await temporaryFolder());
   const appPath = join(folder.path, "app.sock");
   socketPath = join(folder.path, "envoy.sock");
+  plainPath = join(folder.path, "plain.sock");
   const app = createServer((incoming, response) => response.end(JSON.stringify(incoming.headers)));
   await new Promise<void>((resolve) => app.listen(appPath, resolve));
   cleanup.defer(() => void app.close());
@@ -28,6 +34,17 @@ beforeAll(async () => {
     type: "STATIC",
     connectTimeout: "1s",
     loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path: appPath } } } }] }] },
+  });
+  const listener = (path: string, filter: FilterJson): ListenerJson => ({
+    name: path,
+    address: { pipe: { path } },
+    filterChains: [{ filters: [filter] }],
+  });
+  const plain = httpConnectionManagerFilter({
+    direction: "outbound",
+    statPrefix: "plain",
+    routes: { virtualHosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "app" } }] }] },
+    settings: defaultMeshSettings,
   });
   const traced = tracing({ direction: "inbound", statPrefix: "x", routes: "x", settings: defaultMeshSettings });
   const manager = any(HttpConnectionManagerSchema, {
@@ -49,18 +66,16 @@ beforeAll(async () => {
       layeredRuntime: { layers: [{ name: "static", staticLayer: { "tracing.random_sampling": 0 } }] },
       staticResources: {
         clusters: [cluster("app"), cluster(xdsClusterName)],
-        listeners: [
-          { name: "l", address: { pipe: { path: socketPath } }, filterChains: [{ filters: [{ name: "http", typedConfig: manager }] }] },
-        ],
+        listeners: [listener(socketPath, { name: "http", typedConfig: manager }), listener(plainPath, plain)],
       },
     }),
   );
 });
 afterAll(() => cleanup.disposeAsync());
 
-function sent(headers: Readonly<Record<string, string>>): Promise<Readonly<Record<string, string>>> {
+function sent(headers: Readonly<Record<string, string>>, path = socketPath): Promise<Readonly<Record<string, string>>> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, headers: { host: "x", ...headers } }, (answer) => {
+    const call = request({ socketPath: path, headers: { host: "x", ...headers } }, (answer) => {
       let text = "";
       answer.on("data", (chunk) => {
         text += String(chunk);
@@ -114,4 +129,12 @@ test.each([
   expect(got["x-b3-traceid"]).toMatch(/^[0-9a-f]{32}$/);
   expect(got["x-b3-traceid"]).not.toBe(trace);
   expect(got).toMatchObject({ traceparent: `00-${got["x-b3-traceid"]}-${got["x-b3-spanid"]}-00`, "x-b3-sampled": "0" });
+});
+
+test.each(["0", "1"])("where no B3 is read a trace goes on as its flag says, and x-request-id says nothing of it: %s", async (flag) => {
+  const got = await sent({ traceparent: `00-${trace}-${parent}-0${flag}` }, plainPath);
+  expect(got["traceparent"]).toMatch(new RegExp(`^00-${trace}-[0-9a-f]{16}-0${flag}$`));
+  expect(got["traceparent"]).not.toContain(parent);
+  // Whoever passes on only the id would otherwise trace everything: 4 is a plain random UUID, 9, a and b say that it is traced.
+  expect(got["x-request-id"]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/);
 });

@@ -15,7 +15,7 @@ import { jwtLocalReply } from "./jwt-filter.ts";
 import { believesMarks, withoutMirrorHeader } from "./mirror-mark.ts";
 import { requestStatsLogs } from "./stats-log.ts";
 import { requestTapLog } from "./tap-log.ts";
-import { traceHeadersRead, tracing } from "./tracing.ts";
+import { traceReading, tracing } from "./tracing.ts";
 
 export interface HttpPlace extends FilterPlace {
   /** Stats prefix, without dots. */
@@ -38,6 +38,7 @@ export function httpConnectionManagerFilter(place: HttpPlace): FilterJson {
 /** The HTTP connection manager of one place. */
 export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJson {
   const { statPrefix, routes, settings } = place;
+  const { earlyHeaderMutationExtensions = [], requestIdExtension } = traceReading(place);
   return defined<HttpConnectionManagerJson>({
     statPrefix,
     codecType: "AUTO",
@@ -50,7 +51,8 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
       ...requestTapLog(place),
     ],
     tracing: tracing(place),
-    earlyHeaderMutationExtensions: [...traceHeadersRead(place), ...(believesMarks(place) ? [] : [withoutMirrorHeader])],
+    requestIdExtension,
+    earlyHeaderMutationExtensions: [...earlyHeaderMutationExtensions, ...(believesMarks(place) ? [] : [withoutMirrorHeader])],
     localReplyConfig: place.direction === "outbound" ? undefined : jwtLocalReply,
     // The application's own header stays (Istio: PASS_THROUGH at the application's side).
     serverHeaderTransformation: "PASS_THROUGH",

@@ -98,7 +98,7 @@ test("nothing is sent without the key, everything with it, nothing again afterwa
     attempts: 1,
     attempt: 2,
     // Envoy notes in the id that the client began a trace (UuidRequestIdConfig.pack_trace_reason, as in Istio).
-    requestId: "0a1b2c3d-0000-b000-8000-000000000001",
+    requestId: "0a1b2c3d-0000-4000-8000-000000000001",
     userAgent: "tests",
     isCopy: false,
     mirrored: false,

@@ -1,9 +1,11 @@
 // Traces: which requests are sampled and where their spans go → HttpConnectionManager.Tracing. Nothing in it names a pod, because proxies share
 // listeners: who sent a span says the connection that brings it. Source of the values: Istio pilot/pkg/networking/core/tracing.go.
 
-import type { TypedExtensionConfigJson } from "#envoy/envoy/config/core/v3/extension_pb.js";
 import { OpenTelemetryConfigSchema } from "#envoy/envoy/config/trace/v3/opentelemetry_pb.js";
-import type { HttpConnectionManager_TracingJson } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
+import type {
+  HttpConnectionManager_TracingJson,
+  HttpConnectionManagerJson,
+} from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import type { CustomTag_EnvironmentJson, CustomTag_HeaderJson, CustomTagJson } from "#envoy/envoy/type/tracing/v3/custom_tag_pb.js";
 import { any } from "../../envoy/any.ts";
 import { defined } from "../../envoy/defined.ts";
@@ -11,7 +13,7 @@ import { xdsClusterName } from "../../envoy/names.ts";
 import { defaultSampling, meshListenerTelemetry } from "../../model/telemetry.ts";
 import type { SideTracing, TraceTag } from "../../model/telemetry-settings.ts";
 import { copyMark } from "../../telemetry/proxy-reports.ts";
-import { traceHeaders } from "./b3.ts";
+import { traceHeaders, traceRequestId } from "./b3.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
 
 /**
@@ -49,10 +51,17 @@ function sideTracing({ direction, settings }: Pick<HttpPlace, "direction" | "set
   return direction === "inbound" ? sides.inbound : sides.outbound;
 }
 
-/** What is read of a request's trace before tracing looks at it. Strangers may come with B3; inside it is read where Zipkin is the provider. */
-export function traceHeadersRead(place: Pick<HttpPlace, "direction" | "settings">): TypedExtensionConfigJson[] {
+type TraceReading = Pick<HttpConnectionManagerJson, "earlyHeaderMutationExtensions" | "requestIdExtension">;
+
+/**
+ * What is read of a request's trace before tracing looks at it, and where decisions are noted. Strangers may come with B3; inside it is read where Zipkin is
+ * the provider.
+ */
+export function traceReading(place: Pick<HttpPlace, "direction" | "settings">): TraceReading {
   const { isOff, b3 } = sideTracing(place);
-  return isOff ? [] : [traceHeaders({ b3: b3 || place.direction === "gateway" })];
+  if (isOff) return {};
+  const kinds = { b3: b3 || place.direction === "gateway" };
+  return defined<TraceReading>({ earlyHeaderMutationExtensions: [traceHeaders(kinds)], requestIdExtension: traceRequestId(kinds) });
 }
 
 /** Whether applications get B3 headers beside W3C's. */
