@@ -97,7 +97,7 @@ test("nothing is sent without the key, everything with it, nothing again afterwa
     upstream: `127.0.0.2:${world.ports.http}`,
     attempts: 1,
     attempt: 2,
-    // Envoy notes in the id that the client began a trace (UuidRequestIdConfig.pack_trace_reason, as in Istio).
+    // As it came: Envoy doesn't note in it that the client began a trace (traceRequestId in b3.ts).
     requestId: "0a1b2c3d-0000-4000-8000-000000000001",
     userAgent: "tests",
     isCopy: false,
