@@ -54,7 +54,7 @@ export function observeBefore(before: Before, { candidate, stable, isEarlier }: 
   return { seconds: before.seconds.slice(0, -1), harm: observe(before.harm, { candidate: ofCandidate, baseline }) };
 }
 
-/** Whether it is proven, at the run's chance of a false alarm. */
+/** Whether it is proven, at half of the run's chance of a false alarm, as the judge is then. */
 export function isWorseThanBefore({ before, judge }: Pick<Evidence, "before" | "judge">): boolean {
   return before !== undefined && logEvidence(before.harm) >= logThreshold(judge.alpha);
 }

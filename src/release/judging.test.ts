@@ -1,6 +1,7 @@
 // Samples to evidence: each second once, metrics of queries, what is comparable, latency that isn't measured.
 
 import { expect, test } from "vitest";
+import { stepsOf } from "../api/release/steps.ts";
 import { exposureAt, noExposure } from "./exposure.ts";
 import { areSharesWrong, crossedLimit, isComparable, judgementNow, observeSeconds, startEvidence } from "./judging.ts";
 import type { ArmSecond, SampleSecond } from "./observation.ts";
@@ -31,6 +32,13 @@ test("each second once, in order, only those of the run", () => {
   const evidence = observeSeconds(run, samples, monday + 3000);
   expect([evidence.stepCandidate, evidence.stepStable, evidence.failedRequests, evidence.lastSecond - start]).toEqual([30, 270, 3, 3]);
   expect(observeSeconds({ ...run, evidence }, samples, monday + 4000)).toBe(evidence);
+});
+
+test("two tests of one run share its chance of a false alarm", () => {
+  const { analysis } = specOf({ analysis: { falseAlarm: 0.02 } });
+  expect(startEvidence(analysis, monday).judge.alpha).toBe(0.02);
+  const inPlace = startEvidence(analysis, monday, stepsOf(specOf({ strategy: "rolling" })));
+  expect([inPlace.judge.alpha, inPlace.before === undefined]).toEqual([0.01, false]);
 });
 
 test("seconds that began before every proxy had the step say nothing of its shares", () => {

@@ -50,7 +50,7 @@ export function startEvidence(analysis: Analysis, now: number, steps: readonly P
   const limits = analysis.limits.map(({ name, max }) => ({ name, peopleOnly: false, state: startLimit(max) }));
   const people = limits.length > 0 ? [] : [{ name: "errors", peopleOnly: true, state: startLimit(peopleLimit) }];
   return {
-    judge: judgeOf(analysis),
+    judge: judgeOf(analysis, { tests: before === undefined ? 1 : 2 }),
     limits: [...limits, ...people],
     comparisons: [],
     shares: startShareCheck({ ...defaultShareSettings, tolerance: shareTolerance }),
@@ -66,9 +66,9 @@ export function startEvidence(analysis: Analysis, now: number, steps: readonly P
   };
 }
 
-/** A judge with these settings and no evidence. */
-export function judgeOf(analysis: Analysis): JudgeState {
-  return startJudge({ alpha: analysis.falseAlarm, metrics: writtenMetrics(analysis).map(metricSettings) });
+/** A judge with these settings and no evidence. Tests of one run share its chance of a false alarm: the comparison with what was before is a second one. */
+export function judgeOf(analysis: Analysis, { tests = 1 }: { readonly tests?: 1 | 2 } = {}): JudgeState {
+  return startJudge({ alpha: analysis.falseAlarm / tests, metrics: writtenMetrics(analysis).map(metricSettings) });
 }
 
 /** The metrics that judge a run, those that hold without being written included; margins are those of src/stats where none is written. */

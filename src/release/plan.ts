@@ -151,7 +151,7 @@ function findsBadInPlace(spec: ReleaseSpec, { requestsPerSecond, errorRate }: Pl
     share: 0.5,
     settings: before.harm.settings,
     rates: { candidate: Math.max(badRate, errorRate), baseline: errorRate },
-    alpha: spec.analysis.falseAlarm,
+    alpha: judgeOf(spec.analysis, { tests: 2 }).alpha,
   });
   if (found === undefined || found.seconds.median > secondsBefore) return undefined;
   return { seconds: found.seconds.median, candidateErrors: Math.round(found.candidateRequests.median * badRate) };
