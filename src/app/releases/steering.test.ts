@@ -116,11 +116,19 @@ test("a hop that drops baggage is found by what its proxy got and sent; one that
       kind: "BaggageDropped",
       subject: "shop/drops",
       sentence:
-        "100 % of the requests to shop/drops say in `baggage` whose they are, 0 % of its 80 to catalog do: behind it users get their version by chance",
+        "100 % of the requests to shop/drops say in `baggage` whose they are, 0 % of its 80 to catalog do: behind it a user may get another version than at the edge",
     },
   ]);
   // Without users to tell apart chance is what was asked for.
   expect(new Steering(seen).findingsOf(releaseOf(), runOf())).toEqual([]);
+});
+
+test("of many hops that drop baggage a few are named one by one", () => {
+  const hop = (index: number) => ({ host, caller: `shop/hop${index}`, tries: 80, untold: 80, requests: 80, told: 80 });
+  const hops = () => Array.from({ length: 500 }, (_, index) => hop(index));
+  const found = new Steering({ ...quiet, hops }).findingsOf(releaseOf({ sticky: { cookie: "user" } }), runOf());
+  expect(found.map(({ subject }) => subject)).toEqual(["shop/hop0", "shop/hop1", "shop/hop2", "shop/hop3", "shop/hop4", "others"]);
+  expect(found.at(-1)?.sentence).toMatch(/^others drop it too on their way to catalog: shop\/hop5, .* and \d+ more$/);
 });
 
 test("all runs share one look at the samples in five seconds", () => {

@@ -37,6 +37,7 @@ const leastStrangers = 3;
 const lateMs = 3000;
 /** So many requests with the user's name must have come, and so many have gone on, before a hop is said to drop it. */
 const leastOfHop = 20;
+const mostHops = 5;
 
 interface Counted {
   readonly slot: number;
@@ -64,7 +65,7 @@ export class Steering {
     const { strangers, late, hops, pods } = this.#now();
     const unsteered = strangersFinding(strangers.get(host) ?? [], { service: spec.service, run, late: late.get(host) ?? [], pods });
     const dropped = spec.sticky === undefined ? [] : (hops.get(host) ?? []).flatMap((hop) => droppedFinding(hop, spec.service) ?? []);
-    return [...(unsteered === undefined ? [] : [unsteered]), ...dropped];
+    return [...(unsteered === undefined ? [] : [unsteered]), ...shortened(dropped, spec.service)];
   }
 
   #now(): Counted {
@@ -82,6 +83,14 @@ export class Steering {
     };
     return this.#counted;
   }
+}
+
+/** All are written into the run: of many hops the first are named one by one, the others together. */
+function shortened(findings: readonly RunFinding[], service: string): readonly RunFinding[] {
+  const others = findings.slice(mostHops).map(({ subject }) => subject);
+  if (others.length === 0) return findings;
+  const sentence = `others drop it too on their way to ${service}: ${listWords(others)}`;
+  return [...findings.slice(0, mostHops), { kind: "BaggageDropped", subject: "others", sentence }];
 }
 
 interface Strangers {
@@ -112,5 +121,5 @@ function droppedFinding({ caller, tries, untold, requests, told }: Hop, service:
   const [passed, got] = [(tries - untold) / tries, Math.min(1, told / Math.max(1, requests))];
   if (passed >= got / 2) return undefined;
   const facts = `${percentWords(got)} of the requests to ${caller} say in \`baggage\` whose they are, ${percentWords(passed)} of its ${countWords(tries)} to ${service} do`;
-  return { kind: "BaggageDropped", subject: caller, sentence: `${facts}: behind it users get their version by chance` };
+  return { kind: "BaggageDropped", subject: caller, sentence: `${facts}: behind it a user may get another version than at the edge` };
 }
