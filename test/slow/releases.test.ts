@@ -1,11 +1,11 @@
 // Releases in a whole mesh, end to end: preview checks, templates changed in place, gates, freeze windows, a newer version, and the way back under load.
 
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
+import { listenOnLoopback } from "../harness/loopback.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
 import { controlPlaneOutage } from "../harness/outage.ts";
 import { inPlaceYaml, releaseIs, releaseOf, releaseYaml } from "../harness/releases.ts";
@@ -46,8 +46,7 @@ const checks = (path: string) => ({
 });
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", () => resolve()));
-  const webhooks = [{ url: `http://127.0.0.1:${(hook.address() as AddressInfo).port}/` }];
+  const webhooks = [{ url: `http://127.0.0.1:${await listenOnLoopback(hook)}/` }];
   mesh = await TestMesh.start({
     lateenYaml: { images: { "test/broken": { command: ["node", "-e", "process.exit(3)"] }, "test/same": same(), "test/flaky": same(20) } },
     manifests: yamlOf(
