@@ -1,4 +1,4 @@
-// Which loggers count at which place, and by which tags. What a real Envoy makes of them: test/e2e/telemetry-metrics.test.ts.
+// Which loggers count at which place, and by which tags. What a real Envoy makes of them: test/slow/telemetry-metrics.test.ts.
 
 import { describe, expect, it } from "vitest";
 import { AccessLogSchema } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
