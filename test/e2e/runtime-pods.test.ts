@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
+import { findProcesses } from "../harness/processes.ts";
 
 const waitMs = 20_000;
 let mesh: TestMesh;
@@ -170,6 +171,33 @@ ${podYaml(
     expect(status.stdout).toMatch(/nobody\/knows:v1/);
     expect(status.stdout).toMatch(/lateen\.yaml/);
     await mesh.remove(podYaml("unknown-image", "  containers: [{name: app, image: nobody/knows:v1}]"));
+  });
+});
+
+describe("the network", () => {
+  /** What each pod's kernel knows of the node: its hardware address, by Envoy process. */
+  const neighbours = (): readonly string[] =>
+    findProcesses(mesh.pid, /envoy\.json/).flatMap(({ pid }) => {
+      const entry = readFileSync(`/proc/${pid}/net/arp`, "utf8")
+        .split("\n")
+        .find((line) => line.startsWith("198.18.0.1 "));
+      return entry === undefined ? [] : [entry.split(/ +/)[3] ?? ""];
+    });
+
+  it("pods that come don't change the node's address, or what others send to it would be lost for a time", async () => {
+    const flags = "http://198.18.0.1:8016/ofrep/v1/configuration";
+    for (const name of ["one", "two", "three"]) {
+      await mesh.apply(appYaml(name, ["v1"]));
+      const reaches = () =>
+        mesh.load(name, flags, { count: 1 }).then(
+          ({ byStatus }) => byStatus["200"] === 1,
+          () => false,
+        );
+      await eventually(reaches, waitMs, `${name} reaches the node`);
+    }
+    const known = neighbours();
+    expect(known.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(known)).toEqual(new Set(["02:4c:54:45:4e:01"]));
   });
 });
 

@@ -13,6 +13,11 @@ const netmask = "255.255.0.0";
 /** A connection to a pod that is gone fails after three of these (the kernel's default of 1 s is made for real cables). */
 const arpRetransmitMs = "100";
 const serviceRange = "198.19.0.0/16";
+/**
+ * The bridge's own, locally administered. Left to itself the kernel gives a bridge the lowest address among its ports: a pod that came or went changed it, and
+ * what other pods sent to the node was lost until they asked again, half a minute later.
+ */
+const bridgeAddress = "02:4c:54:45:4e:01";
 
 function setSysctl(path: string, value: string): void {
   writeFileSync(`/proc/sys/net/${path}`, value);
@@ -32,7 +37,7 @@ export async function startBridge(tools: Tools): Promise<void> {
   trySysctl("ipv6/conf/default/disable_ipv6", "1");
   const input = [
     "link set lo up",
-    "link add br0 type bridge mcast_snooping 0",
+    `link add br0 address ${bridgeAddress} type bridge mcast_snooping 0`,
     `addr add ${fabricAddress}/16 dev br0`,
     "link set br0 up",
     // Somewhere to route what isn't ours, so that the rules below can refuse it instead of the kernel's rate-limited ICMP.
