@@ -32,7 +32,7 @@ export const latencyEdgesMs: readonly number[] = [
 ];
 
 /** Errors of chosen people when no limit is set (LTN1111 says so). */
-export const peopleLimit = 0.05;
+const peopleLimit = 0.05;
 
 /** Beside latency, when no metrics are written: errors are found 2 s sooner than with equal weights, slowness 3 s later (docs/decisions/016). */
 const errorsWeight = 4;
@@ -211,7 +211,7 @@ function rateOf(arm: ArmSecond, metric: string, successes: readonly string[]): A
 }
 
 /** One second for the judge. */
-export function judgeSample(
+function judgeSample(
   { judge, successes }: Pick<Evidence, "judge" | "successes">,
   { candidate, stable }: { readonly candidate: ArmSecond; readonly stable: ArmSecond },
 ): JudgeSample {

@@ -37,7 +37,7 @@ export const toldRequestsTotal = "lateen_told_requests_total";
 /** Header of copies of requests (route mirrors), "1". */
 export const mirrorHeader = "x-lateen-mirror";
 /** The same as a member of `baggage` (W3C), which applications pass on to what they call. */
-export const mirrorBaggageKey = "lateen.mirror";
+const mirrorBaggageKey = "lateen.mirror";
 export const mirrorBaggage = `${mirrorBaggageKey}=1`;
 
 /** Spaces and tabs around members and their parts (W3C Baggage, OWS). No backslashes: CEL's texts know none of RE2's. */
