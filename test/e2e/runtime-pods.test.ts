@@ -166,7 +166,7 @@ ${podYaml(
 
   it("an image that lateen.yaml doesn't know is named with its fix", async () => {
     await mesh.apply(podYaml("unknown-image", "  containers: [{name: app, image: nobody/knows:v1}]"));
-    await untilPod("unknown-image", (pod) => JSON.stringify(pod.status ?? {}).includes("nobody/knows:v1"), "the reason");
+    await untilPod("unknown-image", (pod) => JSON.stringify(pod.status?.["conditions"] ?? []).includes("nobody/knows:v1"), "the reason");
     const status = await lateenOn(mesh, ["status"]);
     expect(status.stdout).toMatch(/nobody\/knows:v1/);
     expect(status.stdout).toMatch(/lateen\.yaml/);
