@@ -6,7 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Authority, type OwnAuthority, openAuthority } from "../ca/authority.ts";
 import { openPlugInAuthority } from "../ca/plug-in-authority.ts";
 import { WorkloadCertificates } from "../ca/workload-certificates.ts";
-import { startApiServer } from "../http/server.ts";
+import type { ApiServerOptions } from "../http/options.ts";
+import { type ApiServer, startApiServer } from "../http/server.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MeshError } from "../lib/errors.ts";
 import { createLogger, type Logger } from "../lib/log.ts";
@@ -25,7 +26,7 @@ import { callThroughNode } from "./releases/call-pod.ts";
 import { createFlagsView } from "./releases/flags-view.ts";
 import { laptopAllowance } from "./releases/laptop-allowance.ts";
 import { previewChecks } from "./releases/preview-checks.ts";
-import { startReleases } from "./releases/start-releases.ts";
+import { type RunningReleases, startReleases } from "./releases/start-releases.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
 import { MeshGraph } from "./telemetry/mesh-graph.ts";
 import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
@@ -78,42 +79,12 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   });
   const traces = await startMeshTraces({ mesh: () => engine.mesh, telemetry, runDir, logger });
   const graph = new MeshGraph({ mesh: () => engine.mesh, store, telemetry, logsDir: runFiles.logsDir(runDir) });
-  const releases = startReleases({
-    runDir,
-    store,
-    ads,
-    runs: (proxyId) => engine.runs(proxyId),
-    traffic: new ReleaseTraffic(telemetry),
-    callers: graph.callers,
-    sendChecks: previewChecks({
-      store,
-      callPod: callThroughNode(runFiles.nodeSocket(runDir)),
-      sleep: unreferenced,
-      nowMs: () => telemetry.nowMs(),
-    }),
-    allowance: laptopAllowance(store),
-    onWebhook: prometheus.own.onWebhook,
-    nowMs: () => telemetry.nowMs(),
-    logger,
-  });
+  const releases = startReleasesOn(core, graph, runDir);
   const findings = () => [...telemetry.findings(), ...releases.findings()];
   const view = createMeshView({ mesh: options.mesh, store, ads, engine, findings, startedAt: new Date().toISOString(), graph });
   prometheus.own.showReleases(() => releases.figures());
   await prometheus.open(options.metrics);
-  const api = await startApiServer({
-    store,
-    parser: prometheus.own.countedParser(apiParser),
-    view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
-    metrics: prometheus.view,
-    taps,
-    traces,
-    releases: releases.view,
-    flags: createFlagsView({ store, mesh: () => engine.mesh }),
-    stat: { stat: (query) => meshStat(telemetry, query) },
-    log: logger,
-    socketPath: runFiles.apiSocket(runDir),
-    version: lateenVersion(),
-  });
+  const api = await serveApi(core, { view, traces, releases: releases.view, runDir });
   return {
     metricsPort: prometheus.port,
     close: async () => {
@@ -131,10 +102,51 @@ async function startControlPlane(options: ControlPlaneOptions): Promise<RunningC
   };
 }
 
+/** Releases decide by what telemetry and graph saw, and change objects of the store. */
+function startReleasesOn({ store, ads, engine, telemetry, prometheus, logger }: Core, graph: MeshGraph, runDir: string): RunningReleases {
+  const nowMs = () => telemetry.nowMs();
+  return startReleases({
+    runDir,
+    store,
+    ads,
+    runs: (proxyId) => engine.runs(proxyId),
+    traffic: new ReleaseTraffic(telemetry),
+    callers: graph.callers,
+    sendChecks: previewChecks({ store, callPod: callThroughNode(runFiles.nodeSocket(runDir)), sleep: unreferenced, nowMs }),
+    allowance: laptopAllowance(store),
+    onWebhook: prometheus.own.onWebhook,
+    nowMs,
+    logger,
+  });
+}
+
+interface Views extends Required<Pick<ApiServerOptions, "view" | "traces" | "releases">> {
+  readonly runDir: string;
+}
+
+/** Last of all: who finds the socket finds everything behind it. */
+function serveApi({ store, engine, telemetry, prometheus, taps, logger }: Core, { runDir, view, ...views }: Views): Promise<ApiServer> {
+  return startApiServer({
+    ...views,
+    store,
+    parser: prometheus.own.countedParser(apiParser),
+    view: { ...view, status: () => ({ ...view.status(), metricsPort: prometheus.port }) },
+    metrics: prometheus.view,
+    taps,
+    flags: createFlagsView({ store, mesh: () => engine.mesh }),
+    stat: { stat: (query) => meshStat(telemetry, query) },
+    log: logger,
+    socketPath: runFiles.apiSocket(runDir),
+    version: lateenVersion(),
+  });
+}
+
 /** Waits without keeping the process alive. */
 function unreferenced(ms: number): Promise<void> {
   return sleep(ms, undefined, { ref: false });
 }
+
+type Core = ReturnType<typeof startCore>;
 
 /** What everything else is built on: objects, keys, what proxies get and what they report. */
 function startCore(options: ControlPlaneOptions) {
