@@ -76,22 +76,8 @@ export function createScopeBuilder(
 ): ScopeBuilder {
   const kind = proxy.kind;
   const client: RouteClient = { namespace: proxy.namespace, labels: Object.fromEntries(decidingPairs(proxy, deciding)) };
-  const relations = new RelationMemo();
-  const sidecarTablesOf = createSidecarTables(client);
-  const gatewayTablesOf = memoLast(
-    (directory: Directory, servers: readonly GatewayServer[], ending: readonly TlsServer[], virtualServices: readonly VirtualService[]) =>
-      gatewayTables({ directory, client, servers, tlsServers: ending, virtualServices, memo: relations }),
-  );
+  const relationsOf = kind === "sidecar" ? sidecarRelations(client) : gatewayRelations(client);
   const tableList = stableList<TableRelation>();
-  const serversOf = stableServers();
-  const sidecarListenersOf = memoLast((directory: Directory, index: VirtualServiceIndex, headless: ScopeInputs["headless"]) =>
-    sidecarListeners({ directory, client, index, headless }),
-  );
-  const tlsServersOf = stableTlsServers(proxy.namespace);
-  const gatewayListenersOf = memoLast(
-    (directory: Directory, servers: readonly GatewayServer[], ending: readonly TlsServer[], virtualServices: readonly VirtualService[]) =>
-      gatewayListeners({ directory, client, servers, tlsServers: ending, virtualServices }),
-  );
   const tablesOf = routeTables();
   const targetsOf = memoLast((all: readonly TableRelation[]) => all.flatMap(({ hosts }) => hosts.flatMap(hostTargets)));
   const splitsOf = memoLast((all: readonly TableRelation[]) => all.flatMap(({ hosts }) => hosts.flatMap(({ splits }) => splits)));
@@ -111,22 +97,55 @@ export function createScopeBuilder(
   let listeners: ListenersRelation = { listeners: [], splits: [], targets: [] };
   return {
     relate(inputs, example) {
-      const { directory } = inputs;
-      if (kind === "sidecar") {
-        tables = sidecarTablesOf(directory, inputs.index);
-        listeners = sidecarListenersOf(directory, inputs.l4Index, inputs.headless);
-      } else {
-        const servers = serversOf(gatewayServers(example, inputs.gateways));
-        const ending = tlsServersOf(servers, inputs.credentials);
-        tables = gatewayTablesOf(directory, servers, ending, inputs.virtualServices);
-        listeners = gatewayListenersOf(directory, servers, ending, inputs.l4VirtualServices);
-      }
-      tables = tableList(tables);
+      const relations = relationsOf(inputs, example);
+      tables = tableList(relations.tables);
+      listeners = relations.listeners;
       return splitsOf(tables);
     },
     scope(directory, settled) {
       return scopeOf(directory, listeners, targetsOf(tables), tablesOf(tables, settled));
     },
+  };
+}
+
+/** Everything a class sees but the weights; `example` is any proxy of the class. */
+type Relate = (
+  inputs: ScopeInputs,
+  example: MeshProxy,
+) => { readonly tables: readonly TableRelation[]; readonly listeners: ListenersRelation };
+
+/** Routes and listeners of what the namespace sees. */
+function sidecarRelations(client: RouteClient): Relate {
+  const tablesOf = createSidecarTables(client);
+  const listenersOf = memoLast((directory: Directory, index: VirtualServiceIndex, headless: ScopeInputs["headless"]) =>
+    sidecarListeners({ directory, client, index, headless }),
+  );
+  return ({ directory, index, l4Index, headless }) => ({
+    tables: tablesOf(directory, index),
+    listeners: listenersOf(directory, l4Index, headless),
+  });
+}
+
+/** Routes and listeners of the Gateways' servers that choose the proxy. */
+function gatewayRelations(client: RouteClient): Relate {
+  const memo = new RelationMemo();
+  const tablesOf = memoLast(
+    (directory: Directory, servers: readonly GatewayServer[], ending: readonly TlsServer[], virtualServices: readonly VirtualService[]) =>
+      gatewayTables({ directory, client, servers, tlsServers: ending, virtualServices, memo }),
+  );
+  const serversOf = stableServers();
+  const tlsServersOf = stableTlsServers(client.namespace);
+  const listenersOf = memoLast(
+    (directory: Directory, servers: readonly GatewayServer[], ending: readonly TlsServer[], virtualServices: readonly VirtualService[]) =>
+      gatewayListeners({ directory, client, servers, tlsServers: ending, virtualServices }),
+  );
+  return ({ directory, gateways, credentials, virtualServices, l4VirtualServices }, example) => {
+    const servers = serversOf(gatewayServers(example, gateways));
+    const ending = tlsServersOf(servers, credentials);
+    return {
+      tables: tablesOf(directory, servers, ending, virtualServices),
+      listeners: listenersOf(directory, servers, ending, l4VirtualServices),
+    };
   };
 }
 
