@@ -61,25 +61,17 @@ export function createSecurityIndex(): (inputs: SecurityInputs) => Security {
       const securities = new Map<string, ProxySecurity>();
       let isMoving = false;
       let isWidening = false;
+      const all = { authorization, peers, requests, rootNamespace };
       for (const proxy of proxies.values()) {
-        const select = () => selectedBy(proxy, { authorization, peers, requests, rootNamespace });
-        const { wish, policies, authentications } = selected.get(proxy.id, [proxy, authorization, peers, requests, rootNamespace], select);
-        const before = (inFlight ?? acknowledged).get(proxy.id);
-        const next = inFlight === undefined ? decideMtlsPhase(wish, before) : decideHeldPhase(wish, before);
-        const isUnchanged = before !== undefined && isSameMtls(next.server, before.server) && isSameMtls(next.client, before.client);
-        const phase = isUnchanged ? before : next;
+        const key = [proxy, authorization, peers, requests, rootNamespace];
+        const { wish, policies, authentications } = selected.get(proxy.id, key, () => selectedBy(proxy, all));
+        const phase = phaseOf(wish, proxy.id, { acknowledged, inFlight });
         isMoving ||= !isMtlsSettled(wish, phase);
         isWidening ||= [acknowledged, inFlight].some((phases) => isMtlsWidening(phases?.get(proxy.id)?.server, phase.server));
         phases.set(proxy.id, phase);
         const stable = stablePoliciesOf(stablePolicies, proxy.id, policies);
-        securities.set(
-          proxy.id,
-          byProxy.get(proxy.id, [phase.server, stable, ...authentications], () => ({
-            mtls: phase.server,
-            policies: stable,
-            authentications,
-          })),
-        );
+        const make = () => ({ mtls: phase.server, policies: stable, authentications });
+        securities.set(proxy.id, byProxy.get(proxy.id, [phase.server, stable, ...authentications], make));
       }
       for (const id of stablePolicies.keys()) if (!proxies.has(id)) stablePolicies.delete(id);
       return { proxies: proxyMap(securities), phases: phaseMap(phases), isMoving, isWidening };
@@ -116,6 +108,14 @@ function selectedBy(proxy: MeshProxy, { authorization, peers, requests, rootName
     policies: authorizationPoliciesOf(authorization, proxy, rootNamespace),
     authentications: requestAuthenticationsOf(requests, proxy, rootNamespace),
   };
+}
+
+/** Where the proxy's modes stand next; the same object as before while nothing in it changed. */
+function phaseOf(wish: WorkloadMtls, id: string, { acknowledged, inFlight }: Pick<SecurityInputs, "acknowledged" | "inFlight">): MtlsPhase {
+  const before = (inFlight ?? acknowledged).get(id);
+  const next = inFlight === undefined ? decideMtlsPhase(wish, before) : decideHeldPhase(wish, before);
+  const isUnchanged = before !== undefined && isSameMtls(next.server, before.server) && isSameMtls(next.client, before.client);
+  return isUnchanged ? before : next;
 }
 
 /** Keeps the policies' object while it holds the same policies. */
