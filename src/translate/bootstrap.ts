@@ -1,7 +1,8 @@
 // What an Envoy is started with: who it is, where its control plane is, and nothing that ever changes while it runs.
 // Types only of Envoy's messages: the node process makes bootstraps and would load a hundred megabytes of descriptors for the codec.
 
-import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { Bootstrap_DynamicResourcesJson, BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
+import type { OverloadManagerJson } from "#envoy/envoy/config/overload/v3/overload_pb.js";
 import type { DownstreamConnectionsConfigJson } from "#envoy/envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections_pb.js";
 import { runtimeLayerName } from "../envoy/config.ts";
 import { xdsClusterName } from "../envoy/names.ts";
@@ -33,25 +34,7 @@ export function bootstrapOf(options: BootstrapOptions): BootstrapJson {
       metadata: { KIND: kind, NAME: podName, NAMESPACE: namespace },
     },
     admin: { address: { pipe: { path: adminPath, mode: 0o600 } } },
-    dynamicResources: {
-      adsConfig: {
-        apiType: "DELTA_GRPC",
-        transportApiVersion: "V3",
-        // Otherwise every acknowledgement carries the whole node.
-        setNodeOnFirstMessageOnly: true,
-        grpcServices: [
-          {
-            envoyGrpc: {
-              clusterName: xdsClusterName,
-              // A restarted control plane must have its proxies back at once (Envoy's own back-off grows to 30 s).
-              retryPolicy: { retryBackOff: { baseInterval: "0.050s", maxInterval: "1s" } },
-            },
-          },
-        ],
-      },
-      cdsConfig: adsConfigSource,
-      ldsConfig: adsConfigSource,
-    },
+    dynamicResources,
     staticResources: { clusters: [controlPlaneCluster(options)] },
     clusterManager: marked ? { upstreamBindConfig: bindConfig(proxyMark) } : {},
     layeredRuntime: {
@@ -61,18 +44,7 @@ export function bootstrapOf(options: BootstrapOptions): BootstrapJson {
         { name: "admin", adminLayer: {} },
       ],
     },
-    // No limit, as Istio; said where Envoy 1.40 wants it.
-    overloadManager: {
-      resourceMonitors: [
-        {
-          name: "envoy.resource_monitors.global_downstream_max_connections",
-          typedConfig: {
-            "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
-            ...connectionLimit,
-          },
-        },
-      ],
-    },
+    overloadManager,
     statsConfig: { statsMatcher: { inclusionList: includedStats } },
     // Releases are judged by the second.
     statsFlushInterval: `${reportFlushMs / 1000}s`,
@@ -92,4 +64,37 @@ const staticLayer = {
   "tracing.opentelemetry.min_flush_spans": "256",
 } as const;
 
+const dynamicResources: Bootstrap_DynamicResourcesJson = {
+  adsConfig: {
+    apiType: "DELTA_GRPC",
+    transportApiVersion: "V3",
+    // Otherwise every acknowledgement carries the whole node.
+    setNodeOnFirstMessageOnly: true,
+    grpcServices: [
+      {
+        envoyGrpc: {
+          clusterName: xdsClusterName,
+          // A restarted control plane must have its proxies back at once (Envoy's own back-off grows to 30 s).
+          retryPolicy: { retryBackOff: { baseInterval: "0.050s", maxInterval: "1s" } },
+        },
+      },
+    ],
+  },
+  cdsConfig: adsConfigSource,
+  ldsConfig: adsConfigSource,
+};
+
 const connectionLimit: DownstreamConnectionsConfigJson = { maxActiveDownstreamConnections: "2147483647" };
+
+/** No limit, as Istio; said where Envoy 1.40 wants it. */
+const overloadManager: OverloadManagerJson = {
+  resourceMonitors: [
+    {
+      name: "envoy.resource_monitors.global_downstream_max_connections",
+      typedConfig: {
+        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+        ...connectionLimit,
+      },
+    },
+  ],
+};
