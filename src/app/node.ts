@@ -57,29 +57,41 @@ export async function runNode(options: NodeOptions): Promise<void> {
     logsDir: runFiles.logsDir(options.runDir),
     logger,
   });
-  const spans = new SpanBridge({
-    address: fabric.address,
-    collectorPath: runFiles.otlpSocket(options.runDir),
-    reachPath: runFiles.reachSocket(options.runDir),
-    dial: (address, port) => agent.dial(address, port),
-    logger,
-  });
-  spans.listen();
-  const flags = new FlagServer({
-    address: fabric.address,
-    apiPath: runFiles.apiSocket(options.runDir),
-    podAt: (address) => agent.podAt(address),
-    logger,
-  });
-  await flags.listen();
+  const served = await serveApplications(options, { fabric, agent, logger });
   announceReady(channel);
   await Promise.all([agent.start(abort.signal), followNames({ client, fabric, forwarder, logger, signal: abort.signal })]);
   metrics.close();
-  spans.close();
-  flags.close();
+  served.close();
   await agent.close();
   await fabric.close();
   client.close();
+}
+
+interface NodeParts {
+  readonly fabric: Fabric;
+  readonly agent: NodeAgent;
+  readonly logger: Logger;
+}
+
+/** What applications find on the node itself: a collector of their spans, and their feature flags. */
+async function serveApplications({ runDir }: NodeOptions, { fabric, agent, logger }: NodeParts): Promise<{ close(): void }> {
+  const { address } = fabric;
+  const spans = new SpanBridge({
+    address,
+    collectorPath: runFiles.otlpSocket(runDir),
+    reachPath: runFiles.reachSocket(runDir),
+    dial: (to, port) => agent.dial(to, port),
+    logger,
+  });
+  spans.listen();
+  const flags = new FlagServer({ address, apiPath: runFiles.apiSocket(runDir), podAt: (from) => agent.podAt(from), logger });
+  await flags.listen();
+  return {
+    close: () => {
+      spans.close();
+      flags.close();
+    },
+  };
 }
 
 function nodeLogger(options: NodeOptions): Logger {
