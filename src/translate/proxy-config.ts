@@ -118,28 +118,10 @@ function createClassTranslator(
   );
   const runtimeOf = memoLast((tables: Scope["tables"], runtime: Mesh["runtime"]) => runtimeSet(runtimeOfTables(tables, runtime)));
   const graceOf = memoLast(removalGrace);
-  const config = memoLast(
-    (
-      clusters: ResourceSet,
-      endpoints: ResourceSet,
-      listeners: ResourceSet,
-      routes: ResourceSet,
-      runtime: RuntimeLayer,
-      grace: DurationMs,
-    ): ProxyConfig => ({
-      clusters,
-      endpoints,
-      listeners,
-      routes,
-      secrets: noResources,
-      extensions: noResources,
-      runtime,
-      removalGrace: grace,
-    }),
-  );
+  const configOf = createAssembly();
   return (mesh, scope, encoder) => {
     const plan = planOf(scope, mesh.identities, plaintextOf(mesh.services, mesh.endpoints));
-    return config(
+    return configOf(
       clustersOf(plan),
       endpointsOf(plan, mesh.endpoints, mesh.releases.shares),
       listenersOf(scope.listeners, scope.kind, listenerSettings(mesh.settings, scope.telemetry)),
@@ -148,6 +130,29 @@ function createClassTranslator(
       graceOf(scope.tables),
     );
   };
+}
+
+/** The parts as one configuration, the same object while no part changed; secrets and extensions are each proxy's own. */
+function createAssembly() {
+  return memoLast(
+    (
+      clusters: ResourceSet,
+      endpoints: ResourceSet,
+      listeners: ResourceSet,
+      routes: ResourceSet,
+      runtime: RuntimeLayer,
+      removalGrace: DurationMs,
+    ): ProxyConfig => ({
+      clusters,
+      endpoints,
+      listeners,
+      routes,
+      secrets: noResources,
+      extensions: noResources,
+      runtime,
+      removalGrace,
+    }),
+  );
 }
 
 type Shares = Mesh["releases"]["shares"];
