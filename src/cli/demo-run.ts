@@ -37,44 +37,22 @@ export interface DemoEnd {
 export async function runDemoMesh(mesh: DemoMesh, options: DemoOptions, context: CommandContext): Promise<DemoEnd> {
   const name = options.scenario ?? "canary";
   const screen = new Screen(options, context);
-  const [nodeEnded, trafficEnded, played] = [new AbortController(), new AbortController(), new AbortController()];
+  const [nodeEnded, played] = [new AbortController(), new AbortController()];
   void mesh.started.supervisor.nodeExited.then((how) => nodeEnded.abort(how));
   const outside = AbortSignal.any([context.signal, nodeEnded.signal]);
-  const users = new UserVersions(released);
-  const headersOf = visitorHeaders(name);
-  const firstAnswer = Promise.withResolvers<boolean>();
-  let traffic: (() => TrafficView) | undefined;
-  let startSeconds: number | undefined;
-  const visiting = runTraffic({
-    client: mesh.started.client,
-    port: mesh.port,
-    rate: options.rate,
-    durationMs: options.durationMs,
+  const visitors = startVisitors(mesh, options, {
+    name,
+    screen,
+    commandStart: context.commandStart,
     signal: AbortSignal.any([outside, played.signal]),
-    headersOf: (index) => {
-      users.sent(index);
-      return headersOf(index);
-    },
-    onStart: (view) => {
-      traffic = view;
-    },
-    onHops: (hops, index) => users.record(hops, index),
-    onView: (view) => screen.onView(view),
-    onFailure: (line) => screen.onFailure(line),
-    onFirstAnswer: () => {
-      startSeconds = (performance.timeOrigin + performance.now() - context.commandStart) / 1000;
-      firstAnswer.resolve(true);
-    },
-  }).finally(() => {
-    trafficEnded.abort();
-    firstAnswer.resolve(false);
   });
   const play = async (): Promise<Played | undefined> => {
-    const signal = AbortSignal.any([outside, trafficEnded.signal]);
-    if (!(await firstAnswer.promise) || traffic === undefined) return undefined;
+    const signal = AbortSignal.any([outside, visitors.ended]);
+    const traffic = await visitors.firstAnswer;
+    if (traffic === undefined) return undefined;
     screen.say(scenarios[name].summary);
     const { client } = mesh.started;
-    const stage = { client, rate: options.rate, signal, traffic, users, say: screen.say, onRelease: screen.onRelease };
+    const stage = { client, rate: options.rate, signal, traffic, users: visitors.users, say: screen.say, onRelease: screen.onRelease };
     try {
       const result = await playScenario(name, stage);
       screen.onPlayed(result, traffic());
@@ -87,7 +65,7 @@ export async function runDemoMesh(mesh: DemoMesh, options: DemoOptions, context:
       if (options.scenario !== undefined) played.abort();
     }
   };
-  const [visited, playing] = await Promise.allSettled([visiting, play()]);
+  const [visited, playing] = await Promise.allSettled([visitors.visited, play()]);
   if (nodeEnded.signal.aborted && !context.signal.aborted) {
     throw new MeshError("internal", `the node process ended (${String(nodeEnded.signal.reason)}), and every pod with it`, {
       fix: "start the demo again; LATEEN_LOG=debug shows more",
@@ -95,7 +73,63 @@ export async function runDemoMesh(mesh: DemoMesh, options: DemoOptions, context:
   }
   if (visited.status === "rejected") throw visited.reason;
   if (playing.status === "rejected") throw playing.reason;
-  return { last: visited.value, played: playing.value, startSeconds };
+  return { last: visited.value, played: playing.value, startSeconds: visitors.startSeconds() };
+}
+
+interface Visitors {
+  /** Who was served by which version. */
+  readonly users: UserVersions;
+  /** What visitors meet, as soon as one was answered; undefined when they ended before. */
+  readonly firstAnswer: Promise<(() => TrafficView) | undefined>;
+  /** From the command's start to the first answer. */
+  startSeconds(): number | undefined;
+  /** What they met in the end. */
+  readonly visited: Promise<TrafficView>;
+  /** Aborts when they ended, however they did. */
+  readonly ended: AbortSignal;
+}
+
+interface VisitorsOptions {
+  readonly name: ScenarioName;
+  readonly screen: Screen;
+  readonly commandStart: number;
+  readonly signal: AbortSignal;
+}
+
+/** Sends visitors until their time is over or the signal aborts. */
+function startVisitors(mesh: DemoMesh, { rate, durationMs }: DemoOptions, options: VisitorsOptions): Visitors {
+  const { name, screen, commandStart, signal } = options;
+  const users = new UserVersions(released);
+  const headersOf = visitorHeaders(name);
+  const ended = new AbortController();
+  const firstAnswer = Promise.withResolvers<(() => TrafficView) | undefined>();
+  let traffic: (() => TrafficView) | undefined;
+  let startSeconds: number | undefined;
+  const visited = runTraffic({
+    client: mesh.started.client,
+    port: mesh.port,
+    rate,
+    durationMs,
+    signal,
+    headersOf: (index) => {
+      users.sent(index);
+      return headersOf(index);
+    },
+    onStart: (view) => {
+      traffic = view;
+    },
+    onHops: (hops, index) => users.record(hops, index),
+    onView: (view) => screen.onView(view),
+    onFailure: (line) => screen.onFailure(line),
+    onFirstAnswer: () => {
+      startSeconds = (performance.timeOrigin + performance.now() - commandStart) / 1000;
+      firstAnswer.resolve(traffic);
+    },
+  }).finally(() => {
+    ended.abort();
+    firstAnswer.resolve(undefined);
+  });
+  return { users, firstAnswer: firstAnswer.promise, startSeconds: () => startSeconds, visited, ended: ended.signal };
 }
 
 /** The release as a tree above the table, in place, on a terminal; else every decision and one line per second on stderr. */
