@@ -90,7 +90,7 @@ describe("nothing is left of a mesh", () => {
   });
 
   it("after Ctrl-C while it starts", async () => {
-    const running = startUp({ home, mesh: "t", args: ["-f", join(home, "app.yaml")], untilReady: false });
+    const running = startUp({ home, mesh: "t", args: ["-f", join(home, "app.yaml")], untilUp: false });
     const { pid, said, exited } = await running;
     await eventually(() => said().includes("control plane and node are up"), 20_000);
     const facts = descendantsOf(pid);

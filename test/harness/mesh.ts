@@ -1,22 +1,19 @@
 // A whole mesh for end-to-end tests: `lateen up` as a user starts it, in a runtime directory of its own, with test applications in its pods.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { parseManifests } from "../../src/api/parse.ts";
 import { applyResources } from "../../src/app/apply.ts";
 import { createApiClient } from "../../src/http/client.ts";
 import type { ApiClient } from "../../src/http/client-types.ts";
 import { eventually } from "./eventually.ts";
-import { mainPath } from "./program.ts";
+import { root } from "./program.ts";
 import { runHttp } from "./test-app-client.mjs";
+import { startUp, type UpProcess } from "./up-process.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const startTimeoutMs = 60_000;
 const stopTimeoutMs = 20_000;
 
 export interface TestMeshOptions {
@@ -50,60 +47,44 @@ export interface HttpResult {
 export class TestMesh {
   readonly client: ApiClient;
   readonly runDir: string;
-  readonly #home: string;
-  readonly #child: ChildProcess;
-  readonly #said: () => string;
   readonly gatewayPorts: ReadonlyMap<number, number>;
+  readonly #home: string;
+  readonly #up: UpProcess;
 
-  private constructor(parts: { home: string; runDir: string; child: ChildProcess; said: () => string; gatewayPorts: Map<number, number> }) {
-    this.#home = parts.home;
-    this.runDir = parts.runDir;
-    this.#child = parts.child;
-    this.#said = parts.said;
-    this.gatewayPorts = parts.gatewayPorts;
-    this.client = createApiClient({ socketPath: join(parts.runDir, "api.sock") });
+  private constructor(home: string, up: UpProcess) {
+    this.#home = home;
+    this.#up = up;
+    this.runDir = join(home, "lateen", "t");
+    this.gatewayPorts = gatewayPortsIn(up.said());
+    this.client = createApiClient({ socketPath: join(this.runDir, "api.sock") });
   }
 
   static async start(options: TestMeshOptions): Promise<TestMesh> {
+    const { manifests, args = [], env = {} } = options;
     const home = mkdtempSync(join(tmpdir(), "lt-"));
-    writeFileSync(join(home, "app.yaml"), options.manifests);
+    const file = join(home, "app.yaml");
+    writeFileSync(file, manifests);
     writeFileSync(join(home, "lateen.yaml"), stringify(lateenYamlOf(options)));
-    const args = [mainPath, "--mesh", "t", "up", "-f", join(home, "app.yaml"), "--timeout", "45s", ...(options.args ?? [])];
-    const env = { ...process.env, ...options.env, XDG_RUNTIME_DIR: home };
-    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
-    let said = "";
-    child.stdout?.on("data", (chunk: Buffer) => {
-      said += chunk;
-    });
-    child.stderr?.on("data", (chunk: Buffer) => {
-      said += chunk;
-    });
-    try {
-      await eventually(() => {
-        if (child.exitCode !== null) throw new Error(`lateen up ended with ${child.exitCode}`);
-        return said.includes("end: Ctrl-C");
-      }, startTimeoutMs);
+    const check = (said: string): void => {
       if (options.badManifests !== true && said.includes(": error LTN")) throw new Error("an object was refused");
       if (said.includes("not everything is ready")) throw new Error("not everything became ready");
+    };
+    try {
+      const up = await startUp({ home, mesh: "t", args: ["-f", file, "--timeout", "100s", ...args], env, check });
+      return new TestMesh(home, up);
     } catch (error) {
-      child.kill("SIGKILL");
-      const message = `${String(error)}; it said:\n${said}\n${logsIn(join(home, "lateen", "t", "logs"))}`;
       rmSync(home, { recursive: true, force: true });
-      throw new Error(message);
+      throw error;
     }
-    const ports = [...said.matchAll(/gateway port (\d+) is http:\/\/127\.0\.0\.1:(\d+)/g)].map(
-      ([, port, host]) => [Number(port), Number(host)] as const,
-    );
-    return new TestMesh({ home, runDir: join(home, "lateen", "t"), child, said: () => said, gatewayPorts: new Map(ports) });
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#up.pid;
   }
 
   /** Everything `lateen up` has printed. */
   get output(): string {
-    return this.#said();
+    return this.#up.said();
   }
 
   /** URL of the ingress gateway's port on the host. */
@@ -133,7 +114,7 @@ export class TestMesh {
 
   async acknowledged(revision: number): Promise<void> {
     if (revision === 0) return;
-    const reply = await this.client.waitAcknowledged(revision, { timeoutMs: 20_000 });
+    const reply = await this.client.waitAcknowledged(revision, { timeoutMs: 60_000 });
     if (!reply.acknowledged || reply.rejected.length > 0) throw new Error(`not acknowledged: ${JSON.stringify(reply)}`);
   }
 
@@ -183,13 +164,13 @@ export class TestMesh {
 
   /** Waits until the access logs have a line for which `test` holds; Envoy writes them with a delay. */
   async logged(test: (line: string) => boolean, what = "an access log line"): Promise<void> {
-    await eventually(() => this.accessLog().split("\n").some(test), 15_000, what);
+    await eventually(() => this.accessLog().split("\n").some(test), 45_000, what);
   }
 
   /** The access log lines of one pod's proxy so far; of very many, the last 5 MB or more. */
   accessLogOf(pod: string, namespace = "default"): string {
     const path = join(this.runDir, "logs", `${namespace}_${pod}_istio-proxy.log`);
-    return [`${path}.1`, path].map((part) => (existsSync(part) ? readFileSync(part, "utf8") : "")).join("");
+    return [`${path}.1`, path].map(textOf).join("");
   }
 
   /** The access log lines of all proxies so far, or of those whose pods' names match. */
@@ -197,19 +178,16 @@ export class TestMesh {
     const folder = join(this.runDir, "logs");
     return readdirSync(folder)
       .filter((name) => name.includes("_istio-proxy.log") && pods.test(name))
-      .map((name) => readFileSync(join(folder, name), "utf8"))
+      .map((name) => textOf(join(folder, name)))
       .join("\n");
   }
 
   async close(): Promise<void> {
     this.client.close();
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      this.#child.kill("SIGTERM");
-      const exited = new Promise((resolve) => this.#child.once("exit", resolve));
-      const timer = setTimeout(() => this.#child.kill("SIGKILL"), stopTimeoutMs);
-      await exited;
-      clearTimeout(timer);
-    }
+    this.#up.kill("SIGTERM");
+    const timer = setTimeout(() => this.#up.kill("SIGKILL"), stopTimeoutMs);
+    await this.#up.exited;
+    clearTimeout(timer);
     rmSync(this.#home, { recursive: true, force: true });
   }
 }
@@ -224,6 +202,21 @@ function lateenYamlOf({ lateenYaml = {} }: TestMeshOptions): Readonly<Record<str
   return { gateway: { ports: { 80: 0, 9000: 0 } }, ...lateenYaml, images: { ...images, ...Object(lateenYaml["images"]) } };
 }
 
+/** What the gateway's ports are on the host, as `lateen up` says. */
+function gatewayPortsIn(said: string): ReadonlyMap<number, number> {
+  const lines = said.matchAll(/gateway port (\d+) is http:\/\/127\.0\.0\.1:(\d+)/g);
+  return new Map([...lines].map(([, port, host]) => [Number(port), Number(host)]));
+}
+
+/** A log file's text; none of one that is just being moved aside. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 function exchange(path: string, line: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
@@ -235,17 +228,6 @@ function exchange(path: string, line: string): Promise<string> {
     socket.on("end", () => resolve(text.trim()));
     socket.write(line);
   });
-}
-
-/** The end of every log in a folder, for messages. */
-export function logsIn(folder: string): string {
-  try {
-    return readdirSync(folder)
-      .map((name) => `== ${name}\n${readFileSync(join(folder, name), "utf8").slice(-2000)}`)
-      .join("\n");
-  } catch {
-    return "";
-  }
 }
 
 export interface AppOptions {
