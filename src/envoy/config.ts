@@ -1,6 +1,6 @@
 // The seam between translate (which makes it) and xds (which delivers it): one proxy's whole configuration, encoded.
 
-import type { DurationMs } from "../lib/duration.ts";
+import { type DurationMs, durationMs } from "../lib/duration.ts";
 
 /** The xDS types we serve, named as Envoy's discovery services. */
 export type ResourceType = "cds" | "eds" | "lds" | "rds" | "sds" | "rtds" | "ecds";
@@ -79,6 +79,18 @@ export interface ProxyConfig {
   /** How long removed clusters stay after the last route that named them was removed: the longest route timeout with its retries. */
   readonly removalGrace: DurationMs;
 }
+
+/** Of a proxy that has nothing. */
+export const emptyConfig: ProxyConfig = {
+  clusters: new Map(),
+  endpoints: new Map(),
+  listeners: new Map(),
+  routes: new Map(),
+  secrets: new Map(),
+  extensions: new Map(),
+  runtime: new Map(),
+  removalGrace: durationMs(0),
+};
 
 /**
  * Whether a setting's value is a share in hundredths of a percent. Envoy takes a bare number for whole percent, so 100 would be everything: such a

@@ -1,8 +1,7 @@
 // One proxy over its whole life: what it should have, what it acknowledged, and the stream between, if there is one.
 // The shell around the planner: events in, responses out, a timer; knows no gRPC.
 
-import type { ProxyConfig, ResourceType } from "../envoy/config.ts";
-import { durationMs } from "../lib/duration.ts";
+import { emptyConfig, type ProxyConfig, type ResourceType } from "../envoy/config.ts";
 import type { Logger } from "../lib/log.ts";
 import type { DeltaRequest, DeltaResponse } from "./delta-wire.ts";
 import { connected, received } from "./proxy-events.ts";
@@ -26,18 +25,6 @@ export interface ResponseStream {
   /** Ends it because the proxy asks for more than any proxy needs. */
   refuse(): void;
 }
-
-/** A proxy may connect and ask before anybody knows what it should have; it is answered when that is known. */
-const nothingDesired: ProxyConfig = {
-  clusters: new Map(),
-  endpoints: new Map(),
-  listeners: new Map(),
-  routes: new Map(),
-  secrets: new Map(),
-  extensions: new Map(),
-  runtime: new Map(),
-  removalGrace: durationMs(0),
-};
 
 export interface SessionOptions {
   readonly proxyId: string;
@@ -165,7 +152,8 @@ export class ProxySession {
     if (type === undefined) return;
     const { outstanding } = this.#state.types[type];
     const isAnswer = outstanding !== undefined && request.nonce === String(outstanding.sequence);
-    this.#state = received(this.#state, { ...rest, type }, this.#desired?.config ?? nothingDesired);
+    // A proxy may connect and ask before anybody knows what it should have; it is answered when that is known.
+    this.#state = received(this.#state, { ...rest, type }, this.#desired?.config ?? emptyConfig);
     // A refusal of what was never sent is no news, and would let a caller fill our log.
     if (isAnswer && request.error !== undefined) {
       this.#options.onEvent?.({ kind: "refused", type });
@@ -188,7 +176,7 @@ export class ProxySession {
       this.#strangeCharacters += typeUrl.length + strangeTypeCharacters;
       return;
     }
-    const known = resourceSetOf(this.#desired?.config ?? nothingDesired, type);
+    const known = resourceSetOf(this.#desired?.config ?? emptyConfig, type);
     for (const name of subscribe) if (!known.has(name)) this.#strangeCharacters += name.length + 1;
   }
 

@@ -1,7 +1,6 @@
 // YAML → model → translate → ADS → a real Envoy, as a gateway on loopback: the whole pipeline but store and node, without privileges.
 
 import { createServer } from "node:net";
-import { join } from "node:path";
 import { SecretSchema } from "#envoy/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
 import type { Diagnostic } from "../../src/api/diagnostic.ts";
 import type { Snapshot } from "../../src/api/snapshot.ts";
@@ -16,12 +15,10 @@ import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
 import type { ReleaseRoute } from "../../src/model/releases/release-route.ts";
 import type { SettledWeights } from "../../src/model/weights.ts";
-import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
-import { AdsServer } from "../../src/xds/ads-server.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
 import type { RunningEnvoy } from "./envoy.ts";
-import { startEnvoy, temporaryFolder } from "./envoy.ts";
+import { startServedEnvoy } from "./served-envoy.ts";
 import type { TestCertificate } from "./test-identities.ts";
 import { startTestSecrets, type TestSecrets } from "./test-secrets.ts";
 import { resourcesOf, snapshotOf, withEndpoints, withoutBuiltInLog } from "./world.ts";
@@ -47,7 +44,6 @@ export interface GatewayOptions {
 }
 
 const gatewayId = "gw.test";
-const acknowledgedWithinMs = 15_000;
 
 /** The gateway's pod, in whatever world. */
 const gatewayPod = `
@@ -87,67 +83,29 @@ spec: {selector: {istio: ingressgateway}, servers: [{port: {number: ${port}, nam
 export async function startGatewayEnvoy(
   yaml: string,
   settings: Partial<MeshSettings> = {},
-  { now = Date.now, secretsOf = startTestSecrets }: GatewayOptions = {},
+  options: GatewayOptions = {},
 ): Promise<GatewayEnvoy> {
   await using cleanup = new AsyncDisposableStack();
-  const folder = cleanup.use(await temporaryFolder());
-  const model = createModel();
-  const translate = createTranslator();
-  const all: MeshSettings = {
-    ...defaultMeshSettings,
-    accessLogFile: "",
-    telemetry: withoutBuiltInLog,
-    defaultHttpRetryPolicy: { attempts: 0 },
-    enableAutoMtls: false,
-    ...settings,
-  };
-  const credentials = new Credentials({ kept: new Map(), onKeep: () => {} });
-  const secrets = cleanup.use(secretsOf((namespace, name) => credentials.secretResource(namespace, name)));
-  const resolved = new Map<string, readonly string[]>();
-  let settled: SettledWeights = new Map();
-  let keySets: ReadonlyMap<string, string> = new Map();
-  let snapshot: Snapshot | undefined;
-  let findings: readonly Diagnostic[] = [];
-  let world = yaml;
-  let releases: readonly ReleaseRoute[] = [];
-  const desiredOf = (text: string): Desired => {
-    world = text;
-    const revision = (snapshot?.revision ?? 0) + 1;
-    snapshot = snapshotOf(withEndpoints(resourcesOf(gatewayPod + text)), revision, snapshot);
-    credentials.update(snapshot, now());
-    const mesh = model.meshOf(snapshot, { settings: all, resolved, settled, credentials: credentials.usable, jwks: keySets, releases });
-    settled = mesh.settled;
-    findings = credentialFindings(snapshot, { credentials, proxies: mesh.proxies, nowMs: now() });
-    const proxy = mesh.proxies.get(gatewayId);
-    if (proxy === undefined) throw new Error("no gateway");
-    return { config: secrets.withSecrets(translate(mesh, proxy), mesh, proxy), revision };
-  };
-  let desired = desiredOf(yaml);
-  const ads = new AdsServer({ generate: () => desired });
-  cleanup.defer(() => ads.close());
-  const xdsPath = join(folder.path, "xds.sock");
-  await ads.openSocket(gatewayId, xdsPath);
-  const options = { kind: "gateway", podName: "gw", namespace: "test", xdsPath, adminPath: "unused", marked: false } as const;
-  const envoy = cleanup.use(await startEnvoy(bootstrapOf(options)));
-  const push = async (text: string): Promise<void> => {
-    desired = desiredOf(text);
-    ads.setDesired(gatewayId, desired);
-    const { status } = await acknowledged(ads, desired.revision);
-    if (status !== undefined) throw new Error(`the gateway did not acknowledge: ${status}`);
+  const core = cleanup.use(new GatewayCore(settings, options));
+  let desired = core.desiredOf(yaml);
+  const { envoy, push } = cleanup.use(await startServedEnvoy({ kind: "gateway", proxyId: gatewayId, desired }));
+  const pushed = (text: string): Promise<void> => {
+    desired = core.desiredOf(text);
+    return push(desired);
   };
   const stack = cleanup.move();
   return {
     envoy,
     apply: (text, jwks) => {
-      keySets = jwks ?? keySets;
-      return push(text);
+      core.keySets = jwks ?? core.keySets;
+      return pushed(text);
     },
-    release: (next) => {
-      releases = next;
-      return push(world);
+    release: (releases) => {
+      core.releases = releases;
+      return pushed(core.yaml);
     },
     meshCertificate: () => certificateIn(desired.config.secrets),
-    findings: () => findings,
+    findings: () => core.findings,
     stat: async (name) => {
       const { stats }: { readonly stats: readonly { readonly name?: string; readonly value?: number }[] } = JSON.parse(
         await envoy.admin("/stats?format=json"),
@@ -158,16 +116,65 @@ export async function startGatewayEnvoy(
   };
 }
 
+/** Worlds → what the gateway is to have: model, translation and secrets, which remember from world to world. */
+class GatewayCore implements Disposable {
+  /** The newest world. */
+  yaml = "";
+  keySets: ReadonlyMap<string, string> = new Map();
+  releases: readonly ReleaseRoute[] = [];
+  /** About the newest world's credentials. */
+  findings: readonly Diagnostic[] = [];
+  readonly #settings: MeshSettings;
+  readonly #now: () => number;
+  readonly #model = createModel();
+  readonly #translate = createTranslator();
+  readonly #credentials = new Credentials({ kept: new Map(), onKeep: () => {} });
+  readonly #secrets: TestSecrets;
+  readonly #resolved = new Map<string, readonly string[]>();
+  #settled: SettledWeights = new Map();
+  #snapshot: Snapshot | undefined;
+
+  constructor(settings: Partial<MeshSettings>, { now = Date.now, secretsOf = startTestSecrets }: GatewayOptions) {
+    this.#settings = {
+      ...defaultMeshSettings,
+      accessLogFile: "",
+      telemetry: withoutBuiltInLog,
+      defaultHttpRetryPolicy: { attempts: 0 },
+      enableAutoMtls: false,
+      ...settings,
+    };
+    this.#now = now;
+    this.#secrets = secretsOf((namespace, name) => this.#credentials.secretResource(namespace, name));
+  }
+
+  desiredOf(yaml: string): Desired {
+    this.yaml = yaml;
+    const revision = (this.#snapshot?.revision ?? 0) + 1;
+    const snapshot = snapshotOf(withEndpoints(resourcesOf(gatewayPod + yaml)), revision, this.#snapshot);
+    this.#snapshot = snapshot;
+    this.#credentials.update(snapshot, this.#now());
+    const mesh = this.#model.meshOf(snapshot, {
+      settings: this.#settings,
+      resolved: this.#resolved,
+      settled: this.#settled,
+      credentials: this.#credentials.usable,
+      jwks: this.keySets,
+      releases: this.releases,
+    });
+    this.#settled = mesh.settled;
+    this.findings = credentialFindings(snapshot, { credentials: this.#credentials, proxies: mesh.proxies, nowMs: this.#now() });
+    const proxy = mesh.proxies.get(gatewayId);
+    if (proxy === undefined) throw new Error("no gateway");
+    return { config: this.#secrets.withSecrets(this.#translate(mesh, proxy), mesh, proxy), revision };
+  }
+
+  [Symbol.dispose](): void {
+    this.#secrets[Symbol.dispose]();
+  }
+}
+
 function certificateIn(secrets: ResourceSet): TestCertificate {
   const own = secrets.get(workloadSecretName);
   const { tlsCertificate } = own === undefined ? {} : decodeJson(SecretSchema, own.bytes);
   return { certificatePem: tlsCertificate?.certificateChain?.inlineString ?? "", keyPem: tlsCertificate?.privateKey?.inlineString ?? "" };
-}
-
-async function acknowledged(ads: AdsServer, revision: number): Promise<{ readonly status: string | undefined }> {
-  const signal = AbortSignal.timeout(acknowledgedWithinMs);
-  await ads.whenAcknowledged(revision, signal);
-  const statuses = ads.status();
-  const done = !signal.aborted && statuses.every(({ acknowledgedRevision }) => (acknowledgedRevision ?? -1) >= revision);
-  return { status: done ? undefined : JSON.stringify(statuses) };
 }

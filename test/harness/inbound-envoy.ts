@@ -25,15 +25,14 @@ import { durationMs } from "../../src/lib/duration.ts";
 import type { MeshSettings } from "../../src/model/mesh.ts";
 import { defaultMeshSettings } from "../../src/model/mesh.ts";
 import { createModel } from "../../src/model/mesh-of.ts";
-import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { createTranslator } from "../../src/translate/proxy-config.ts";
 import { tlsCertificateSecret, validationContextSecret } from "../../src/translate/secret/secret.ts";
-import { AdsServer } from "../../src/xds/ads-server.ts";
 import type { ExportSignal } from "../../src/xds/proxy-exports.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
 import type { RunningEnvoy } from "./envoy.ts";
-import { startEnvoy, temporaryFolder } from "./envoy.ts";
+import { temporaryFolder } from "./envoy.ts";
 import { eventually } from "./eventually.ts";
+import { startServedEnvoy } from "./served-envoy.ts";
 import type { TestAuthority } from "./test-identities.ts";
 import { testAuthority } from "./test-identities.ts";
 import { resourcesOf, snapshotOf, withEndpoints, withoutBuiltInLog } from "./world.ts";
@@ -107,24 +106,21 @@ export async function startInboundEnvoy(policies: string, settings: Partial<Mesh
     if (proxy === undefined) throw new Error("no proxy");
     return { config: patch(translate(mesh, proxy)), revision };
   };
-  let desired = desiredOf(policies);
-  const ads = new AdsServer({ generate: () => desired, onExport: (_, signal, bytes) => void exports.push({ signal, bytes }) });
-  cleanup.defer(() => ads.close());
-  const xdsPath = join(folder.path, "xds.sock");
-  await ads.openSocket(proxyId, xdsPath);
-  const options = { kind: "sidecar", podName: "web", namespace: "a", xdsPath, adminPath: "unused", marked: false } as const;
-  const envoy = cleanup.use(await startEnvoy(bootstrapOf(options)));
+  const { envoy, push, state } = cleanup.use(
+    await startServedEnvoy({
+      kind: "sidecar",
+      proxyId,
+      desired: desiredOf(policies),
+      onExport: (_, signal, bytes) => void exports.push({ signal, bytes }),
+    }),
+  );
   await eventually(async () => (await envoy.admin("/listeners")).includes(virtualInboundListenerName)).catch((cause) => {
-    throw new Error(`no inbound listener: ${JSON.stringify(ads.status())} ${envoy.log()}`, { cause });
+    throw new Error(`no inbound listener: ${state()}`, { cause });
   });
   let current = policies;
-  const apply = async (text: string): Promise<void> => {
+  const apply = (text: string): Promise<void> => {
     current = text;
-    desired = desiredOf(text);
-    ads.setDesired(proxyId, desired);
-    await ads.whenAcknowledged(desired.revision, AbortSignal.timeout(15_000));
-    const behind = ads.status().filter(({ acknowledgedRevision = -1 }) => acknowledgedRevision < desired.revision);
-    if (behind.length > 0) throw new Error(`not acknowledged: ${JSON.stringify(behind)}\n${envoy.log()}`);
+    return push(desiredOf(text));
   };
   const stack = cleanup.move();
   return {
