@@ -48,6 +48,7 @@ async function series(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
     signals: { metrics: counts, logs: counts, traces: counts },
     openConnections: 0,
     refusedConnections: 0,
+    droppedTrials: 0,
     proxiesAtLimit: 0,
   });
   const found = new Map<string, Set<string>>();

@@ -3,7 +3,7 @@
 
 import { compositeTags } from "./composite-tags.ts";
 import { connectionAttributes, connectionLogTypes } from "./connection-log.ts";
-import { ConnectionTrials, startTrial, type TrialFacts, type TrialState } from "./connection-trials.ts";
+import { ConnectionTrials, type ConnectionTrialsOptions, startTrial, type TrialFacts, type TrialState } from "./connection-trials.ts";
 import type { CounterDelta } from "./exact-counters.ts";
 import type { OtlpLogRecord } from "./otlp-logs.ts";
 import { type Labels, seriesKey } from "./point.ts";
@@ -63,7 +63,7 @@ function countIn(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-export interface ConnectionsOptions {
+export interface ConnectionsOptions extends Partial<ConnectionTrialsOptions> {
   /** When the watching began, by the collector's clock: what older connections carried before isn't known to lie in time. */
   readonly sinceMs: number;
   /** Of one proxy at a time; 10,000 unless given. */
@@ -131,9 +131,11 @@ export class Connections {
   readonly #maxOpen: number;
   readonly #silentMs: number;
   readonly #sources = new Map<string, Source>();
-  readonly #trials = new ConnectionTrials();
+  readonly #trials: ConnectionTrials;
 
-  constructor({ sinceMs, maxOpen = 10_000, silentMs = 30_000 }: ConnectionsOptions) {
+  /** Without `addressOf` nothing is brought together. */
+  constructor({ sinceMs, maxOpen = 10_000, silentMs = 30_000, addressOf = () => undefined, ...limits }: ConnectionsOptions) {
+    this.#trials = new ConnectionTrials({ addressOf, ...limits });
     this.#sinceMs = sinceMs;
     this.#maxOpen = maxOpen;
     this.#silentMs = silentMs;
@@ -173,6 +175,11 @@ export class Connections {
   restarted(id: string, processStartMs: number): readonly CounterDelta[] {
     const source = this.#sources.get(id);
     return source === undefined ? [] : this.#closeWhere(source, ({ startMs }) => startMs < processStartMs);
+  }
+
+  /** Trials that there was no room for (connection-trials.ts). */
+  get droppedTrials(): number {
+    return this.#trials.dropped;
   }
 
   /** The proxy is gone for good. */

@@ -82,7 +82,7 @@ export class MeshTelemetry {
       evictionMs: statsEvictionMs,
       flushMs: reportFlushMs,
     });
-    this.connections = new Connections({ sinceMs });
+    this.connections = new Connections({ sinceMs, addressOf: (source) => this.directory.proxyOf(source)?.address });
     this.#kept = options.keptPath === undefined ? undefined : new KeptConnections(options.keptPath, options.logger);
     this.#restored = this.#kept?.restore(this, sinceMs) ?? [];
     this.onLog(connectionLogName, (proxyId, records, nowMs) => this.#takeConnections(proxyId, records, nowMs));
@@ -150,6 +150,7 @@ export class MeshTelemetry {
       statsLimits: this.#options.statsLimits ?? { counters: maxCountersOfProxy, histograms: maxHistogramsOfProxy },
       refused: this.#refused,
       refusedConnections: this.#refusedConnections,
+      droppedTrials: this.connections.droppedTrials,
       nowMs: this.nowMs(),
     });
   }
@@ -163,6 +164,7 @@ export class MeshTelemetry {
       signals: this.#counts,
       openConnections: [...this.connections.open()].length,
       refusedConnections: this.#refusedConnections,
+      droppedTrials: this.connections.droppedTrials,
       proxiesAtLimit: atLimit,
     });
     return [...own, ...this.#tracesFamilies()];

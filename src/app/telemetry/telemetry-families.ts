@@ -16,6 +16,7 @@ export interface TelemetryState {
   readonly signals: Readonly<Record<string, SignalCounts>>;
   readonly openConnections: number;
   readonly refusedConnections: number;
+  readonly droppedTrials: number;
   readonly proxiesAtLimit: number;
 }
 
@@ -26,6 +27,12 @@ export function telemetryFamilies(state: TelemetryState): readonly Family[] {
   const bySignal = (of: (counts: SignalCounts) => number) =>
     Object.entries(signals).map(([signal, counts]) => ({ labels: [["signal", signal]] as const, value: of(counts) }));
   return [
+    family(
+      "lateen_telemetry_connection_trials_dropped_total",
+      "counter",
+      "TCP connections that releases judge without what their server's proxy said, or not at all, for want of room.",
+      [{ value: state.droppedTrials }],
+    ),
     family("lateen_telemetry_connections", "gauge", "TCP connections that are open now, at each end that reports them.", [
       { value: state.openConnections },
     ]),

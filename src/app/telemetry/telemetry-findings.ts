@@ -17,6 +17,7 @@ export interface TelemetryLimits {
   readonly statsLimits: StatsLimits;
   readonly refused: ReadonlyMap<string, { readonly atMs: number; readonly reason: string }>;
   readonly refusedConnections: number;
+  readonly droppedTrials: number;
   readonly nowMs: number;
 }
 
@@ -41,7 +42,7 @@ function proxiesAtLimit({ collector, directory, statsLimits }: TelemetryLimits):
   });
 }
 
-function refusedSeries({ collector, directory, refusedConnections }: TelemetryLimits): readonly Diagnostic[] {
+function refusedSeries({ collector, directory, refusedConnections, droppedTrials }: TelemetryLimits): readonly Diagnostic[] {
   const living = new Set(directory.ids());
   const byProxy = Map.groupBy(
     collector.store.report().refusals.filter(({ source }) => living.has(source)),
@@ -53,8 +54,13 @@ function refusedSeries({ collector, directory, refusedConnections }: TelemetryLi
       const names = refusals.map(({ name }) => name).toSorted();
       return finding("LTN0905", podName(id), `samples of ${names.join(", ")} are not kept: there are too many series`);
     });
-  if (refusedConnections === 0) return series;
-  return [...series, finding("LTN0905", "", "some TCP connections are not counted yet: a proxy has more than are followed at once")];
+  const uncounted = finding("LTN0905", "", "some TCP connections are not counted yet: a proxy has more than are followed at once");
+  const unjudged = finding(
+    "LTN0905",
+    "",
+    "releases don't judge some TCP connections: more end at once without an answer than are kept until both proxies have spoken",
+  );
+  return [...series, ...(refusedConnections === 0 ? [] : [uncounted]), ...(droppedTrials === 0 ? [] : [unjudged])];
 }
 
 function shortHistory({ collector }: TelemetryLimits): readonly Diagnostic[] {
