@@ -1,7 +1,10 @@
 // Steady traffic from a pod while a test does something to the mesh: 200 requests/s, keep-alive and fresh connections, GET and POST,
 // every answer counted, and every response flag that a proxy logged meanwhile.
 
+import { join } from "node:path";
+import { beganAt, endedAt, responseFlags } from "./access-log.ts";
 import { eventually } from "./eventually.ts";
+import { LogFollower } from "./log-follower.ts";
 import type { LoadSummary, TestMesh } from "./mesh.ts";
 
 export interface LoadOptions {
@@ -18,13 +21,14 @@ export interface LoadReport extends LoadSummary {
 
 const warmUpMs = 300;
 const coolDownMs = 300;
+/** A log holds a minute of such a load. */
+const lookMs = 1000;
 
 /** Runs `action` under load. The load begins before and ends after it. */
 export async function underLoad(mesh: TestMesh, options: LoadOptions, action: () => Promise<void>): Promise<LoadReport> {
   const { from, url, ratePerSecond = 200, headers } = options;
   const [pod = ""] = await mesh.pods(from);
-  const before = flagsOf(mesh.accessLog());
-  const since = new Date().toISOString();
+  using log = new LoadLog(mesh, pod);
   const id = String(performance.now());
   await mesh.runIn(pod, { kind: "load-start", id, url, ratePerSecond, freshShare: 0.25, mixPost: true, headers });
   let summary: LoadSummary;
@@ -36,14 +40,43 @@ export async function underLoad(mesh: TestMesh, options: LoadOptions, action: ()
     summary = (await mesh.runIn(pod, { kind: "load-stop", id })) as LoadSummary;
   }
   // Envoy buffers its log: the flags are complete once the client's proxy has a line for every request.
-  const logged = () => requestsSince(mesh.accessLogOf(pod), since) >= summary.total;
-  await eventually(logged, 10_000, `a log line for each of ${summary.total} requests`);
-  return { ...summary, flags: difference(flagsOf(mesh.accessLog()), before) };
+  const logged = () => log.look() >= summary.total;
+  await eventually(logged, 60_000, `a log line for each of ${summary.total} requests`);
+  return { ...summary, flags: log.flags };
 }
 
-/** Lines of requests that began at `since` or later; lines of before may have left the log, which is bounded. */
-function requestsSince(log: string, since: string): number {
-  return [...log.matchAll(/\[([^\]]*)\] "(?:GET|POST) [^"]*" \d+ /g)].filter(([, start = ""]) => start >= since).length;
+/** What all proxies log of a time that begins now: longer than a log file holds, and without lines of before that come late. */
+class LoadLog {
+  readonly flags: Record<string, number> = {};
+  readonly #since = Date.now();
+  readonly #client: string;
+  readonly #follower: LogFollower;
+  readonly #timer: NodeJS.Timeout;
+  #requests = 0;
+
+  constructor(mesh: TestMesh, pod: string) {
+    this.#client = `default_${pod}_istio-proxy.log`;
+    this.#follower = new LogFollower(join(mesh.runDir, "logs"));
+    this.#timer = setInterval(() => this.look(), lookMs);
+  }
+
+  /** Counts what came since the last look; how many requests of the client there are by now. */
+  look(): number {
+    for (const { file, line } of this.#follower.read()) this.#count(file, line);
+    return this.#requests;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#follower[Symbol.dispose]();
+  }
+
+  #count(file: string, line: string): void {
+    const flag = responseFlags(line) ?? "-";
+    if (flag !== "-" && (endedAt(line) ?? 0) >= this.#since) this.flags[flag] = (this.flags[flag] ?? 0) + 1;
+    const isRequest = file === this.#client && /\] "(?:GET|POST) [^"]*" \d+ /.test(line);
+    if (isRequest && (beganAt(line) ?? 0) >= this.#since) this.#requests += 1;
+  }
 }
 
 /** How many answers were not 200. */
@@ -62,18 +95,6 @@ export function lossesOf(report: LoadReport): {
 
 /** No request failed, and no proxy logged anything unusual. */
 export const nothing = { failed: 0, flags: {}, failures: [] } as const;
-
-/** Response flags of access log lines: `[time] "GET / HTTP/1.1" 200 - via_upstream …`. */
-export function flagsOf(log: string): Readonly<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const [, flags = ""] of log.matchAll(/\] "[^"]*" \d+ (\S+) /g)) if (flags !== "-") counts[flags] = (counts[flags] ?? 0) + 1;
-  return counts;
-}
-
-function difference(after: Readonly<Record<string, number>>, before: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
-  const entries = Object.entries(after).map(([flag, count]) => [flag, count - (before[flag] ?? 0)] as const);
-  return Object.fromEntries(entries.filter(([, count]) => count > 0));
-}
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
