@@ -8,8 +8,8 @@ const isSlow = suite.startsWith("slow");
 
 const common = {
   pool: "forks",
-  hookTimeout: 90_000,
-  testTimeout: isSlow ? 600_000 : 60_000,
+  hookTimeout: 180_000,
+  testTimeout: isSlow ? 600_000 : 120_000,
   // Generated code is plain JavaScript: Node loads it as it is.
   server: { deps: { external: [/\/gen\/.*_pb\.js$/] } },
 } as const;

@@ -3,7 +3,7 @@
 const pollMs = 25;
 
 /** Resolves as soon as `condition` is true. @throws Error at the deadline, or whatever the condition throws. */
-export async function eventually(condition: () => boolean | Promise<boolean>, timeoutMs = 10_000, what = "the condition"): Promise<void> {
+export async function eventually(condition: () => boolean | Promise<boolean>, timeoutMs = 30_000, what = "the condition"): Promise<void> {
   const until = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > until) throw new Error(`${what} did not hold within ${timeoutMs} ms`);

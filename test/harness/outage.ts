@@ -17,7 +17,7 @@ export async function controlPlaneOutage(mesh: TestMesh, ms: number): Promise<vo
   } finally {
     process.kill(mesh.pid, "SIGCONT");
   }
-  await eventually(() => ![before, 0].includes(controlPlanePid(mesh)), 10_000, "a new control plane");
+  await eventually(() => ![before, 0].includes(controlPlanePid(mesh)), 60_000, "a new control plane");
   await allSynced(mesh);
 }
 
@@ -32,7 +32,7 @@ export async function allSynced(mesh: TestMesh): Promise<void> {
         return false;
       }
     },
-    15_000,
+    60_000,
     "every proxy synced",
   );
 }

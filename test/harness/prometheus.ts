@@ -9,7 +9,7 @@ import { freePort } from "./gateway-envoy.ts";
 
 const run = promisify(execFile);
 const downloadMs = 180_000;
-const startMs = 30_000;
+const startMs = 60_000;
 
 export interface PrometheusTools {
   readonly prometheus: string;

@@ -34,7 +34,7 @@ export function releaseOf(mesh: TestMesh, name: string): Promise<ReleaseView> {
   return mesh.client.releases.get("default", name);
 }
 
-const waitMs = 45_000;
+const waitMs = 120_000;
 
 /** Waits until it is so; the message has what the release says. A control plane that is away answers later. */
 export async function releaseIs(mesh: TestMesh, name: string, holds: string | ((view: ReleaseView) => boolean)): Promise<ReleaseView> {

@@ -18,20 +18,20 @@ export async function renewAll(mesh: TestMesh): Promise<void> {
     before = await serials(mesh);
     return before !== undefined;
   };
-  await eventually(isKnown, 15_000, "every proxy synced before the renewal");
+  await eventually(isKnown, 45_000, "every proxy synced before the renewal");
   await mesh.client.renewCertificates();
   const isNew = async () => {
     const now = await serials(mesh);
     return now !== undefined && [...now].every(([id, serial]) => serial !== "" && serial !== before?.get(id));
   };
-  await eventually(isNew, 15_000, "new certificates everywhere");
+  await eventually(isNew, 45_000, "new certificates everywhere");
 }
 
 /** Replaces the root, and waits until only the new one is trusted; `meanwhile` may take the control plane away. */
 export async function rotateRoot(mesh: TestMesh, meanwhile: () => Promise<void> = async () => {}): Promise<void> {
   const before = (await mesh.client.rotateRoot()).roots[0]?.fingerprint;
   await meanwhile();
-  const until = performance.now() + 30_000;
+  const until = performance.now() + 90_000;
   for (;;) {
     const now = await mesh.client.authority().catch(() => undefined);
     if (now?.rotation?.phase === "steady" && now.roots.length === 1 && now.roots[0]?.fingerprint !== before) return;
