@@ -19,16 +19,18 @@ export interface Listening {
  */
 export function listeningOf(rootPid: number): readonly Listening[] {
   const owners = new Map<string, number>();
-  const tables = new Map([[networkOf("self"), process.pid]]);
+  // Several to look through for each namespace: one may have ended by then.
+  const tables = new Map([[networkOf("self"), [process.pid]]]);
   for (const pid of treeOf(rootPid)) {
     try {
-      tables.set(networkOf(pid), pid);
+      const network = networkOf(pid);
+      tables.set(network, [...(tables.get(network) ?? []), pid]);
       for (const inode of socketsOf(pid)) owners.set(inode, pid);
     } catch {
       // It has just ended.
     }
   }
-  return [...tables].flatMap(([namespace, pid]) => listeningIn(namespace, pid, owners));
+  return [...tables].flatMap(([namespace, pids]) => listeningIn(namespace, pids, owners));
 }
 
 /** The network namespace of a process. */
@@ -70,11 +72,11 @@ function socketsOf(pid: number): ReadonlySet<string> {
 const listenState = "0A";
 const unconnectedState = "07";
 
-function listeningIn(namespace: string, representative: number, owners: ReadonlyMap<string, number>): readonly Listening[] {
+function listeningIn(namespace: string, pids: readonly number[], owners: ReadonlyMap<string, number>): readonly Listening[] {
   const protocols = ["tcp", "tcp6", "udp", "udp6"] as const;
   return protocols.flatMap((protocol) => {
     const wanted = protocol.startsWith("tcp") ? listenState : unconnectedState;
-    const lines = readFileSync(`/proc/${representative}/net/${protocol}`, "utf8").trim().split("\n").slice(1);
+    const lines = tableOf(pids, protocol).trim().split("\n").slice(1);
     return lines.flatMap((line) => {
       const fields = line.trim().split(/\s+/);
       const pid = owners.get(fields[9] ?? "");
@@ -84,8 +86,24 @@ function listeningIn(namespace: string, representative: number, owners: Readonly
   });
 }
 
+/** A network namespace's sockets, as the first of its processes that still lives sees them. */
+function tableOf(pids: readonly number[], protocol: string): string {
+  for (const pid of pids) {
+    try {
+      return readFileSync(`/proc/${pid}/net/${protocol}`, "utf8");
+    } catch {
+      // It has just ended.
+    }
+  }
+  return "";
+}
+
 function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").slice(0, 100);
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").slice(0, 100);
+  } catch {
+    return "(ended)";
+  }
 }
 
 /** "0100007F:3ACD" as "127.0.0.1:15053": the kernel prints words in the machine's byte order, little-endian on all we run on. */
