@@ -89,6 +89,16 @@ test("a second release of a service, and a second flag with a key", () => {
   ]);
 });
 
+test("of two releases of a service the oldest decides", () => {
+  const old = stringify({
+    apiVersion: "lateen.io/v1alpha1",
+    kind: "Release",
+    metadata: { name: "z", namespace: "shop", creationTimestamp: "2030-01-01T00:00:00Z" },
+    spec: { service: "catalog" },
+  });
+  expect(found(...world, old, old.replace("name: z", "name: a").replace("2030", "2031"))).toEqual(["LTN1124 Release shop/a spec.service"]);
+});
+
 test("a route to a version that the release has no place for", () => {
   const subsets = ["v1", "v2", "v3"].map((version) => ({ name: version, labels: { version } }));
   const route = subsets.map(({ name }, index) => ({ destination: { host: "catalog", subset: name }, weight: index === 0 ? 80 : 10 }));

@@ -7,6 +7,7 @@ import type { Service } from "../api/kubernetes/service.ts";
 import { destinationsOf } from "../api/networking/destinations.ts";
 import type { FeatureFlag } from "../api/release/feature-flag.ts";
 import type { Release } from "../api/release/release.ts";
+import { rulingRelease } from "../api/release/ruling.ts";
 import { stepsOf } from "../api/release/steps.ts";
 import { resourceName } from "../api/resource.ts";
 import { closest } from "../api/suggest.ts";
@@ -37,10 +38,11 @@ export function checkReleaseServices(directory: Directory): readonly Diagnostic[
   });
   const groups = Map.groupBy(snapshot.list("Release"), ({ metadata, spec }) => `${metadata.namespace}/${spec.service}`);
   const rivals = [...groups.values()].flatMap((releases) => {
-    const [first, ...others] = releases.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
-    return others.map((release) => {
-      const message = `Service ${release.spec.service} is ${first === undefined ? "released" : `${resourceName(first)}'s`} already`;
-      return diagnosticOf({ code: "LTN1124", path: ["spec", "service"], message }, resourceName(release));
+    return releases.flatMap((release) => {
+      const ruling = rulingRelease(release, releases);
+      if (ruling === release) return [];
+      const message = `Service ${release.spec.service} is ${resourceName(ruling)}'s already`;
+      return [diagnosticOf({ code: "LTN1124", path: ["spec", "service"], message }, resourceName(release))];
     });
   });
   return [...unknown, ...rivals];

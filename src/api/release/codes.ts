@@ -61,7 +61,7 @@ export const releaseCodes = {
   ),
   LTN1124: warning(
     "service with two releases",
-    "Of several Releases for one service only the first by name has a say in its routes.",
+    "Of several Releases for one service only the oldest decides anything; the others wait until it is gone.",
     "Remove all but one.",
   ),
   LTN1125: info(

@@ -48,6 +48,13 @@ export function versionsOf(release: Release, snapshot: Snapshot): readonly Versi
   return groups.map((group) => factsOf(group, { snapshot, pods, label })).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** All pods that a Release's Service selects, whatever their version; none without a selector. */
+export function servicePods(release: Release, snapshot: Snapshot): readonly Pod[] {
+  const { namespace } = release.metadata;
+  const selector = snapshot.get("Service", namespace, release.spec.service)?.spec.selector ?? {};
+  return Object.keys(selector).length === 0 ? [] : podsBy(snapshot.list("Pod", namespace), selector);
+}
+
 /** Ready pods of a version, by name. */
 export function readyPodsOf(release: Release, version: string, snapshot: Snapshot): readonly Pod[] {
   const found = versionsOf(release, snapshot).find(({ name }) => name === version);

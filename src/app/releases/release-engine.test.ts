@@ -7,6 +7,7 @@ import { apiParser } from "../../store/api-parser.ts";
 import { MemoryStore } from "../../store/memory-store.ts";
 import type { RawResource, Store } from "../../store/store.ts";
 import { ReleaseEngine } from "./release-engine.ts";
+import { releaseRoutesOf } from "./release-routes.ts";
 import { storedReleaseOf } from "./stored-release.ts";
 
 const startMs = Date.UTC(2026, 10, 2, 10);
@@ -126,8 +127,8 @@ class World {
     return wishOf(storedReleaseOf(this.release.value).state)?.exposure.weightPercent ?? 0;
   }
 
-  ask(type: PersonInput["type"], more: Partial<PersonInput> = {}): void {
-    this.#engine.ask("shop", "catalog", { type, actor: "ann", reason: "because", ...more });
+  ask(type: PersonInput["type"], more: Partial<PersonInput> = {}, release = "catalog"): void {
+    this.#engine.ask("shop", release, { type, actor: "ann", reason: "because", ...more });
   }
 
   /** As after kill -9: nothing but the store is left. */
@@ -135,6 +136,12 @@ class World {
     this.#engine.close();
     this.#engine = this.#newEngine();
     this.kills += 1;
+  }
+
+  /** Decides without looking at what became of it. */
+  tick(): void {
+    this.now += 1000;
+    this.#engine.tick();
   }
 
   second(): void {
@@ -244,6 +251,24 @@ describe("the engine", () => {
     world.second();
     expect(world.share).toBe(0);
     world.until("RolledBack");
+  });
+
+  test("a second Release of the service decides nothing, whatever its name, until the older one is gone", () => {
+    const world = new World({ ...canary, steps: [{ setWeight: 10, for: "60s" }] });
+    for (let passed = 0; passed < 5; passed += 1) world.second();
+    const raw = { apiVersion: "lateen.io/v1alpha1", kind: "Release", metadata: { name: "a-newcomer", namespace: "shop" } };
+    world.create({ ...raw, spec: { service: "catalog", steps: [{ setWeight: 90, for: "60s" }] } });
+    for (let passed = 0; passed < 5; passed += 1) world.second();
+    const newcomer = () => world.store.get("Release", "shop", "a-newcomer")?.value;
+    expect([world.status["phase"], newcomer()?.status]).toEqual(["Progressing", undefined]);
+    const shares = () => releaseRoutesOf(world.store.snapshot()).map((route) => [route.name, route.shares]);
+    expect(shares()).toEqual([["shop/catalog", [9000, 1000]]]);
+    expect(() => world.ask("promote", {}, "a-newcomer")).toThrow("service shop/catalog is release catalog's");
+
+    world.store.delete({ kind: "Release", namespace: "shop", name: "catalog" });
+    world.tick();
+    expect(newcomer()?.status).toMatchObject({ phase: "Progressing", weightPercent: 90 });
+    expect(shares()).toEqual([["shop/a-newcomer", [1000, 9000]]]);
   });
 
   test("what isn't there can't be asked", () => {

@@ -2,7 +2,8 @@
 // kill at any instant loses is evidence of the last seconds; steps, moves and what people asked for are in the store before anything follows from them.
 
 import type { Release } from "../../api/release/release.ts";
-import { MeshError } from "../../lib/errors.ts";
+import { rulingRelease } from "../../api/release/ruling.ts";
+import { BadInput, MeshError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Action } from "../../release/actions.ts";
 import { decide } from "../../release/decide.ts";
@@ -63,6 +64,13 @@ export class ReleaseEngine {
     const { store } = this.#options;
     const stored = store.get("Release", namespace, name);
     if (stored === undefined) throw noRelease(store, namespace, name);
+    const ruling = this.#rulingOf(stored);
+    if (ruling !== stored.value) {
+      const { name: other } = ruling.metadata;
+      throw new BadInput(`service ${namespace}/${stored.value.spec.service} is release ${other}'s; release ${name} decides nothing`, {
+        fix: `ask ${other}, or delete one of the two`,
+      });
+    }
     const before = this.#current(stored);
     const numbered: PersonInput = { ...input, seq: nextInput(before) };
     writeState(stored, { ...before, inputs: [...before.inputs, numbered] }, this.#options);
@@ -73,6 +81,11 @@ export class ReleaseEngine {
   /** The newest state of a Release, which may have evidence that isn't stored yet. */
   stateOf(stored: Stored<"Release">): ReleaseState {
     return this.#current(stored).state;
+  }
+
+  /** The Release that decides for this one's Service; another one only where there are several. */
+  #rulingOf({ value, namespace }: Stored<"Release">): Release {
+    return rulingRelease(value, this.#options.store.snapshot().list("Release", namespace));
   }
 
   #current(stored: Stored<"Release">): StoredRelease {
@@ -129,7 +142,7 @@ export class ReleaseEngine {
   #decide(stored: Stored<"Release">): void {
     const { nowMs, samples } = this.#options;
     const release = stored.value;
-    if (release.metadata.deletionTimestamp !== undefined) return;
+    if (release.metadata.deletionTimestamp !== undefined || this.#rulingOf(stored) !== release) return;
     const running = this.#runningOf(stored);
     const now = nowMs();
     const observed = observationOf(release, running, this.#options);

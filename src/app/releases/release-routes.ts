@@ -1,6 +1,7 @@
 // Releases and their stored states -> what the model lays over users' routes. Pure; remembered per object, so an unchanged Release costs a look-up.
 
 import type { Release } from "../../api/release/release.ts";
+import { rulingRelease } from "../../api/release/ruling.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import { memoObject } from "../../model/memo.ts";
 import type { ReleaseArm, ReleaseRoute } from "../../model/releases/release-route.ts";
@@ -13,7 +14,7 @@ import { storedReleaseOf } from "./stored-release.ts";
 
 /** What all Releases and FeatureFlags ask of the routes, sorted by name. */
 export function releaseRoutesOf(snapshot: Snapshot): readonly ReleaseRoute[] {
-  const releases = snapshot.list("Release");
+  const releases = rulingReleases(snapshot);
   const flags = snapshot.list("FeatureFlag");
   if (flags.length === 0) return releases.flatMap((release) => routeOf(release) ?? []);
   const flagsOf = Map.groupBy(flags, ({ metadata, spec }) => `${metadata.namespace}/${spec.service}`);
@@ -26,6 +27,14 @@ export function releaseRoutesOf(snapshot: Snapshot): readonly ReleaseRoute[] {
   });
   const alone = [...flagsOf.values()].flatMap((own) => own.slice(0, 1).map((first) => withFlags(unreleased(first), own, [])));
   return [...released, ...alone];
+}
+
+/** Without those whose Service is another Release's already. */
+function rulingReleases(snapshot: Snapshot): readonly Release[] {
+  const releases = snapshot.list("Release");
+  const groups = Map.groupBy(releases, ({ metadata, spec }) => `${metadata.namespace}/${spec.service}`);
+  if (groups.size === releases.length) return releases;
+  return [...groups.values()].flatMap((all) => all.slice(0, 1).map((first) => rulingRelease(first, all)));
 }
 
 const routeOf = memoObject((release: Release): ReleaseRoute | undefined => {

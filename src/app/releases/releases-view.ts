@@ -17,6 +17,7 @@ import { etaSeconds, type PublicStatus, publicStatusOf } from "../../release/sta
 import { unitOf } from "../../release/unit.ts";
 import type { Store, Stored } from "../../store/store.ts";
 import { versionsOf } from "./observed-versions.ts";
+import { obstaclesOf } from "./obstacles.ts";
 import type { ReleaseEngine } from "./release-engine.ts";
 import type { SampleFiles } from "./sample-files.ts";
 import { noRelease } from "./stored-release.ts";
@@ -63,7 +64,7 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
     namespace: metadata.namespace,
     name: metadata.name,
     service: spec.service,
-    status: withService(publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }), stored, store),
+    status: withObstacles(publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }), stored, store),
     ...(eta === undefined ? {} : { etaSeconds: Math.ceil(eta) }),
     ...(rate === undefined ? {} : { requestsPerSecond: rate }),
     steps: stepsView(run, run?.steps ?? stepsOf(spec), unit),
@@ -76,14 +77,10 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
   };
 }
 
-/** Without its Service nothing is released, which nobody should have to guess from a silent Release. */
-function withService(status: PublicStatus, { namespace, value }: Stored<"Release">, store: Pick<Store, "get">): PublicStatus {
-  const { service } = value.spec;
-  if (store.get("Service", namespace, service) !== undefined) return status;
-  return {
-    ...status,
-    findings: [`namespace ${namespace} has no Service "${service}", so there is nothing to release`, ...(status.findings ?? [])],
-  };
+/** What keeps a Release from doing anything stands in front: nobody should have to guess it from a silent Release. */
+function withObstacles(status: PublicStatus, stored: Stored<"Release">, store: Pick<Store, "snapshot">): PublicStatus {
+  const obstacles = obstaclesOf(stored.value, store.snapshot());
+  return obstacles.length === 0 ? status : { ...status, findings: [...obstacles, ...(status.findings ?? [])] };
 }
 
 /** Requests per second since the step holds; undefined before there is a second of it. */
@@ -120,16 +117,18 @@ function planReply(stored: Stored<"Release">, { store, engine, trafficOf, podsWi
   const versions = versionsOf(stored.value, store.snapshot());
   const newest = versions.toSorted((a, b) => b.since - a.since || (a.name < b.name ? 1 : -1)).find(({ name }) => name !== stable);
   const candidate = run !== undefined && run.stage !== "done" ? run.candidate : newest?.name;
+  const snapshot = store.snapshot();
+  const plan = planOf(spec, { unit: trafficUnitOf(stored.value, snapshot), ...trafficOf(stored.value) });
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     service: spec.service,
     ...(stable === undefined ? {} : { stable }),
     ...(candidate === undefined ? {} : { candidate }),
-    plan: withCallers(planOf(spec, { unit: trafficUnitOf(stored.value, store.snapshot()), ...trafficOf(stored.value) }), {
-      service: spec.service,
-      pods: podsWithoutProxy(),
-    }),
+    plan: withCallers(
+      { ...plan, warnings: [...obstaclesOf(stored.value, snapshot), ...plan.warnings] },
+      { service: spec.service, pods: podsWithoutProxy() },
+    ),
   };
 }
 

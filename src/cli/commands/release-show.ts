@@ -136,10 +136,18 @@ export const runReleaseWhy: RunCommand = async ({ args: [name = ""], options }, 
   try {
     const view = await client.releases.get(textOption(options, "namespace") ?? "default", name);
     if (formatOption(options, ["text", "json"]) === "json") {
-      terminal.out(JSON.stringify({ phase: view.status.phase, verdict: view.status.verdict, story: view.story }, null, 2));
+      terminal.out(
+        JSON.stringify(
+          { phase: view.status.phase, verdict: view.status.verdict, findings: view.status.findings ?? [], story: view.story },
+          null,
+          2,
+        ),
+      );
       return exitCode.ok;
     }
-    if (view.story.length === 0) terminal.out(`${view.name} has had no run: ${view.status.verdict || "no newer version has appeared"}`);
+    const obstacle = view.status.findings?.[0];
+    if (view.story.length === 0)
+      terminal.out(`${view.name} has had no run: ${obstacle ?? (view.status.verdict || "no newer version has appeared")}`);
     for (const line of view.story) terminal.out(line);
     return exitCode.ok;
   } finally {
