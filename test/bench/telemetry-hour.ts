@@ -13,24 +13,14 @@ const sizes = { full: { proxies: 50, seconds: 3600 }, quick: { proxies: 10, seco
 const replaceEveryS = 10;
 const lookEveryS = 300;
 const neighbours = 12;
+const totalPerSecond = 2000;
 
 async function run(context: BenchContext): Promise<Outcome> {
   const { proxies, seconds } = context.quick ? sizes.quick : sizes.full;
   const startMs = 1_800_000_000_000;
-  const workloads = new Map<string, string>();
-  const ownOf = (id: string) => ({ workload: workloads.get(id) ?? "", principal: "" });
-  const collector = new Collector({ sinceMs: startMs, peerOf: () => undefined, ownOf });
-  const names = Array.from({ length: proxies }, (_, index) => `svc${index}`);
-  let pods = 0;
-  const newPod = (index: number, nowMs: number) => {
-    pods += 1;
-    const others = Array.from({ length: neighbours }, (_, step) => names[(index + step + 1) % proxies] ?? "");
-    const plan = { calls: others, callers: others, namespace: "bench", requestsPerSecond: Math.round(2000 / proxies) };
-    const id = `pod-${pods}.bench`;
-    workloads.set(id, joinParts([names[index] ?? "", "bench", names[index] ?? "", "v1"]));
-    return { id, report: new ProxyReport(plan, nowMs) };
-  };
-  const running = names.map((_, index) => newPod(index, startMs));
+  const pods = new Pods(proxies);
+  const collector = new Collector({ sinceMs: startMs, peerOf: () => undefined, ownOf: (id) => pods.ownOf(id) });
+  const running = Array.from({ length: proxies }, (_, index) => pods.start(index, startMs));
   const collectGarbage = exposedGarbageCollector();
   const heapMb: number[] = [];
   let cpuMs = 0;
@@ -45,21 +35,21 @@ async function run(context: BenchContext): Promise<Outcome> {
       cpuMs += usedMs(before);
       if (index !== replaced) continue;
       collector.end(id);
-      running[index] = newPod(index, nowMs);
+      running[index] = pods.start(index, nowMs);
     }
     if (second % 60 === 0) collector.expire(nowMs);
     if (second % lookEveryS !== 0) continue;
     collectGarbage();
     heapMb.push(rounded(process.memoryUsage().heapUsed / 1e6 + process.memoryUsage().arrayBuffers / 1e6, 1));
-    context.progress(`${second} s: ${heapMb.at(-1)} MB kept, ${pods} pods so far`);
+    context.progress(`${second} s: ${heapMb.at(-1)} MB kept, ${pods.started} pods so far`);
     await new Promise((resolve) => setImmediate(resolve));
     if (context.signal.aborted) break;
   }
   const [early, late] = [heapMb[Math.floor(heapMb.length / 2)] ?? 0, heapMb.at(-1) ?? 0];
   return {
     measured: {
-      pods,
-      requestsPerSecond: Math.round(2000 / proxies) * proxies,
+      pods: pods.started,
+      requestsPerSecond: Math.round(totalPerSecond / proxies) * proxies,
       keptMb: heapMb,
       /** Of the second half hour over the first. */
       growthMb: rounded(late - early, 1),
@@ -69,6 +59,31 @@ async function run(context: BenchContext): Promise<Outcome> {
     },
     reached: { growthPercent: late - early <= (target.growthPercent / 100) * early },
   };
+}
+
+/** Pods of so many workloads, one at a time of each; all of them report, those that came and went had names of their own. */
+class Pods {
+  started = 0;
+  readonly #names: readonly string[];
+  readonly #workloads = new Map<string, string>();
+
+  constructor(workloads: number) {
+    this.#names = Array.from({ length: workloads }, (_, index) => `svc${index}`);
+  }
+
+  start(index: number, nowMs: number): { readonly id: string; readonly report: ProxyReport } {
+    this.started += 1;
+    const names = this.#names;
+    const others = Array.from({ length: neighbours }, (_, step) => names[(index + step + 1) % names.length] ?? "");
+    const plan = { calls: others, callers: others, namespace: "bench", requestsPerSecond: Math.round(totalPerSecond / names.length) };
+    const id = `pod-${this.started}.bench`;
+    this.#workloads.set(id, joinParts([names[index] ?? "", "bench", names[index] ?? "", "v1"]));
+    return { id, report: new ProxyReport(plan, nowMs) };
+  }
+
+  ownOf(id: string): { readonly workload: string; readonly principal: string } {
+    return { workload: this.#workloads.get(id) ?? "", principal: "" };
+  }
 }
 
 function usedMs(before: NodeJS.CpuUsage): number {

@@ -6,6 +6,7 @@ import { request } from "node:http";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { runFiles } from "../../src/app/config.ts";
+import type { ApiClient } from "../../src/http/client-types.ts";
 import { eventually } from "../harness/eventually.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
 import { startControlPlane } from "./control-plane.ts";
@@ -32,43 +33,14 @@ async function run(context: BenchContext): Promise<Outcome> {
   const sockets = world.proxies.map(({ uid }) => runFiles.xdsSocket(runDir, uid));
   for (const path of sockets) await eventually(() => existsSync(path), 10_000, `${path}`);
   const helper = startReporter(context);
-  const names = Array.from({ length: services }, (_, index) => serviceName(index));
   const { metricsPort } = await client.status();
   if (metricsPort === undefined || metricsPort === 0) throw new Error("the control plane serves no metrics");
   const measured = [];
   for (const neighbours of densities) {
-    const around = (index: number) => Array.from({ length: neighbours }, (_, step) => names[(index + step) % services] ?? "");
-    await helper.call("start", {
-      namespace,
-      requestsPerSecond: Math.round(totalPerSecond / proxies),
-      proxies: sockets.map((socketPath, index) => ({ socketPath, calls: around(index), callers: around(index + 1) })),
-    });
-    // The first second begins all series.
-    await pause(3000);
-    await helper.call("receipt");
-    const busy = await cpuShare(pid, seconds);
-    const receipt = receiptSchema.parse(await helper.call("receipt"));
-    const scraped = await repeated(scrapes, 200, () => scrape(metricsPort));
-    // An answer is kept for a moment: each of these is to be a new one.
-    const edges = await repeated(scrapes, 1100, async () => {
-      const startedMs = performance.now();
-      const reply = await client.edges({ windowMs: 10_000 });
-      return { ms: performance.now() - startedMs, count: reply.edges.length };
-    });
-    measured.push({
-      neighbours,
-      collectingCpuPercent: rounded(100 * (busy - idle)),
-      bytesPerReport: Math.round(receipt.bytes / Math.max(1, receipt.reports)),
-      reportsPerSecond: rounded(receipt.reports / seconds),
-      refusedReports: receipt.refused,
-      rssMb: memoryOf(pid).rssMb,
-      scrapeMs: summaryOf(scraped.map(({ ms }) => ms)),
-      scrapeMb: rounded((scraped.at(-1)?.bytes ?? 0) / 1e6),
-      scrapeSeries: scraped.at(-1)?.series ?? 0,
-      edgesMs: summaryOf(edges.map(({ ms }) => ms)),
-      edges: edges.at(-1)?.count ?? 0,
-    });
-    context.progress(`${neighbours} neighbours: ${rounded(100 * (busy - idle))} % of a core`);
+    await startReports(helper, { neighbours, services, sockets });
+    const cost = await measureCost({ client, pid, metricsPort, helper }, { idle, seconds, scrapes });
+    measured.push({ neighbours, ...cost });
+    context.progress(`${neighbours} neighbours: ${cost.collectingCpuPercent} % of a core`);
   }
   const [usual] = measured;
   const common = { proxies, requestsPerSecond: Math.round(totalPerSecond / proxies) * proxies, cpuPercentIdle: rounded(100 * idle) };
@@ -78,6 +50,62 @@ async function run(context: BenchContext): Promise<Outcome> {
       collectingCpuPercent: (usual?.collectingCpuPercent ?? Number.POSITIVE_INFINITY) <= target.collectingCpuPercent,
       scrapeMs: (usual?.scrapeMs.median ?? Number.POSITIVE_INFINITY) < target.scrapeMs,
     },
+  };
+}
+
+interface Traffic {
+  readonly neighbours: number;
+  readonly services: number;
+  /** One per proxy. */
+  readonly sockets: readonly string[];
+}
+
+/** Has every proxy report requests to and from its neighbours; what is counted begins once all series have. */
+async function startReports(helper: Helper, { neighbours, services, sockets }: Traffic): Promise<void> {
+  const names = Array.from({ length: services }, (_, index) => serviceName(index));
+  const around = (index: number) => Array.from({ length: neighbours }, (_, step) => names[(index + step) % services] ?? "");
+  await helper.call("start", {
+    namespace,
+    requestsPerSecond: Math.round(totalPerSecond / sockets.length),
+    proxies: sockets.map((socketPath, index) => ({ socketPath, calls: around(index), callers: around(index + 1) })),
+  });
+  await pause(3000);
+  await helper.call("receipt");
+}
+
+interface Measured {
+  readonly client: ApiClient;
+  /** The control plane's. */
+  readonly pid: number;
+  readonly metricsPort: number;
+  readonly helper: Helper;
+}
+
+/** What the reports under way cost; `idle` is the CPU share without them. */
+async function measureCost(
+  { client, pid, metricsPort, helper }: Measured,
+  { idle, seconds, scrapes }: { readonly idle: number; readonly seconds: number; readonly scrapes: number },
+) {
+  const busy = await cpuShare(pid, seconds);
+  const receipt = receiptSchema.parse(await helper.call("receipt"));
+  const scraped = await repeated(scrapes, 200, () => scrape(metricsPort));
+  // An answer is kept for a moment: each of these is to be a new one.
+  const edges = await repeated(scrapes, 1100, async () => {
+    const startedMs = performance.now();
+    const reply = await client.edges({ windowMs: 10_000 });
+    return { ms: performance.now() - startedMs, count: reply.edges.length };
+  });
+  return {
+    collectingCpuPercent: rounded(100 * (busy - idle)),
+    bytesPerReport: Math.round(receipt.bytes / Math.max(1, receipt.reports)),
+    reportsPerSecond: rounded(receipt.reports / seconds),
+    refusedReports: receipt.refused,
+    rssMb: memoryOf(pid).rssMb,
+    scrapeMs: summaryOf(scraped.map(({ ms }) => ms)),
+    scrapeMb: rounded((scraped.at(-1)?.bytes ?? 0) / 1e6),
+    scrapeSeries: scraped.at(-1)?.series ?? 0,
+    edgesMs: summaryOf(edges.map(({ ms }) => ms)),
+    edges: edges.at(-1)?.count ?? 0,
   };
 }
 
