@@ -104,9 +104,13 @@ function acknowledged(turn: Turn): Turn {
   return withRun(run, { acknowledged: { acknowledged: seen.acknowledged, total: seen.total } });
 }
 
-/** The newest version, if it is newer than the stable one and wasn't sent back; or the template that somebody gave stable's Deployment. */
+/**
+ * The newest version, if it is newer than the stable one and wasn't sent back; or the template that somebody gave stable's Deployment, or
+ * whom somebody wants to be tried again.
+ */
 function candidateOf({ observed, state }: Turn): ObservedVersion | undefined {
-  const template = inPlaceOf(observed.versions, state.stable);
+  const asked = observed.versions.find(({ name }) => name === state.wanted?.version && name !== state.stable);
+  const template = inPlaceOf(observed.versions, state.stable) ?? asked;
   if (template !== undefined) return template;
   const isNewer = (one: ObservedVersion, other: ObservedVersion) =>
     one.since > other.since || (one.since === other.since && one.name > other.name);
@@ -209,22 +213,33 @@ function succeeded(turn: RunTurn, because: string): RunTurn {
 
 /** Finds the stable version, and starts a run when a newer one is there. */
 function started(turn: Turn, name: string): Turn {
-  const settled = withStable(turn);
+  const settled = withStable(withoutLost(turn));
   const candidate = candidateOf(settled);
   const { stable } = settled.state;
   if (candidate === undefined || stable === undefined) {
     return settled.state.waiting === undefined ? settled : withState(settled, { waiting: undefined });
   }
-  const freeze = freezeAt(turn.spec.windows, turn.now);
+  const { wanted } = settled.state;
+  const isAsked = wanted?.version === candidate.name;
+  const forced = isAsked && wanted.forced;
+  const freeze = forced ? undefined : freezeAt(turn.spec.windows, turn.now);
   if (freeze !== undefined) {
     const waiting = `${candidate.name} waits for the end of freeze window "${freeze.cron}", ${new Date(freeze.until).toISOString()}`;
     return settled.state.waiting === waiting ? settled : withState(settled, { waiting });
   }
   const number = settled.state.runs + 1;
-  const run = newRun(settled, { id: `${name}-${number}`, candidate: candidate.name, stable });
-  const next = withState(settled, { runs: number, run, waiting: undefined });
-  const sentence = `${candidate.name} is newer than ${stable}: a run of ${manyWords(run.steps.length, "step")} begins`;
+  const run = { ...newRun(settled, { id: `${name}-${number}`, candidate: candidate.name, stable }), forced };
+  const next = withState(settled, { runs: number, run, waiting: undefined, wanted: undefined });
+  const why = isAsked ? `${candidate.name} is tried again` : `${candidate.name} is newer than ${stable}`;
+  const sentence = `${why}: a run of ${manyWords(run.steps.length, "step")} begins`;
   return decided({ ...next, run }, { what: "Started", sentence });
+}
+
+/** Whoever was to be tried again and is gone is nobody's wish any more: deployed again it is a new version. */
+function withoutLost(turn: Turn): Turn {
+  const { wanted } = turn.state;
+  const isLost = wanted !== undefined && !turn.observed.versions.some(({ name }) => name === wanted.version);
+  return isLost ? withState(turn, { wanted: undefined }) : turn;
 }
 
 /** Whoever had pods first holds the traffic; when that version is deleted, the oldest of the others. */

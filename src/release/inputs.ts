@@ -7,7 +7,7 @@ import { startEvidence } from "./judging.ts";
 import type { PersonInput } from "./observation.ts";
 import { startReturn } from "./returning.ts";
 import type { ReleaseState } from "./state.ts";
-import { decided, enter, expose, type RunTurn, readyPods, runTurnOf, stepOf, type Turn, withRun, withState } from "./turn.ts";
+import { decided, enter, expose, type RunTurn, readyPods, runTurnOf, stepOf, type Turn, versionOf, withRun, withState } from "./turn.ts";
 import { freezeAt } from "./windows.ts";
 
 /** The turn after all new inputs, in the order in which they were written. */
@@ -121,10 +121,15 @@ function undo(turn: RunTurn, input: PersonInput): RunTurn {
 function retry(turn: RunTurn, input: PersonInput): RunTurn {
   const { run } = turn;
   if (run.stage === "returning" || run.stage === "draining") return refused(turn, input, wherefore(turn, "retry"));
-  if (run.stage !== "done") return run.stage === "warm" ? refused(turn, input, wherefore(turn, "retry")) : back(turn, input, "retried");
-  if (run.outcome === "succeeded") return refused(turn, input, `${run.candidate} is promoted`);
-  const told = asked(turn, input, `${run.candidate} starts anew`);
-  return { ...told, state: { ...told.state, rejected: told.state.rejected.filter((name) => name !== run.candidate) } };
+  if (run.stage === "warm") return refused(turn, input, wherefore(turn, "retry"));
+  if (run.stage === "done" && run.outcome === "succeeded") return refused(turn, input, `${run.candidate} is promoted`);
+  if (versionOf(turn, run.candidate) === undefined)
+    return refused(turn, input, `${run.candidate} isn't there any more; deployed again it begins by itself`);
+  const why = frozen(turn, input);
+  if (why !== undefined) return refused(turn, input, why);
+  const told = run.stage === "done" ? asked(turn, input, `${run.candidate} starts anew`) : back(turn, input, "retried");
+  const rejected = told.state.rejected.filter((name) => name !== run.candidate);
+  return { ...told, state: { ...told.state, rejected, wanted: { version: run.candidate, forced: input.force === true } } };
 }
 
 /** Who may let a run pass: the gates that would be passed name them, or else anybody who may write inputs. */

@@ -266,6 +266,42 @@ test("retry in the middle goes back first and begins anew", () => {
   expect(world.until(({ phase }) => phase === "Finalising", 300)).toBe(true);
 });
 
+test("retry begins a version that is older than stable by now: stable's pods were made anew", () => {
+  const world = new World({ spec: canary });
+  world.pass(5);
+  world.ask("abort");
+  expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+  world.versions = world.versions.map((version) => (version.name === "v1" ? { ...version, since: world.now } : version));
+  world.ask("retry");
+  world.pass(3);
+  expect([world.run?.id, world.run?.candidate, world.phase]).toEqual(["reviews-2", "v2", "Progressing"]);
+  expect(world.run?.decisions[0]?.sentence).toBe("v2 is tried again: a run of 2 steps begins");
+  expect(world.until(({ phase }) => phase === "Succeeded", 300)).toBe(true);
+});
+
+test("retry in a freeze window needs force, and a version that is gone can't be tried again", () => {
+  const world = new World({ spec: { ...canary, windows: { deny: [{ cron: "1 10 * * *", for: "2h" }] } } });
+  world.pass(5);
+  world.ask("abort");
+  world.now = monday + 60_000;
+  expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+  world.ask("retry");
+  world.pass(3);
+  expect([world.run?.id, world.state.answers?.at(-1)?.isRefused]).toEqual(["reviews-1", true]);
+  world.ask("retry", { force: true });
+  world.pass(3);
+  expect([world.run?.id, world.applied?.exposure.weightPercent]).toEqual(["reviews-2", 10]);
+
+  world.ask("abort");
+  expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
+  world.versions = world.versions.filter(({ name }) => name !== "v2");
+  world.ask("retry", { force: true });
+  world.pass(2);
+  expect(world.state.answers?.at(-1)?.sentence).toBe(
+    "ann asked to retry: refused: v2 isn't there any more; deployed again it begins by itself",
+  );
+});
+
 test("a held run goes on when a person says so, with fresh evidence", () => {
   const world = new World({ spec: { ...canary, onFailure: "freeze" }, errors: { v2: 0.3 } });
   world.until(({ phase }) => phase === "Held", 60);

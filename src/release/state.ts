@@ -140,6 +140,8 @@ export const releaseStateSchema = z
     stable: z.string().optional(),
     /** Versions that went back: not started again unless somebody asks. */
     rejected: z.array(z.string()).readonly(),
+    /** Who is to be tried again, although it may be no newer than stable by now; `forced`: also in a freeze window. */
+    wanted: z.object({ version: z.string(), forced: z.boolean() }).readonly().optional(),
     /** Inputs up to this number are handled. */
     lastInput: z.number(),
     /** What became of the last of them, for whoever asked and waits. */
