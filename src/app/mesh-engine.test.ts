@@ -4,16 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { openAuthority } from "../ca/authority.ts";
-import { WorkloadCertificates } from "../ca/workload-certificates.ts";
+import { startMeshEngine } from "../../test/harness/mesh-engine.ts";
 import { systemClock } from "../lib/clock.ts";
 import { MeshError } from "../lib/errors.ts";
-import { silentLogger } from "../lib/log.ts";
 import { apiParser } from "../store/api-parser.ts";
 import { openSqliteStore } from "../store/sqlite-store.ts";
 import { acceptedOf } from "../store/store.ts";
 import { AdsServer } from "../xds/ads-server.ts";
-import { MeshEngine } from "./mesh-engine.ts";
 
 const pod = {
   apiVersion: "v1",
@@ -24,22 +21,9 @@ const pod = {
 
 test("a proxy whose configuration can't be made is among the findings until it can", async () => {
   const folder = mkdtempSync(join(tmpdir(), "lateen-engine-"));
-  const authority = openAuthority({ directory: join(folder, "ca"), trustDomain: "cluster.local" });
-  const certificates = new WorkloadCertificates({ authority });
   const store = openSqliteStore({ path: join(folder, "store.db"), clock: systemClock, parser: apiParser, newUid: () => "uid" });
   const ads = new AdsServer({ generate: () => undefined });
-  const engine = new MeshEngine({
-    store,
-    ads,
-    socketOf: (uid) => join(folder, `${uid}.sock`),
-    logger: silentLogger,
-    egress: false,
-    kept: { settled: new Map(), resolved: new Map(), jwks: new Map(), mtls: new Map() },
-    authority,
-    certificates,
-    credentials: { kept: new Map(), onKeep: () => {} },
-    onKeep: () => {},
-  });
+  const { engine, authority } = startMeshEngine({ store, ads, folder });
   onTestFinished(async () => {
     engine.close();
     await ads.close();

@@ -3,11 +3,8 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Release } from "../../src/api/release/release.ts";
-import { MeshEngine } from "../../src/app/mesh-engine.ts";
 import { ReleaseEngine } from "../../src/app/releases/release-engine.ts";
 import { SampleFiles } from "../../src/app/releases/sample-files.ts";
-import { openAuthority } from "../../src/ca/authority.ts";
-import { WorkloadCertificates } from "../../src/ca/workload-certificates.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { silentLogger } from "../../src/lib/log.ts";
 import { latencyEdgesMs } from "../../src/release/judging.ts";
@@ -17,6 +14,7 @@ import { apiParser } from "../../src/store/api-parser.ts";
 import { openSqliteStore } from "../../src/store/sqlite-store.ts";
 import { acceptedOf, type RawResource, type Store } from "../../src/store/store.ts";
 import { AdsServer } from "../../src/xds/ads-server.ts";
+import { startMeshEngine } from "../harness/mesh-engine.ts";
 import type { BenchContext } from "./benchmark.ts";
 import { temporaryFolder } from "./workspace.ts";
 
@@ -56,19 +54,7 @@ export function startReleasesWorld(context: BenchContext, count: number): Releas
 
 function startEngines({ cleanup }: BenchContext, { store, folder }: { readonly store: Store; readonly folder: string }) {
   const ads = new AdsServer({ generate: () => undefined });
-  const authority = openAuthority({ directory: join(folder, "ca"), trustDomain: "cluster.local" });
-  const mesh = new MeshEngine({
-    store,
-    ads,
-    socketOf: (uid) => join(folder, `${uid}.sock`),
-    logger: silentLogger,
-    egress: false,
-    kept: { settled: new Map(), resolved: new Map(), jwks: new Map(), mtls: new Map() },
-    authority,
-    certificates: new WorkloadCertificates({ authority }),
-    credentials: { kept: new Map(), onKeep: () => {} },
-    onKeep: () => {},
-  });
+  const { engine: mesh } = startMeshEngine({ store, ads, folder });
   const pushes = { count: 0 };
   const update = mesh.names.update.bind(mesh.names);
   // Called once per mesh.
