@@ -83,7 +83,14 @@ describe("who is at both ends", () => {
     const identity = "spiffe://cluster.local/ns/default/sa/default";
     const find = async (from: string, to: string) =>
       (await mesh.client.edges({ windowMs: 60_000 })).edges.find((edge) => edge.from.name === from && edge.to.name === to);
-    await eventually(async () => (await find("(no sidecar)", "default/server-v1")) !== undefined, 15_000, "the last of the three calls");
+    const calls = [
+      ["default/client-v1", "default/server-v1"],
+      ["default/client-v1", "default/legacy-v1"],
+      ["(no sidecar)", "default/server-v1"],
+    ] as const;
+    // Each is told of by another proxy.
+    for (const [from, to] of calls)
+      await eventually(async () => (await find(from, to))?.state === "live", 60_000, `the call from ${from} to ${to}`);
     const { edges } = JSON.parse((await on("edges", "--for", "60s", "-o", "json")).stdout);
     const edgeOf = (from: string, to: string) =>
       edges.find((edge: { from: { name: string }; to: { name: string } }) => edge.from.name === from && edge.to.name === to);
@@ -146,14 +153,14 @@ describe("egress", () => {
     const answer = await mesh.http("client", "http://free.out.test:8080/");
     expect(answer).toMatchObject({ status: 502, body: expect.stringMatching(/^free.out.test:8080 is no host of the mesh/) });
     await mesh.run("client", { kind: "tls", host: "free.out.test", port: 8443 });
-    await eventually(async () => (await on("egress", "blocked")).stdout.includes("8443"), 15_000, "both in the access log");
+    await eventually(async () => (await on("egress", "blocked")).stdout.includes("8443"), 60_000, "both in the access log");
     const { stdout } = await on("egress", "blocked");
     expect(stdout).toMatch(/default +client-v1 +✗ free.out.test:8080 +HTTP +1 +\d+s ago/);
     expect(stdout).toMatch(/default +client-v1 +✗ free.out.test:8443 +TLS +1 /);
     const opening = (await on("egress", "blocked", "-o", "yaml")).stdout;
     expect(parseAllDocuments(opening)).toHaveLength(1);
     expect((await lateenOn(mesh, ["apply", "-f", "-"], opening)).code).toBe(0);
-    await eventually(async () => (await mesh.http("client", "http://free.out.test:8080/")).status === 200, 15_000, "open");
+    await eventually(async () => (await mesh.http("client", "http://free.out.test:8080/")).status === 200, 60_000, "open");
   });
 });
 

@@ -5,9 +5,6 @@ import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
 import { releaseIs, releaseYaml } from "../harness/releases.ts";
 import { yamlOf } from "../harness/traffic-yaml.ts";
 
-/** Several transitions in one test, on a machine that has other things to do. */
-const longMs = 180_000;
-
 let mesh: TestMesh;
 
 /** Ready by its probe; on the released port it refuses connections, or resets what it accepted. */
@@ -61,28 +58,24 @@ async function whileConnecting<T>(act: () => Promise<T>): Promise<{ readonly don
   }
 }
 
-it(
-  "a version that refuses connections goes back by itself, one that resets them too, and a healthy one is promoted on evidence",
-  async () => {
-    await whileConnecting(async () => {
-      await mesh.apply(badYaml("refusing", "test/refusing"));
-      const refusing = await releaseIs(mesh, "line", "RolledBack");
-      expect(refusing.status.verdict).toMatch(
-        /^connection failures 100 % of \d+ against 0 % of [\d,]+: worse than allowed by connection failures/,
-      );
-      expect(refusing.story.join("\n")).toMatch(/step 1 of 2 \(20 % of connections\)/);
-      await mesh.apply(badYaml("resetting", "test/resetting"));
-      const resetting = await releaseIs(mesh, "line", ({ status }) => status.phase === "RolledBack" && status.candidate === "resetting");
-      expect(resetting.status.verdict).toMatch(/^connection failures 100 % of \d+ against 0 % of [\d,]+: worse than allowed/);
-      const plan = await mesh.client.releases.plan("default", "line");
-      expect(plan.plan.traffic).toMatchObject({ unit: "connections" });
-    });
-    const { greeted } = await whileConnecting(async () => {
-      await mesh.apply(appYaml("wire", ["v2"]));
-      const { story } = await releaseIs(mesh, "line", ({ status }) => status.candidate === "v2" && status.phase === "Succeeded");
-      expect(story.join("\n")).toMatch(/connection failures 0 % of \d+ against 0 % of [\d,]+: shown to be within the margin/);
-    });
-    expect([...greeted].toSorted()).toEqual(["v1", "v2"]);
-  },
-  longMs,
-);
+it("a version that refuses connections goes back by itself, one that resets them too, and a healthy one is promoted on evidence", async () => {
+  await whileConnecting(async () => {
+    await mesh.apply(badYaml("refusing", "test/refusing"));
+    const refusing = await releaseIs(mesh, "line", "RolledBack");
+    expect(refusing.status.verdict).toMatch(
+      /^connection failures 100 % of [\d,]+ against 0 % of [\d,]+: worse than allowed by connection failures/,
+    );
+    expect(refusing.story.join("\n")).toMatch(/step 1 of 2 \(20 % of connections\)/);
+    await mesh.apply(badYaml("resetting", "test/resetting"));
+    const resetting = await releaseIs(mesh, "line", ({ status }) => status.phase === "RolledBack" && status.candidate === "resetting");
+    expect(resetting.status.verdict).toMatch(/^connection failures 100 % of [\d,]+ against 0 % of [\d,]+: worse than allowed/);
+    const plan = await mesh.client.releases.plan("default", "line");
+    expect(plan.plan.traffic).toMatchObject({ unit: "connections" });
+  });
+  const { greeted } = await whileConnecting(async () => {
+    await mesh.apply(appYaml("wire", ["v2"]));
+    const { story } = await releaseIs(mesh, "line", ({ status }) => status.candidate === "v2" && status.phase === "Succeeded");
+    expect(story.join("\n")).toMatch(/connection failures 0 % of [\d,]+ against 0 % of [\d,]+: shown to be within the margin/);
+  });
+  expect([...greeted].toSorted()).toEqual(["v1", "v2"]);
+});

@@ -59,13 +59,13 @@ describe("with one proxy that doesn't answer", () => {
     for (const pid of held) process.kill(pid, "SIGSTOP");
     try {
       const yaml = `${splitYaml("server", { v1: 50, v2: 50 })}---${splitYaml("other", { v1: 100 })}`;
-      const result = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "1s"], yaml);
+      // Long enough for everybody else.
+      const result = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "8s"], yaml);
       expect(result.code).toBe(1);
       expect(result.stderr).toMatch(new RegExp(`not acknowledged by: ${victim}\\.default`));
       expect(result.stderr).toMatch(/[1-9]\d* of \d+ proxies acknowledged/);
-      const { proxies } = await mesh.client.proxies();
-      const lagging = proxies.filter(({ synced }) => !synced).map(({ pod }) => pod);
-      expect(lagging).toEqual([victim]);
+      const lagging = async () => (await mesh.client.proxies()).proxies.filter(({ synced }) => !synced).map(({ pod }) => pod);
+      await expect.poll(lagging, { timeout: 30_000 }).toEqual([victim]);
     } finally {
       for (const pid of held) process.kill(pid, "SIGCONT");
     }

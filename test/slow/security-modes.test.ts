@@ -42,7 +42,7 @@ async function settled(mode: string): Promise<void> {
     const { proxies } = await mesh.client.proxies();
     return proxies.every(({ synced, pod, mtls }) => synced && (!pod.startsWith("server") || mtls === mode));
   };
-  await eventually(has, 20_000, `server accepts ${mode}`);
+  await eventually(has, 60_000, `server accepts ${mode}`);
 }
 
 it("the control plane is killed in the middle of changes", async () => {

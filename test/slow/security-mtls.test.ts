@@ -40,7 +40,7 @@ async function settled(text: string): Promise<void> {
     const { proxies } = await mesh.client.proxies();
     return proxies.every(({ synced, pod, mtls }) => synced && (pod !== serverPod || mtls === text));
   };
-  await eventually(has, 15_000, `server accepts ${text}`);
+  await eventually(has, 60_000, `server accepts ${text}`);
 }
 
 async function stat(name: string): Promise<number> {
@@ -58,7 +58,7 @@ const direct = (port = 8080): string => `http://${serverIp}:${port}/`;
 
 /** Pooled connections with another face are used until they are drained. */
 async function becomes(peer: string): Promise<void> {
-  await eventually(async () => (await peerOf("client", "http://server/")) === peer, 10_000, `a peer ${peer}`);
+  await eventually(async () => (await peerOf("client", "http://server/")) === peer, 60_000, `a peer ${peer}`);
 }
 
 /** The server's greeting, "" when there is none; a client that speaks first is refused at once, others after detection's time. */
@@ -143,7 +143,7 @@ describe("STRICT", () => {
     const asked = [peerOf("plain", direct()), greeting("plain", serverIp, 8082), peerOf("plain", direct(9999))];
     expect(await Promise.all(asked)).toEqual(["cut off", "", "cut off"]);
     await mesh.logged((line) => line.includes("rbac_access_denied_matched_policy[PeerAuthentication-STRICT]") && line.includes(":8080"));
-    await eventually(async () => (await stat("tcp.inbound.PeerAuthentication-STRICT.rbac.denied")) > 0, 5000, "the metric");
+    await eventually(async () => (await stat("tcp.inbound.PeerAuthentication-STRICT.rbac.denied")) > 0, 60_000, "the metric");
     expect(await peerOf("client", "http://server/")).toBe(serverId);
     expect([await greeting("client", "server", 83), await greeting("client", "server", 84)]).toEqual(["220 v1", "220 v1"]);
     expect(await mesh.run("client", { kind: "grpc", origin: "http://server:81" })).toMatchObject({ grpcStatus: "0" });

@@ -89,7 +89,7 @@ async function counted(metric: string, by: readonly string[], only: Labels, want
       last = await totals(metric, by, only);
       return Object.keys(wanted).every((key) => (last[key] ?? 0) >= (wanted[key] ?? 0));
     },
-    15_000,
+    60_000,
     metric,
   ).catch(() => undefined);
   expect(last).toEqual(wanted);
@@ -292,28 +292,36 @@ describe("all of it", () => {
       copies: await totals("lateen_mirrored_requests_total", ["reporter"], { source_app: "client" }),
       connections: await totals("istio_tcp_connections_opened_total", ["reporter"], { source_app: "client" }),
     });
+    // Of what the tests before sent, a server may still owe its share: the last were gRPC calls, which both ends count.
+    const isComplete = async () => {
+      const { users } = await sums();
+      return users["source grpc"] === users["destination grpc"];
+    };
+    await eventually(isComplete, 60_000, "all calls counted at both ends");
     const before = await sums();
     await send("plain/", 10);
     await send("copied/", 4);
     await mesh.run("client", { kind: "grpc-burst", origin: "http://server:81", count: 5 });
-    const { collectingMs } = await mesh.client.stat();
-    // Who isn't silent has reported within the last four seconds: the second time since then.
-    await eventually(
-      async () => {
-        const now = await mesh.client.stat();
-        return now.collectingMs >= collectingMs + 6000 && now.proxies.total > 0 && now.proxies.silent.length === 0;
-      },
-      60_000,
-      "reports of all proxies",
-    );
     const requests = { "source http": 14, "destination http": 14, "source grpc": 5, "destination grpc": 5 };
-    expect(await sums()).toEqual({
+    const wanted = {
       users: plus(before.users, requests),
       durations: plus(before.durations, requests),
       messages: plus(before.messages, { "source grpc": 5, "destination grpc": 5 }),
       copies: plus(before.copies, { destination: 4 }),
       connections: before.connections,
-    });
+    };
+    await expect.poll(sums, { timeout: 60_000 }).toEqual(wanted);
+    const { collectingMs } = await mesh.client.stat();
+    // Who isn't silent has reported within the last four seconds: since it was counted.
+    await eventually(
+      async () => {
+        const now = await mesh.client.stat();
+        return now.collectingMs >= collectingMs + 5000 && now.proxies.total > 0 && now.proxies.silent.length === 0;
+      },
+      60_000,
+      "reports of all proxies",
+    );
+    expect(await sums()).toEqual(wanted);
   });
 });
 

@@ -97,7 +97,7 @@ async function whole(traceId: string, spans: number): Promise<TraceView> {
   await eventually(async () => {
     trace = await mesh.client.traces.get(traceId).catch(() => undefined);
     return trace !== undefined && trace.summary.spans >= spans;
-  }, 20_000).catch((error: unknown) => {
+  }, 60_000).catch((error: unknown) => {
     throw new Error(`${String(error)}; there is ${JSON.stringify(trace, null, 1)}`);
   });
   if (trace === undefined) throw new Error("no trace");
@@ -154,7 +154,7 @@ it("an application's own span stands between the proxies', under its pod's name"
 
 it("a failed request's trace is kept, and says where it failed", async () => {
   const { traceId } = await traced(chain({ d: "status=500" }), { spans: 9 });
-  await eventually(async () => (await mesh.client.traces.get(traceId)).keeping === "failed", 20_000);
+  await eventually(async () => (await mesh.client.traces.get(traceId)).keeping === "failed", 60_000);
   const found = await mesh.client.traces.search({ onlyErrors: true, service: "d" });
   expect(found.traces).toContainEqual(expect.objectContaining({ traceId, failedIn: "d", keeping: "failed" }));
   const shown = await lateenOn(mesh, ["trace", "get", traceId]);
@@ -178,7 +178,7 @@ it("a mirrored copy is in its request's trace, marked", async () => {
 it("spans go on to the provider that Telemetries name", async () => {
   const { traceId } = await traced(chain(), { spans: 9 });
   const got = () => zipkin.filter((span) => span.traceId === traceId);
-  await eventually(() => got().length === 9, 20_000);
+  await eventually(() => got().length === 9, 60_000);
   expect([...new Set(got().map(({ localEndpoint }) => localEndpoint.serviceName))].sort()).toEqual([
     "a",
     "b",
@@ -217,7 +217,7 @@ it("sampling follows Telemetries, and changes no listener", async () => {
   await mesh.apply(telemetry(100));
   await mesh.gateway("/sampled");
   // Spans of one proxy come in order: with the last one there, earlier ones are there or never come.
-  await eventually(async () => (await found("/sampled")).length === 1, 20_000);
+  await eventually(async () => (await found("/sampled")).length === 1, 60_000);
   expect(await found("/unsampled")).toEqual([]);
   // 15 are to be expected; none, or more than 60, happens once in a million runs.
   const tenth = (await found("/tenth")).length;

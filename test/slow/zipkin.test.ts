@@ -122,9 +122,8 @@ it("spans wait while it is away", async () => {
   await eventually(async () => (await mesh.pods("zipkin")).length === 0, 60_000);
   await mesh.gateway("/", { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } });
   const forward = async () => (await mesh.client.traces.search({})).forwards[0];
-  await eventually(async () => (await forward())?.problem !== undefined, 60_000);
-  expect((await forward())?.problem).toContain("no ready server");
+  await expect.poll(async () => (await forward())?.problem, { timeout: 60_000 }).toContain("no ready server");
   await scale(1);
   await eventually(async () => (await ask(`/api/v2/trace/${traceId}`)).length === 3, 120_000);
-  expect(await forward()).toMatchObject({ provider: "zipkin", droppedSpans: 0 });
+  await expect.poll(forward, { timeout: 60_000 }).toMatchObject({ provider: "zipkin", droppedSpans: 0 });
 });
