@@ -5,6 +5,7 @@ import { decide } from "./decide.ts";
 import { explain } from "./explain.ts";
 import { everyone, noExposure } from "./exposure.ts";
 import { firstState } from "./state.ts";
+import { publicStatusOf } from "./status.ts";
 import { monday, twoVersions, World } from "./testing/world.ts";
 
 /** Wide, so that evidence comes soon. */
@@ -233,6 +234,31 @@ test("shares that aren't as configured are told, and nothing else", () => {
   const fine = new World({ spec });
   fine.pass(100);
   expect(fine.whats()).not.toContain("SharesDiffer");
+});
+
+test("a side without a ready pod is told with what it means, and no cause is made up for the shares", () => {
+  const spec = { steps: [{ setWeight: 20, for: "400s", advance: "clock" }], analysis: wide };
+  const world = new World({ spec, unsteered: 50 });
+  const shown = () => publicStatusOf(world.state, { spec: world.spec, now: world.now, generation: 1 }).findings;
+  const ready = (v1: number, v2: number): void => {
+    world.versions = twoVersions.map((version) => ({ ...version, readyPods: version.name === "v1" ? v1 : v2 }));
+  };
+  world.pass(3);
+  expect(shown()).toBeUndefined();
+  ready(0, 5);
+  world.pass(60);
+  expect(shown()).toEqual(["v1 has no ready pod, so v2 answers everybody, and nothing could go back"]);
+  ready(5, 0);
+  world.pass(2);
+  expect(shown()).toEqual(["v2 has no ready pod, so v1 answers its share"]);
+  expect(world.run?.decisions.at(-1)?.sentence).toBe("v2 has no ready pod, so v1 answers its share; after 10 min of that the run fails");
+  ready(5, 5);
+  world.pass(60);
+  expect([shown(), world.phase]).toEqual([undefined, "Progressing"]);
+  expect(world.whats().filter((what) => ["SharesDiffer", "StableUnready", "CandidateUnready"].includes(what))).toEqual([
+    "StableUnready",
+    "CandidateUnready",
+  ]);
 });
 
 describe("steps that aren't shares", () => {

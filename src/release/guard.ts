@@ -9,7 +9,7 @@ import { exposureAt, publicPercent, sameExposure } from "./exposure.ts";
 import { areSharesWrong, crossedLimit, judgementNow } from "./judging.ts";
 import { tellProviders } from "./providers.ts";
 import { startReturn } from "./returning.ts";
-import { countWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
+import { candidateUnreadyWords, countWords, percentWords, stableUnreadyWords, timeWords, verdictSentence } from "./sentences.ts";
 import { decided, decidedOnce, enter, expose, type RunTurn, readyPods, stepOf, untold, withRun } from "./turn.ts";
 import { metricName, unitOf } from "./unit.ts";
 
@@ -34,7 +34,7 @@ export function guard(turn: RunTurn): RunTurn {
   if (judgement.verdict === "harm") return failed(turn, { what: "HarmFound", sentence: verdictSentence(turn.run.evidence, judgement) });
   const sentence = isWorseThanBefore(turn.run.evidence) ? beforeWords(turn.run.evidence) : undefined;
   if (sentence !== undefined) return failed(turn, { what: "HarmFound", sentence });
-  const emptied = guardPods(turn);
+  const emptied = tellPods(guardPods(turn));
   if (emptied.run.stage === "returning" || turn.run.stage === "warm") return emptied;
   const lowered = guardExposure(tellProviders(emptied), judgement);
   return lowered.run.stage === "running" ? guardData(lowered) : lowered;
@@ -61,6 +61,22 @@ function guardPods(turn: RunTurn): RunTurn {
   if (now - run.emptySince < spec.readyTimeout) return turn;
   const sentence = `${run.candidate} has had no ready pod for ${timeWords(now - run.emptySince)}`;
   return startReturn(turn, "failed", { what: "NoPods", sentence });
+}
+
+/** A side without a ready pod gets nothing, whatever the step says: the other one has everything, which nobody should find out by themselves. */
+function tellPods(turn: RunTurn): RunTurn {
+  const { run, spec } = turn;
+  const { candidate, stable } = run;
+  const share = publicPercent(run.exposure);
+  if (run.stage !== "running" || run.exposure.byPods || share === 0 || share >= 100) return turn;
+  if (readyPods(turn, stable) === 0) {
+    const isNobody = readyPods(turn, candidate) === 0;
+    return decidedOnce(turn, { what: "StableUnready", sentence: stableUnreadyWords(run, isNobody ? "nobody answers" : undefined) });
+  }
+  const back = run.told.includes("StableUnready") ? untold(turn, "StableUnready") : turn;
+  if (readyPods(turn, candidate) > 0) return back;
+  const sentence = `${candidateUnreadyWords(run)}; after ${timeWords(spec.readyTimeout)} of that the run fails`;
+  return decidedOnce(back, { what: "CandidateUnready", sentence });
 }
 
 /** Lowers the exposure on suspicion (where wished) and without sight, and restores it. */
@@ -111,8 +127,10 @@ function tellHolds(turn: RunTurn, { isBlind, isSuspicious, judgement }: Holds): 
 
 /** Requests that don't arrive as configured are told: callers without a sidecar can't be steered. It stops nothing. */
 function tellShares(turn: RunTurn): RunTurn {
-  const { evidence, exposure, candidate } = turn.run;
+  const { evidence, exposure, candidate, decisions, step } = turn.run;
   if (!areSharesWrong(evidence)) return turn;
+  // A side that had no ready pod is reason enough, and was told.
+  if (decisions.some((one) => one.step === step && (one.what === "StableUnready" || one.what === "CandidateUnready"))) return turn;
   const requests = evidence.stepCandidate + evidence.stepStable;
   const share = percentWords(evidence.stepCandidate / Math.max(1, requests));
   const sentence = `${candidate} gets ${share} of ${countWords(requests)} ${unitOf(evidence)}, not ${exposure.weightPercent} %: some callers can't be steered, or keep old connections`;

@@ -6,7 +6,7 @@ import type { Judgement } from "../stats/judge.ts";
 import type { LatencyState } from "../stats/latency.ts";
 import { logSuspicion } from "../stats/verdict.ts";
 import { tellingEdge } from "./latency-words.ts";
-import type { Evidence } from "./state.ts";
+import type { Evidence, Run } from "./state.ts";
 import { metricName, unitOf } from "./unit.ts";
 
 /** "0.4 %": two digits that say something. */
@@ -132,4 +132,16 @@ function signedWords(value: number | undefined): string {
 /** How far a Deployment's own update is: "3 of 5 pods are new and ready". */
 export function podsWords({ updatedReady, total }: { readonly updatedReady: number; readonly total: number }): string {
   return `${updatedReady} of ${total} pods are new and ready`;
+}
+
+type Sides = Pick<Run, "stable" | "candidate">;
+
+/** What it means that the candidate has no ready pod while it has a share. */
+export function candidateUnreadyWords({ stable, candidate }: Sides): string {
+  return `${candidate} has no ready pod, so ${stable} answers its share`;
+}
+
+/** What it means that stable has none. */
+export function stableUnreadyWords({ stable, candidate }: Sides, effect = `${candidate} answers everybody`): string {
+  return `${stable} has no ready pod, so ${effect}, and nothing could go back`;
 }

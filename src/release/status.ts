@@ -8,7 +8,7 @@ import { stalledAfterMs } from "./decide.ts";
 import { type Exposure, noExposure, publicPercent } from "./exposure.ts";
 import { isComparable, judgementNow } from "./judging.ts";
 import type { RunFinding } from "./observation.ts";
-import { limitSentence, podsWords, verdictSentence } from "./sentences.ts";
+import { candidateUnreadyWords, limitSentence, podsWords, stableUnreadyWords, verdictSentence } from "./sentences.ts";
 import type { ReleaseState, Run } from "./state.ts";
 import { unitOf } from "./unit.ts";
 
@@ -90,7 +90,7 @@ export function publicStatusOf(
   }
   const { stepCandidate, stepStable } = run.evidence;
   const requests = stepCandidate + stepStable;
-  const findings = findingsOf(state).map(({ sentence }) => sentence);
+  const findings = [...unreadyWords(run), ...findingsOf(state).map(({ sentence }) => sentence)];
   const share = requests === 0 ? {} : { sharePercent: Math.round((1000 * stepCandidate) / requests) / 10 };
   return {
     ...common,
@@ -108,6 +108,14 @@ export function publicStatusOf(
     run: run.id,
     ...(findings.length === 0 ? {} : { findings }),
   };
+}
+
+/** A side that has a share and nobody to answer it. */
+function unreadyWords(run: Run): readonly string[] {
+  if (run.stage !== "running" || run.exposure.byPods) return [];
+  const isStable = run.told.includes("StableUnready");
+  const isCandidate = !isStable && run.emptySince !== undefined && run.told.includes("CandidateUnready");
+  return [...(isStable ? [stableUnreadyWords(run)] : []), ...(isCandidate ? [candidateUnreadyWords(run)] : [])];
 }
 
 /** Of a run that is under way. */

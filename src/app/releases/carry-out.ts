@@ -76,6 +76,8 @@ const warnings: ReadonlySet<string> = new Set([
   "Failed",
   "ReturnRefused",
   "SharesDiffer",
+  "CandidateUnready",
+  "StableUnready",
   "Indistinct",
   "MetricProviderDown",
   "ConfigurationChanged",
