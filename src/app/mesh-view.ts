@@ -12,6 +12,7 @@ import type { Store, Stored } from "../store/store.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 import { type AuthorityAccess, authorityView, certificateView } from "./authority-access.ts";
 import type { MeshEngine } from "./mesh-engine.ts";
+import { structuralKinds } from "./urgency.ts";
 
 export interface MeshViewOptions {
   readonly mesh: string;
@@ -104,17 +105,7 @@ function securityOf(proxyId: string, engine: MeshEngine, authority: AuthorityAcc
 }
 
 /** Kinds that people change to change traffic, or who may. */
-const configKinds = [
-  "Service",
-  "ServiceEntry",
-  "VirtualService",
-  "DestinationRule",
-  "Gateway",
-  "ConfigMap",
-  "PeerAuthentication",
-  "AuthorizationPolicy",
-  "RequestAuthentication",
-] as const;
+const configKinds = [...structuralKinds, "PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication"] as const;
 const shownChanges = 10;
 
 function latestChanges(store: Store, sessions: readonly SessionStatus[]): readonly ConfigChange[] {

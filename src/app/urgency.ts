@@ -4,18 +4,12 @@ import type { StoreEvent } from "../store/store.ts";
 import type { Urgency } from "../xds/push-queue.ts";
 
 /** Kinds whose changes may alter routes, clusters or listeners as a whole: expensive for Envoy, so they are collected. */
-const structuralKinds: ReadonlySet<string> = new Set([
-  "Service",
-  "ServiceEntry",
-  "VirtualService",
-  "DestinationRule",
-  "Gateway",
-  "ConfigMap",
-]);
+export const structuralKinds = ["Service", "ServiceEntry", "VirtualService", "DestinationRule", "Gateway", "ConfigMap"] as const;
+const structural: ReadonlySet<string> = new Set(structuralKinds);
 
 /** Whether the change may wait for others. */
 export function urgencyOf(event: StoreEvent): Urgency {
-  return structuralKinds.has(event.stored.kind) && !isWeightChange(event) ? "structure" : "immediate";
+  return structural.has(event.stored.kind) && !isWeightChange(event) ? "structure" : "immediate";
 }
 
 /** Weights of a VirtualService changed and nothing else: that travels by RTDS and never waits. */
