@@ -34,13 +34,14 @@ export function tcpProxyFilter(place: TcpPlace): FilterJson {
 
 /** The TCP proxy of one chain. */
 export function tcpProxy(place: TcpPlace): TcpProxyJson {
-  const { cluster, settings, limits, statPrefix, connectsAfter } = place;
+  const { cluster, settings, limits, statPrefix, connectsAfter, inbound } = place;
   return defined<TcpProxyJson>({
     statPrefix: statPrefix ?? clusterStatName(cluster),
     cluster,
     upstreamConnectMode: connectsAfter === undefined ? undefined : connectModes[connectsAfter],
-    // Envoy wants to be told how much it may hold meanwhile; more is left to flow control.
-    maxEarlyDataBytes: connectsAfter === undefined ? undefined : 16_384,
+    // Envoy wants to be told how much it may hold meanwhile; more is left to flow control. A server's proxy that doesn't read meanwhile doesn't notice that its
+    // client has reset the connection either, and goes on with it until the application has answered or the connect has timed out (seen with 1.40).
+    maxEarlyDataBytes: connectsAfter === undefined && inbound === undefined ? undefined : 16_384,
     idleTimeout: limits?.idleTimeout === undefined ? undefined : protoDuration(limits.idleTimeout),
     maxDownstreamConnectionDuration: limits?.maxConnectionDuration === undefined ? undefined : protoDuration(limits.maxConnectionDuration),
     accessLog: [
