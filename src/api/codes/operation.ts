@@ -23,8 +23,8 @@ export const operationCodes = {
   ),
   LTN0905: warning(
     "series not kept",
-    "There are more series than the control plane keeps, so that samples of the newest are missing. Totals for Prometheus have them.",
-    "Run fewer workloads in one mesh, or find the pod that makes so many series.",
+    "There are more series, or TCP connections at once, than the control plane keeps: samples of the newest are missing, or releases don't judge them. Totals for Prometheus have all series.",
+    "Run fewer workloads in one mesh, or find the pod that makes so many series or connections.",
   ),
   LTN0906: warning(
     "history shortened",

@@ -22,7 +22,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 const startMs = 1_800_000_000_000;
 
-function proxy(podName: string, app: string, version: string): MeshProxy {
+function proxy(podName: string, app: string, { version, address }: { readonly version: string; readonly address: string }): MeshProxy {
   const labels = { app, version };
   const workload = { name: `${app}-${version}`, namespace: "shop", labels, pod: podName };
   return {
@@ -31,7 +31,7 @@ function proxy(podName: string, app: string, version: string): MeshProxy {
     podName,
     podUid: podName,
     namespace: "shop",
-    address: "198.18.0.5",
+    address,
     labels,
     serviceAccount: app,
     workload,
@@ -39,8 +39,8 @@ function proxy(podName: string, app: string, version: string): MeshProxy {
   };
 }
 
-const web = proxy("web-1", "web", "v1");
-const orders = proxy("orders-1", "orders", "v2");
+const web = proxy("web-1", "web", { version: "v1", address: "198.18.0.9" });
+const orders = proxy("orders-1", "orders", { version: "v2", address: "198.18.0.5" });
 
 /** A control plane's telemetry with a mesh and a clock that the test moves. */
 function start(options: Partial<MeshTelemetryOptions> = {}) {
@@ -81,15 +81,17 @@ function metricBytes(value: number, atMs: number, tags: readonly Tags[]): Uint8A
   );
 }
 
-function connectionBytes(received: number, type: string, tags: Tags): Uint8Array {
-  const attributes = attributesOf({
-    ...tags,
-    [connectionAttributes.connection]: "1",
-    [connectionAttributes.logType]: type,
-    [connectionAttributes.received]: String(received),
-    [connectionAttributes.sent]: "0",
-  });
-  const logRecords = [{ timeUnixNano: BigInt(startMs + 100) * 1_000_000n, attributes }];
+function connectionBytes(received: number, type: string, ...all: readonly Tags[]): Uint8Array {
+  const logRecords = all.map((tags, index) => ({
+    timeUnixNano: BigInt(startMs + 100) * 1_000_000n,
+    attributes: attributesOf({
+      [connectionAttributes.connection]: String(index + 1),
+      [connectionAttributes.logType]: type,
+      [connectionAttributes.received]: String(received),
+      [connectionAttributes.sent]: "0",
+      ...tags,
+    }),
+  }));
   const resource = { attributes: attributesOf({ log_name: connectionLogName }) };
   return toBinary(
     ExportLogsServiceRequestSchema,
@@ -198,6 +200,26 @@ test("connections are in the totals at once, in the samples with the next flush"
   expect(it.sum("istio_tcp_received_bytes_total")).toMatchObject([{ sum: 12 }]);
 });
 
+test("that a connection was refused says only the proxy of the pod it was to", () => {
+  using it = start();
+  const wire = `${web.address}:41000 ${orders.address}:8082`;
+  const refused = { traffic: "destination;tcp", [connectionAttributes.flags]: "UF,URX", [connectionAttributes.wireIn]: wire };
+  const own = { traffic: "source;tcp", [connectionAttributes.wireOut]: wire };
+  const failedAfter = (sender: MeshProxy, number: string) => {
+    const connection = { [connectionAttributes.connection]: number };
+    it.telemetry.take(sender.id, "logs", connectionBytes(0, connectionLogTypes.end, { ...refused, connection: `1${number}` }));
+    it.telemetry.take(web.id, "logs", connectionBytes(0, connectionLogTypes.connected, { ...own, ...connection }));
+    it.telemetry.take(web.id, "logs", connectionBytes(0, connectionLogTypes.end, { ...own, ...connection }));
+    for (let seconds = 0; seconds < 4; seconds += 1) {
+      it.world.nowMs += 1000;
+      it.telemetry.take(web.id, "metrics", metricBytes(1, it.world.nowMs, [atClient]));
+    }
+    return ["tried", "failed"].map((what) => it.sum(`lateen_connections_${what}_total`)[0]?.sum ?? 0);
+  };
+  expect(failedAfter(web, "1")).toEqual([1, 0]);
+  expect(failedAfter(orders, "2")).toEqual([2, 1]);
+});
+
 test("a process after a kill goes on with what logs said", () => {
   const keptPath = join(home, "connections.json");
   const tcp = { traffic: "source;tcp" };
@@ -275,6 +297,21 @@ describe("bytes that nobody should send", () => {
 });
 
 describe("limits are told", () => {
+  test("connections that releases can't judge for want of room", () => {
+    using it = start();
+    const dropped = () =>
+      it.telemetry.families().find(({ name }) => name === "lateen_telemetry_connection_trials_dropped_total")?.samples[0]?.value;
+    expect([dropped(), it.telemetry.findings()]).toEqual([0, []]);
+    const refused = Array.from({ length: 5003 }, (_, port) => ({
+      traffic: "destination;tcp",
+      [connectionAttributes.flags]: "UF,URX",
+      [connectionAttributes.wireIn]: `198.18.0.77:${port} ${orders.address}:8082`,
+    }));
+    it.telemetry.take(orders.id, "logs", connectionBytes(0, connectionLogTypes.end, ...refused));
+    expect(dropped()).toBe(3);
+    expect(it.telemetry.findings()).toMatchObject([{ code: "LTN0905", message: expect.stringMatching(/^releases don't judge some TCP/) }]);
+  });
+
   const many = (count: number) => Array.from({ length: count }, (_, index) => ({ ...atClient, service: `host${index};;;80` }));
 
   test("a proxy at its stats scope's, and series that the samples have no room for", () => {
