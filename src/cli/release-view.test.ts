@@ -46,3 +46,14 @@ test("a release as a tree, which fits 80 columns but for its verdict", () => {
   ]);
   expect(lines.flatMap((line) => folded(line, 79))).toHaveLength(lines.length + 1);
 });
+
+test("who is paused says what goes on; a pause by the clock goes on by itself", () => {
+  const { etaSeconds: _, ...rest } = view;
+  const first = (more: Partial<ReleaseView>): string =>
+    releaseLines({ ...rest, status: { ...view.status, phase: "Paused" }, ...more }, pc.createColors(false), Date.parse(startedAt))[1] ?? "";
+  expect(first({})).toContain("waits for a person: lateen release resume catalog -n shop");
+  const byClock = first({ etaSeconds: 9, steps: [{ step: 1, kind: "pause", exposure: "nobody", state: "current", since: startedAt }] });
+  expect(byClock).toContain("~9 s to go");
+  expect(byClock).not.toContain("waits");
+  expect(first({ etaSeconds: 0 })).not.toContain("to go");
+});

@@ -43,13 +43,15 @@ function stepText({ step, exposure, kind, state, since }: ReleaseStepView, view:
   const text = `${marks[state]} ${step}  ${what}`;
   if (state === "done") return colours.green(text);
   if (state !== "current") return colours.dim(text);
-  const { sharePercent } = view.status;
+  const { sharePercent, phase } = view.status;
+  // By the clock it goes on without anybody.
+  const isWaiting = phase === "Paused" && view.etaSeconds === undefined;
   const facts = [
     since === undefined ? "" : timeWords(Math.max(0, Math.round((nowMs - Date.parse(since)) / 1000)) * 1000),
     sharePercent === undefined ? "" : `measured ${sharePercent} %`,
     view.requestsPerSecond === undefined ? "" : `${view.requestsPerSecond} ${unitOf(view.status)}s/s`,
-    view.etaSeconds === undefined ? "" : `~${timeWords(view.etaSeconds * 1000)} to go`,
-    kind === "pause" ? `waits for a person: lateen release resume ${view.name} -n ${view.namespace}` : "",
+    view.etaSeconds === undefined || view.etaSeconds === 0 ? "" : `~${timeWords(view.etaSeconds * 1000)} to go`,
+    isWaiting ? `waits for a person: lateen release resume ${view.name} -n ${view.namespace}` : "",
   ];
   return `${colours.cyan(text)}   ${facts.filter((fact) => fact !== "").join(", ")}`;
 }
@@ -79,7 +81,8 @@ export function planLines({ namespace, name, service, stable, candidate, plan }:
         : `evidence after ${timeWords(1000 * Math.round(evidenceSeconds.median))} (95 %: ${timeWords(1000 * Math.round(evidenceSeconds.p95))})`,
       foundInAMinute === undefined ? "" : `finds ${percent(foundInAMinute)} errors within a minute`,
     ];
-    return `  ${step}  ${kind === "pause" ? "pause" : exposure}: ${facts.filter((fact) => fact !== "").join(", ")}`;
+    const told = facts.filter((fact) => fact !== "").join(", ");
+    return `  ${step}  ${kind === "pause" ? "pause" : exposure}${told === "" ? "" : `: ${told}`}`;
   });
   const whole =
     seconds === undefined

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { releaseRunSchema } from "../api/release/release-run.ts";
 import { explain, replay } from "./explain.ts";
-import { etaSeconds, phaseOf, publicStatusOf, releaseRunOf, wishOf } from "./status.ts";
+import { phaseOf, publicStatusOf, releaseRunOf, secondsToGo, wishOf } from "./status.ts";
 import { monday, specOf, World } from "./testing/world.ts";
 
 const canary = { steps: [{ setWeight: 10 }], analysis: { metrics: [{ name: "errors" }] } };
@@ -62,12 +62,35 @@ test("the status that users see, and the record", () => {
   expect(wishOf(world.state)).toMatchObject({ stable: "v1", candidate: "v2", exposure: { weightPercent: 10 } });
   const { run } = world;
   if (run === undefined) throw new Error("no run");
-  const eta = etaSeconds(run, world.spec, 100);
+  const eta = secondsToGo(run, world.spec, { requestsPerSecond: 100, now: world.now });
   expect(eta).toBeGreaterThan(10);
   expect(eta).toBeLessThan(3000);
   const record = releaseRunOf(run, { release: "reviews", namespace: "default", samplesRef: "telemetry:reviews-1" });
   expect(releaseRunSchema.safeParse(JSON.parse(JSON.stringify(record))).success).toBe(true);
   expect(record.spec.settings).toMatchObject({ service: "reviews", onFailure: "rollback" });
+});
+
+test("the time to go is that of the step and of the evidence, and is none where somebody holds the run", () => {
+  const wide = { metrics: [{ name: "errors", margin: { plus: 0.3 } }] };
+  const steps = [{ setWeight: 50, for: "200s" }, { pause: { for: "40s" } }, { setWeight: 60, for: "90s", advance: "clock" }, { pause: {} }];
+  const world = new World({ spec: { steps, analysis: wide } });
+  const toGo = (): number | undefined =>
+    world.run === undefined ? undefined : secondsToGo(world.run, world.spec, { requestsPerSecond: 100, now: world.now });
+  const enters = (step: number) => world.until(({ run }) => run?.step === step && run.stage === "running", 400);
+  enters(0);
+  world.pass(60);
+  // Evidence is there; the step's time isn't over.
+  expect(toGo()).toBe(140);
+  world.ask("pause");
+  world.pass(1);
+  expect(toGo()).toBeUndefined();
+  world.ask("resume");
+  enters(1);
+  expect(toGo()).toBe(40);
+  enters(2);
+  expect(toGo()).toBe(90);
+  enters(3);
+  expect(toGo()).toBeUndefined();
 });
 
 test("after a run everything goes to who is stable", () => {

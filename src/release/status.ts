@@ -192,8 +192,8 @@ export function wishOf({ stable, run }: ReleaseState): Wish | undefined {
   return stable === undefined ? undefined : { stable, exposure: noExposure, move: run?.move ?? 0 };
 }
 
-/** Seconds until the present step may go on, if the candidate stays as good as it looks; undefined when evidence isn't asked for or never comes. */
-export function etaSeconds(run: Run, spec: ReleaseSpec, requestsPerSecond: number): number | undefined {
+/** Seconds until there is evidence, if the candidate stays as good as it looks; undefined when none is asked for or it never comes. */
+function etaSeconds(run: Run, spec: ReleaseSpec, requestsPerSecond: number): number | undefined {
   const step = run.steps[run.step];
   const index = run.evidence.judge.metrics.findIndex(({ kind }) => kind === "rate");
   const metric = run.evidence.judge.metrics[index];
@@ -206,6 +206,24 @@ export function etaSeconds(run: Run, spec: ReleaseSpec, requestsPerSecond: numbe
   const logEvidence = judgementNow(run, spec.analysis).goOn[index] ?? 0;
   const rates = { candidate: rate, baseline: rate };
   return timeToGoOn({ requestsPerSecond, share, settings: metric.goOn.settings, rates, alpha, logEvidence })?.seconds.median;
+}
+
+/** Seconds until the present step may go on by itself: its time and its evidence; undefined where that isn't up to them or can't be told. */
+export function secondsToGo(
+  run: Run,
+  spec: ReleaseSpec,
+  { requestsPerSecond, now }: { readonly requestsPerSecond: number; readonly now: number },
+): number | undefined {
+  const isHeld = run.paused !== undefined || run.lowered !== undefined || run.told.includes("MetricProviderDown");
+  const step = run.steps[run.step];
+  if (run.stage !== "running" || isHeld || step === undefined) return undefined;
+  const leastMs = "forMs" in step ? step.forMs : undefined;
+  const left = leastMs === undefined ? undefined : Math.max(0, run.stageSince + leastMs - now) / 1000;
+  const share = publicPercent(run.exposure);
+  const isAsking = "advance" in step && step.advance === "evidence" && share > 0 && share < 100;
+  if (!isAsking) return left;
+  const evidence = etaSeconds(run, spec, requestsPerSecond);
+  return evidence === undefined ? undefined : Math.max(evidence, left ?? 0);
 }
 
 /** The run as a ReleaseRun object's body; writing it twice writes the same. `samplesRef` says where its samples are kept. */

@@ -48,6 +48,13 @@ const releases: readonly (readonly [spec: string, ...expected: string[]])[] = [
   [release(`strategy: abTest, variants: [{name: a}]`), "LTN1103 spec.variants"],
   [steps("{setWeight: 0.1, for: 10s}, {setWeight: 10, advance: clock}, {pause: {}}, {pause: {for: 5m}}, {switch: {}}")],
   [steps("{}, {setWeight: 1, pause: {}}"), "LTN1101 spec.steps[0]", "LTN1101 spec.steps[1]"],
+  [
+    steps("{setWeight: 1, for: -1s}, {pause: {for: -3s}}, {preview: {timeout: -1s}}, {pause: {for: 0s}}"),
+    "LTN0211 spec.steps[0].for",
+    "LTN0211 spec.steps[1].pause.for",
+    "LTN0211 spec.steps[2].preview.timeout",
+  ],
+  [release(`${sticky}, strategy: graduated, rings: [{name: a, percent: 1, for: -1m}]`), "LTN0211 spec.rings[0].for"],
   [steps("{setWeight: 101}"), "LTN0105 spec.steps[0].setWeight"],
   [steps("{setWeight: 0.001}"), "LTN1104 spec.steps[0].setWeight"],
   [steps("{setWeight: 10}, {setWeight: 5}"), "LTN1105 spec.steps[1]"],

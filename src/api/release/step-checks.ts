@@ -3,7 +3,7 @@
 import { type FieldPath, printPath } from "../../lib/field-path.ts";
 import type { Finding } from "../finding.ts";
 import { checkAudience } from "./audience.ts";
-import type { ReleaseRing, ReleaseSpec, ReleaseStep, ReleaseVariant } from "./release.ts";
+import type { PreviewCheck, ReleaseRing, ReleaseSpec, ReleaseStep, ReleaseVariant } from "./release.ts";
 
 const stepKinds = [
   "setWeight",
@@ -53,11 +53,29 @@ function checkStep(step: ReleaseStep, place: Place): readonly Finding[] {
     ...(step.compare === undefined ? [] : checkVariants(step.compare.variants, { ...place, path: [...path, "compare", "variants"] })),
     ...(step.preview === undefined ? [] : checkPreview(step.preview, [...path, "preview"])),
     ...checkTiming(step, path),
+    ...checkTimes(step, path),
   ];
 }
 
+/** Times of a step, which may be nothing but not less. */
+function checkTimes(step: ReleaseStep, path: FieldPath): readonly Finding[] {
+  const within = (["pause", "match", "mirror", "compare", "flag"] as const).flatMap((kind) =>
+    checkTime(step[kind]?.for, [...path, kind, "for"]),
+  );
+  return [...checkTime(step.for, [...path, "for"]), ...within];
+}
+
+function checkTime(time: number | undefined, path: FieldPath): readonly Finding[] {
+  if (time === undefined || time >= 0) return [];
+  return [{ code: "LTN0211", path, message: `\`${printPath(path)}\` is less than nothing`, fix: "Write 0s or more." }];
+}
+
 /** Requests that can be sent, each with a name of its own. */
-export function checkPreview({ checks }: NonNullable<ReleaseStep["preview"]>, path: FieldPath): readonly Finding[] {
+export function checkPreview({ checks, timeout }: NonNullable<ReleaseStep["preview"]>, path: FieldPath): readonly Finding[] {
+  return [...checkTime(timeout, [...path, "timeout"]), ...checkRequests(checks, path)];
+}
+
+function checkRequests(checks: readonly PreviewCheck[], path: FieldPath): readonly Finding[] {
   return checks.flatMap(({ name, method, path: asked }, index): readonly Finding[] => {
     const at = [...path, "checks", index];
     const finding = (problem: string): readonly Finding[] => [{ code: "LTN1103", path: at, message: `\`${printPath(at)}\` ${problem}` }];
@@ -70,7 +88,7 @@ export function checkPreview({ checks }: NonNullable<ReleaseStep["preview"]>, pa
 /** A ring is people by condition, or a share of users. */
 export function checkRing(ring: ReleaseRing, place: Place): readonly Finding[] {
   const { path } = place;
-  return [...checkWho(ring, place), ...checkFine(ring.percent, [...path, "percent"])];
+  return [...checkWho(ring, place), ...checkFine(ring.percent, [...path, "percent"]), ...checkTime(ring.for, [...path, "for"])];
 }
 
 /** Variants have names of their own, and somebody who sees them. */

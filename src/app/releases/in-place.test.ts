@@ -1,7 +1,7 @@
 // A Deployment whose template changes under a Release, with the real controllers: it runs, goes forward, is undone, and knows its templates.
 
 import { expect, test } from "vitest";
-import { deploymentRaw } from "../../platform/controllers/testdata/world.ts";
+import { deploymentRaw } from "../../platform/controllers/testing/world.ts";
 import { templateArm } from "../../telemetry/samples/try-seconds.ts";
 import { catalog, InPlace, settings } from "./testing/in-place.ts";
 

@@ -7,13 +7,13 @@ import { plannedStepSchema, stepsOf } from "../../api/release/steps.ts";
 import type { PlanReply, ReleaseStepView, ReleasesView, ReleaseView, ReplayReply, ReplayRequest } from "../../http/release-contract.ts";
 import { BadInput, NotFound } from "../../lib/errors.ts";
 import { explain, type RecordedRun, replay } from "../../release/explain.ts";
-import { exposureAt, exposureWords } from "../../release/exposure.ts";
+import { exposureAt, exposureWords, publicPercent } from "../../release/exposure.ts";
 import { writtenMetrics } from "../../release/judging.ts";
 import type { TrafficUnit } from "../../release/observation.ts";
 import { type PlanTraffic, planOf, type ReleasePlan } from "../../release/plan.ts";
 import { listWords } from "../../release/sentences.ts";
 import type { Run } from "../../release/state.ts";
-import { etaSeconds, type PublicStatus, publicStatusOf } from "../../release/status.ts";
+import { type PublicStatus, publicStatusOf, secondsToGo } from "../../release/status.ts";
 import { unitOf } from "../../release/unit.ts";
 import type { Store, Stored } from "../../store/store.ts";
 import { versionsOf } from "./observed-versions.ts";
@@ -57,14 +57,14 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
   const { run } = state;
   const now = nowMs();
   const rate = run === undefined ? undefined : stepRate(run, now);
-  const eta = run === undefined || rate === undefined ? undefined : etaSeconds(run, spec, rate);
+  const eta = run === undefined ? undefined : secondsToGo(run, spec, { requestsPerSecond: rate ?? 0, now });
   const inputs = status?.["inputs"];
   const unit = run === undefined ? trafficUnitOf(stored.value, store.snapshot()) : unitOf(run.evidence);
   return {
     namespace: metadata.namespace,
     name: metadata.name,
     service: spec.service,
-    status: withObstacles(publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }), stored, store),
+    status: withObstacles(publicStatusOf(state, { spec, now, generation: metadata.generation ?? 1 }), stored, { store, run }),
     ...(eta === undefined ? {} : { etaSeconds: Math.ceil(eta) }),
     ...(rate === undefined ? {} : { requestsPerSecond: rate }),
     steps: stepsView(run, run?.steps ?? stepsOf(spec), unit),
@@ -78,9 +78,20 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
 }
 
 /** What keeps a Release from doing anything stands in front: nobody should have to guess it from a silent Release. */
-function withObstacles(status: PublicStatus, stored: Stored<"Release">, store: Pick<Store, "snapshot">): PublicStatus {
-  const obstacles = obstaclesOf(stored.value, store.snapshot());
+function withObstacles(
+  status: PublicStatus,
+  stored: Stored<"Release">,
+  { store, run }: { readonly store: Pick<Store, "snapshot">; readonly run: Run | undefined },
+): PublicStatus {
+  const obstacles = [...obstaclesOf(stored.value, store.snapshot()), ...changedSteps(stored.value.spec, run)];
   return obstacles.length === 0 ? status : { ...status, findings: [...obstacles, ...(status.findings ?? [])] };
+}
+
+/** A run keeps the steps that it began with: whoever changes them in its middle should know. */
+function changedSteps(spec: Release["spec"], run: Run | undefined): readonly string[] {
+  if (run === undefined || run.stage === "done") return [];
+  const text = (steps: Run["steps"]) => JSON.stringify(z.array(plannedStepSchema).parse(steps));
+  return text(stepsOf(spec)) === text(run.steps) ? [] : ["the steps were changed since this run began; they count from the next run on"];
 }
 
 /** Requests per second since the step holds; undefined before there is a second of it. */
@@ -100,11 +111,18 @@ function stepsView(run: Run | undefined, steps: Run["steps"], unit: TrafficUnit)
     return {
       step: index + 1,
       kind: step.kind,
-      exposure: exposureWords(exposureAt(steps, index), unit),
+      exposure: isCurrent ? presentWords(run, unit) : exposureWords(exposureAt(steps, index), unit),
       state: isCurrent ? "current" : wasEntered ? "done" : isPromoted || isOver ? "skipped" : "next",
       ...(since === undefined ? {} : { since: timeOf(since) }),
     };
   });
+}
+
+/** What the present step gives, and what it gives now where a person or a suspicion changed that. */
+function presentWords({ steps, step, exposure }: Run, unit: TrafficUnit): string {
+  const planned = exposureAt(steps, step);
+  const now = publicPercent(exposure);
+  return `${exposureWords(planned, unit)}${now === publicPercent(planned) ? "" : `, now ${now} %`}`;
 }
 
 function timeOf(ms: number): string {

@@ -70,7 +70,7 @@ test("a JSON body for each transition that is wanted, in order", async () => {
   const some = await receiver();
   const { tell, results } = world([{ url: all.url }, { url: some.url, reasons: ["Promoted"] }]);
   for (const [index, reason] of ["Started", "Promoted", "Succeeded"].entries()) tell(reason, index + 1);
-  await eventually(() => results.length === 4, 10_000, "four deliveries");
+  await eventually(() => results.length === 4, 30_000, "four deliveries");
   expect(results).toEqual(["sent", "sent", "sent", "sent"]);
   expect(all.bodies.map(({ reason }) => reason)).toEqual(["Started", "Promoted", "Succeeded"]);
   expect(some.bodies).toEqual([
@@ -96,7 +96,7 @@ test("a server in trouble is tried again, and what comes after waits its turn", 
   const { tell, results } = world([{ url }]);
   tell("Started");
   tell("Promoted", 2);
-  await eventually(() => results.length === 2, 10_000, "two deliveries");
+  await eventually(() => results.length === 2, 30_000, "two deliveries");
   expect(bodies.map(({ reason }) => reason)).toEqual(["Started", "Started", "Started", "Promoted"]);
   expect(results).toEqual(["sent", "sent"]);
 });
@@ -107,7 +107,7 @@ test("refusals and redirects aren't tried again, and nobody is followed", async 
   const refusing = await receiver((response) => void response.writeHead(410).end());
   const { tell, results } = world([{ url: moved.url }, { url: refusing.url }]);
   tell("Started");
-  await eventually(() => results.length === 2, 10_000, "two failures");
+  await eventually(() => results.length === 2, 30_000, "two failures");
   expect([results, moved.bodies.length, refusing.bodies.length, target.bodies.length]).toEqual([["failed", "failed"], 1, 1, 0]);
 });
 
@@ -115,7 +115,7 @@ test("private addresses aren't called unless they are allowed", async () => {
   const { url, bodies } = await receiver();
   const { tell, results } = world([{ url }, { url: "http://10.0.0.1/hook" }], false);
   tell("Started");
-  await eventually(() => results.length === 2, 10_000, "two failures");
+  await eventually(() => results.length === 2, 30_000, "two failures");
   expect([results, bodies.length]).toEqual([["failed", "failed"], 0]);
 });
 

@@ -1,8 +1,8 @@
 // A Release of a Deployment that is updated in place, with the real controllers: what tests do to it, and what is to be seen.
 
-import { expect, onTestFinished } from "vitest";
+import { expect } from "vitest";
 import { silentLogger } from "../../../lib/log.ts";
-import { deploymentRaw, serviceRaw, startWorld } from "../../../platform/controllers/testdata/world.ts";
+import { deploymentRaw, serviceRaw, startWorld } from "../../../platform/controllers/testing/world.ts";
 import type { SampleSecond } from "../../../release/observation.ts";
 import type { RawResource, Stored } from "../../../store/store.ts";
 import { ReleaseEngine } from "../release-engine.ts";
@@ -60,7 +60,6 @@ export class InPlace {
       metadata: { name: "catalog", namespace: "default" },
       spec: { service: "catalog", warm: "10s", ...spec },
     });
-    onTestFinished(() => this.made.controllers.close());
   }
 
   create(raw: RawResource): void {
