@@ -197,8 +197,10 @@ export class SampleStore {
   #seriesOf(source: Source, delta: Delta): Series | undefined {
     const known = source.series.get(delta.key);
     if (known !== undefined) return known;
-    if (this.#series >= this.#maxSeries) this.#giveUpGone();
-    if (this.#series >= this.#maxSeries || source.series.size >= this.#maxSeriesPerSource) {
+    // At its own limit a proxy is refused, whatever others would give up.
+    const isOverItsOwn = source.series.size >= this.#maxSeriesPerSource;
+    if (!isOverItsOwn && this.#series >= this.#maxSeries) this.#giveUpGone();
+    if (isOverItsOwn || this.#series >= this.#maxSeries) {
       this.#refuse(source.id, delta);
       return undefined;
     }
@@ -207,7 +209,9 @@ export class SampleStore {
 
   /**
    * Room for proxies that live: the one that has been gone longest is given up, and with it everything before its end, since sums over that time would
-   * be too small.
+   * be too small. So the order is that of what it costs windows: first the histories of workloads, which end more than a quarter of an hour ago, where
+   * nobody asks by seconds; then pods of the last quarter of an hour; never one that lives, whose newest series are what is judged and looked at. To refuse
+   * those for the sake of old hours would hide a version that has just come.
    */
   #giveUpGone(): void {
     const gone = [...this.#sources.values()].flatMap((source) =>

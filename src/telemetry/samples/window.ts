@@ -1,4 +1,4 @@
-// Questions to the store: what was counted in a window, by label; rates, shares and quantiles of it. A gap is never a zero: what isn't known is
+// Questions to the store: what was counted in a window, by label; rates and quantiles of it. A gap is never a zero: what isn't known is
 // undefined, and how much is missing is said.
 
 import type { Distribution, Labels } from "../point.ts";
@@ -200,31 +200,6 @@ export function mergedDistribution(one: Distribution, other: Distribution): Dist
   if (!isSame) return undefined;
   const counts = one.counts.map((count, index) => count + (other.counts[index] ?? 0));
   return { bounds: one.bounds, counts, sum: one.sum + other.sum };
-}
-
-export interface WindowPoint {
-  /** Beginning of the step. */
-  readonly timeMs: number;
-  /** By the group's key as `windowOf` sorts; a group that is missing or without perSecond is a gap. */
-  readonly rows: readonly WindowRow[];
-}
-
-/** A window in steps, for drawing. */
-export function pointsOf(store: SampleStore, query: WindowQuery, stepMs: number): readonly WindowPoint[] {
-  const selection = selectionOf(store, query);
-  const newest = newestOf(store);
-  const steps = Math.ceil((query.toMs - query.fromMs) / stepMs);
-  return Array.from({ length: Math.max(0, steps) }, (_, index) => {
-    const timeMs = query.fromMs + index * stepMs;
-    const range = rangeOf(store, newest, { fromMs: timeMs, toMs: Math.min(query.toMs, timeMs + stepMs) });
-    return { timeMs, rows: rowsOf(selection, range, query.onlyTotals) };
-  });
-}
-
-/** `numerator` / `denominator`, 0 where nothing of the numerator was counted; undefined where the denominator is 0 or unknown. */
-export function ratioOf(numerator: WindowRow | undefined, denominator: WindowRow | undefined): number | undefined {
-  if (denominator === undefined || denominator.seconds === 0 || denominator.sum === 0) return undefined;
-  return (numerator?.sum ?? 0) / denominator.sum;
 }
 
 /**
