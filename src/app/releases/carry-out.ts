@@ -76,6 +76,7 @@ const warnings: ReadonlySet<string> = new Set([
   "Failed",
   "ReturnRefused",
   "SharesDiffer",
+  "ReleaseDeleted",
   "CandidateUnready",
   "StableUnready",
   "Indistinct",

@@ -131,6 +131,11 @@ class World {
     this.#engine.ask("shop", release, { type, actor: "ann", reason: "because", ...more });
   }
 
+  /** As in a mesh: it hears of the store's changes. */
+  start(): void {
+    this.#engine.start();
+  }
+
   /** As after kill -9: nothing but the store is left. */
   kill(): void {
     this.#engine.close();
@@ -269,6 +274,22 @@ describe("the engine", () => {
     world.tick();
     expect(newcomer()?.status).toMatchObject({ phase: "Progressing", weightPercent: 90 });
     expect(shares()).toEqual([["shop/a-newcomer", [1000, 9000]]]);
+  });
+
+  test("deleted in the middle of a run it says on the Service what that means", async () => {
+    const world = new World({ ...canary, steps: [{ setWeight: 10, for: "60s" }] });
+    for (let passed = 0; passed < 5; passed += 1) world.second();
+    world.start();
+    world.store.delete({ kind: "Release", namespace: "shop", name: "catalog" });
+    await new Promise((resolve) => setImmediate(resolve));
+    world.kill();
+    const events = world.store.list("Event").filter(({ value }) => value.reason === "ReleaseDeleted");
+    const words =
+      "release catalog was deleted while v2 had 10 %: routes alone decide now, and without subsets every ready pod of catalog gets requests (v1: 1, v2: 1)";
+    expect(events.map(({ value }) => `${value.involvedObject.kind} ${value.type}: ${value.message}`)).toEqual(
+      expect.arrayContaining([`Service Warning: ${words}`]),
+    );
+    expect(world.told).toContain("ReleaseDeleted");
   });
 
   test("what isn't there can't be asked", () => {

@@ -12,6 +12,7 @@ import type { ReleaseState } from "../../release/state.ts";
 import { isKind, type Stored, type StoreEvent } from "../../store/store.ts";
 import type { AdsServer } from "../../xds/ads-server.ts";
 import { forgetOldEvents, type SendChecks, scaleVersion, type Tell, tellEvent, turnRollout } from "./carry-out.ts";
+import { deletionWords } from "./deleted-release.ts";
 import { observationOf, type Sources } from "./observe-release.ts";
 import { isMoving, type Running, runningFrom, withoutEvidence } from "./running-release.ts";
 import { nextInput, noRelease, type StoredRelease, storedReleaseOf } from "./stored-release.ts";
@@ -95,13 +96,30 @@ export class ReleaseEngine {
 
   #onEvent({ type, stored, previous }: StoreEvent): void {
     if (stored.kind === "Release") {
-      if (type === "DELETED") this.#running.delete(stored.uid);
+      if (type === "DELETED") this.#tellDeletion(stored);
       // Its own writes are no news.
       else if (previous === undefined || previous.raw.metadata.generation !== stored.raw.metadata.generation) this.#dueSoon(stored.uid);
       return;
     }
     if (stored.kind !== "Pod" && stored.kind !== "ReplicaSet" && stored.kind !== "Deployment") return;
     this.#decideSoon((_, uid) => this.#options.store.byUid(uid)?.namespace === stored.namespace);
+  }
+
+  /** Told once the store has done with it. */
+  #tellDeletion(stored: StoreEvent["stored"]): void {
+    if (!isKind(stored, "Release")) return;
+    const { state } = this.#current(stored);
+    this.#running.delete(stored.uid);
+    setImmediate(() => {
+      try {
+        const message = deletionWords(stored.value, state, this.#options.store.snapshot());
+        const id = `${stored.uid}/deleted`;
+        if (message !== undefined) tellEvent(stored.value, { type: "event", id, reason: "ReleaseDeleted", message }, this.#options);
+      } catch (error) {
+        const { message } = MeshError.from(error);
+        this.#options.logger.warn(`the end of release ${stored.namespace}/${stored.name} can't be told`, { error: message });
+      }
+    });
   }
 
   #decideSoon(concerns: (running: Running, uid: string) => boolean): void {

@@ -75,10 +75,10 @@ export class Webhooks {
     for (const { url } of wanting) this.#queue(url, body);
   };
 
-  #bodyOf({ metadata, spec }: Release, { id, reason, message }: Parameters<Tell>[1]): WebhookBody {
+  #bodyOf({ metadata, spec, status: last }: Release, { id, reason, message }: Parameters<Tell>[1]): WebhookBody {
     const { store, nowMs } = this.#options;
     // The state that the transition led to was stored before it is told.
-    const status = store.get("Release", metadata.namespace, metadata.name)?.value.status ?? {};
+    const status = store.get("Release", metadata.namespace, metadata.name)?.value.status ?? last ?? {};
     const text = (field: string) => (typeof status[field] === "string" ? { [field]: status[field] } : {});
     return {
       id: `${metadata.uid ?? ""}/${id}`,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ReleaseView } from "../../http/release-contract.ts";
 import type { Phase } from "../../release/status.ts";
-import { isDecided, statusCode } from "./release-show.ts";
+import { isDecided, statusCode, storyFeed } from "./release-show.ts";
 
 const viewOf = (phase: Phase, more: Partial<ReleaseView> = {}): ReleaseView => ({
   namespace: "shop",
@@ -37,6 +37,15 @@ test.each<readonly [Phase, number, boolean]>([
   ["Held", 75, true],
 ])("%s is exit code %i, and decided: %j", (phase, code, decided) => {
   expect([statusCode(viewOf(phase)), isDecided(viewOf(phase))]).toEqual([code, decided]);
+});
+
+test("a log gets each decision once, and a new run from its beginning", () => {
+  const fresh = storyFeed();
+  expect(fresh({ story: ["v2 against v1", "+0 s begins", "0 requests failed so far"] })).toEqual(["v2 against v1", "+0 s begins"]);
+  expect(fresh({ story: ["v2 against v1", "+0 s begins", "1 request failed so far"] })).toEqual([]);
+  expect(fresh({ story: ["v2 against v1", "+0 s begins", "+5 s on", "1 request failed so far"] })).toEqual(["+5 s on"]);
+  expect(fresh({ story: ["v3 against v1", "+0 s begins", "0 requests failed so far"] })).toEqual(["v3 against v1", "+0 s begins"]);
+  expect(fresh({ story: [] })).toEqual([]);
 });
 
 test("promoted is decided although the old version is warm still; what is asked and not handled yet isn't", () => {

@@ -105,6 +105,19 @@ interface Waiting {
   readonly context: Pick<CommandContext, "terminal" | "signal">;
 }
 
+/** In a log: what was decided since the last look, line by line, in place of a tree that is there twice a second. */
+export function storyFeed(): (view: Pick<ReleaseView, "story">) => readonly string[] {
+  let before: readonly string[] = [];
+  return ({ story }) => {
+    // The last line counts on until the run is over.
+    const lines = story.slice(0, -1);
+    const isSameRun = before[0] === lines[0];
+    const fresh = isSameRun ? lines.slice(before.length) : lines;
+    before = lines;
+    return fresh;
+  };
+}
+
 /** Draws until the release is decided; its exit code. */
 export async function waitForEnd(client: ApiClient, { namespace, name, options, context }: Waiting): Promise<number> {
   const { terminal, signal } = context;
@@ -113,18 +126,20 @@ export async function waitForEnd(client: ApiClient, { namespace, name, options, 
   const format = formatOption(options, ["tree", "json"]);
   const deadline = AbortSignal.timeout(timeoutMs);
   let last = await client.releases.get(namespace, name);
+  const isDrawn = format === "tree" && terminal.isTty;
+  const newLines = storyFeed();
   const draw = async () => {
     last = await client.releases.get(namespace, name);
-    const lines = format === "json" ? [] : releaseLines(last, terminal.colours, Date.now());
-    return { lines, isLast: isDecided(last) };
+    if (format === "tree" && !isDrawn) for (const line of newLines(last)) terminal.out(line);
+    return { lines: isDrawn ? releaseLines(last, terminal.colours, Date.now()) : [], isLast: isDecided(last) };
   };
   const quiet = { ...terminal, out: () => {}, raw: () => {} };
   const isOver = await drawLive(draw, {
-    terminal: format === "json" ? quiet : terminal,
+    terminal: isDrawn ? terminal : quiet,
     signal: AbortSignal.any([signal, deadline]),
     everyMs: pollMs,
   });
-  if (format === "json") terminal.out(JSON.stringify(last, null, 2));
+  if (!isDrawn) printStatus(last, options, context);
   if (isOver) return statusCode(last);
   if (signal.aborted) return exitCode.interrupted;
   terminal.err(`release ${namespace}/${name} is still ${last.status.phase} after ${textOption(options, "timeout") ?? "1h"}; it goes on`);
