@@ -1,7 +1,7 @@
 // The planner's rules about secrets: what waits for them, what doesn't, and what `apply` is told.
 
 import { describe, expect, test } from "vitest";
-import { Conversation, cluster, host, world } from "../../test/harness/planner-conversation.ts";
+import { Conversation, cluster, host, settled, world } from "../../test/harness/planner-conversation.ts";
 import type { EncodedResource, ProxyConfig } from "../envoy/config.ts";
 import { contentHash } from "../lib/hash.ts";
 import { connected } from "./proxy-events.ts";
@@ -39,26 +39,6 @@ const one = (secrets: Secrets) => withSecrets(world({ clusters: [cluster("a")], 
 const two = (secrets: Secrets) => withSecrets(world({ clusters: [cluster("a"), cluster("b")], hosts: [host("h", ["a", "b"])] }), secrets);
 
 const own: Secrets = { named: { a: ["default"] }, existing: { default: 0 } };
-
-/** A proxy that holds everything of its first configuration. */
-function settled(config: ProxyConfig): Conversation {
-  const c = new Conversation(config);
-  c.say("rtds", { subscribe: ["weights"] });
-  c.acknowledge("rtds");
-  c.say("cds");
-  c.say("eds", { subscribe: [...config.endpoints.keys()] });
-  c.acknowledge("cds", "eds");
-  if (config.secrets.size > 0) {
-    c.say("sds", { subscribe: [...config.secrets.keys()] });
-    c.acknowledge("sds");
-  }
-  c.say("lds");
-  c.say("rds", { subscribe: ["80"] });
-  c.acknowledge("lds", "rds");
-  expect(progressOf(c.state, config)).toEqual({ isAcknowledged: true, obstacles: [] });
-  c.news();
-  return c;
-}
 
 const kinds = (c: Conversation, config: ProxyConfig) =>
   progressOf(c.state, config).obstacles.map(({ type, resource, kind }) => [type, resource, kind]);

@@ -1,27 +1,11 @@
 // The planner's rules one by one, in the words of a small world; histories are in push-plan.property.test.ts.
 
 import { describe, expect, test } from "vitest";
-import { Conversation, cluster, host, world } from "../../test/harness/planner-conversation.ts";
-import type { EncodedResource, ProxyConfig, ResourceType } from "../envoy/config.ts";
+import { Conversation, cluster, host, settled, world } from "../../test/harness/planner-conversation.ts";
+import type { EncodedResource, ResourceType } from "../envoy/config.ts";
 import { connected } from "./proxy-events.ts";
 import { isAcknowledged, isAcknowledgedOrRefused, progressOf } from "./proxy-status.ts";
 import { mixedParts } from "./route-mix.ts";
-
-/** A proxy that holds everything of its first configuration. */
-function settled(config: ProxyConfig): Conversation {
-  const c = new Conversation(config);
-  c.say("rtds", { subscribe: ["weights"] });
-  c.acknowledge("rtds");
-  c.say("cds");
-  c.say("eds", { subscribe: [...config.endpoints.keys()] });
-  c.acknowledge("cds", "eds");
-  c.say("lds");
-  c.say("rds", { subscribe: ["80"] });
-  c.acknowledge("lds", "rds");
-  expect(progressOf(c.state, config)).toEqual({ isAcknowledged: true, obstacles: [] });
-  c.news();
-  return c;
-}
 
 const one = world({ clusters: [cluster("a")], hosts: [host("h", ["a"])] });
 const two = world({ clusters: [cluster("a"), cluster("b")], hosts: [host("h", ["a", "b"])] });

@@ -1,8 +1,10 @@
 // The planner in the words of a small world, and a proxy that is told what to say: for tests of its rules one by one.
 
+import { expect } from "vitest";
 import type { ProxyConfig, ResourceType } from "../../src/envoy/config.ts";
 import { type ProxyRequest, received } from "../../src/xds/proxy-events.ts";
 import { initialState, type ProxyState } from "../../src/xds/proxy-state.ts";
+import { progressOf } from "../../src/xds/proxy-status.ts";
 import { type PlannedResponse, plan } from "../../src/xds/push-plan.ts";
 import { type ConfigDraw, type ContentLine, configOf } from "./simulated-config.ts";
 
@@ -82,4 +84,24 @@ export class Conversation {
       .splice(0)
       .map(({ type, resources, removed }) => [type, ...resources.map(({ name }) => name), ...removed.map((name) => `-${name}`)].join(" "));
   }
+}
+
+/** A proxy that holds everything of its first configuration. */
+export function settled(config: ProxyConfig): Conversation {
+  const c = new Conversation(config);
+  c.say("rtds", { subscribe: ["weights"] });
+  c.acknowledge("rtds");
+  c.say("cds");
+  c.say("eds", { subscribe: [...config.endpoints.keys()] });
+  c.acknowledge("cds", "eds");
+  if (config.secrets.size > 0) {
+    c.say("sds", { subscribe: [...config.secrets.keys()] });
+    c.acknowledge("sds");
+  }
+  c.say("lds");
+  c.say("rds", { subscribe: ["80"] });
+  c.acknowledge("lds", "rds");
+  expect(progressOf(c.state, config)).toEqual({ isAcknowledged: true, obstacles: [] });
+  c.news();
+  return c;
 }
