@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { randomOf } from "../../stats/testing/random.ts";
 import { decideRollout, fenceOf, type RolloutInput, type RolloutSet, scaledValue } from "./rollout.ts";
-import { randomOf } from "./testdata/world.ts";
 
 const rolling = (maxSurge: number | string, maxUnavailable: number | string) =>
   ({ type: "RollingUpdate", rollingUpdate: { maxSurge, maxUnavailable } }) as const;

@@ -1,11 +1,12 @@
 // For the controllers' tests: a store, time moved by hand, and a node that makes pods ready and ends them in an order of the test's choice.
 
+import { onTestFinished } from "vitest";
 import { silentLogger } from "../../../lib/log.ts";
 import { apiParser } from "../../../store/api-parser.ts";
 import { timestamp } from "../../../store/lifecycle.ts";
 import { MemoryStore } from "../../../store/memory-store.ts";
 import type { RawResource, Stored } from "../../../store/store.ts";
-import type { Controllers, ControllerOptions, Timers } from "../options.ts";
+import type { ControllerOptions, Controllers, Timers } from "../options.ts";
 import { startControllers } from "../start.ts";
 
 export class ManualTimers implements Timers {
@@ -33,17 +34,6 @@ export class ManualTimers implements Timers {
   }
 }
 
-/** A generator of numbers in [0, 1) with a fixed seed (mulberry32). */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 export interface World {
   readonly store: MemoryStore;
   readonly timers: ManualTimers;
@@ -57,26 +47,39 @@ export interface World {
   settle(): Promise<void>;
 }
 
+/** Starts it; it ends with the test. */
 export function startWorld(options: Partial<ControllerOptions> & { historySize?: number } = {}): World {
   const timers = new ManualTimers();
   let counter = 0;
   const next = (): number => ++counter;
   const newUid = (): string => `00000000-0000-4000-8000-${String(next()).padStart(12, "0")}`;
-  const store = options.store instanceof MemoryStore ? options.store : new MemoryStore({ clock: { now: () => timers.now(), monotonic: () => timers.now() }, parser: apiParser, newUid });
+  const store =
+    options.store instanceof MemoryStore
+      ? options.store
+      : new MemoryStore({ clock: { now: () => timers.now(), monotonic: () => timers.now() }, parser: apiParser, newUid });
   const nameSuffix = (length: number): string => next().toString(36).padStart(length, "0");
   const acknowledged = (): Promise<void> => Promise.resolve();
   const controllers = startControllers({ timers, log: silentLogger, nameSuffix, acknowledged, ingressGateway: false, ...options, store });
+  onTestFinished(() => controllers.close());
   const setReady = (pod: Stored<"Pod">, ready = true): void => {
     const number = Number.parseInt(pod.name.slice(-5), 36);
     const condition = { type: "Ready", status: ready ? "True" : "False", lastTransitionTime: timestamp(timers.now()) };
     const podIP = `198.18.${number >> 8}.${number & 255}`;
-    store.updateStatus({ ...pod.raw, metadata: { ...pod.raw.metadata, resourceVersion: "" }, status: { phase: "Running", podIP, conditions: [condition] } });
+    store.updateStatus({
+      ...pod.raw,
+      metadata: { ...pod.raw.metadata, resourceVersion: "" },
+      status: { phase: "Running", podIP, conditions: [condition] },
+    });
   };
   const finish = (pod: Stored<"Pod">): void => {
     store.delete({ kind: "Pod", namespace: pod.namespace, name: pod.name }, { gracePeriodSeconds: 0 });
   };
   const pods = (image?: string): readonly Stored<"Pod">[] =>
-    store.list("Pod").filter(({ value }) => value.metadata.deletionTimestamp === undefined && (image === undefined || value.spec.containers[0]?.image === image));
+    store
+      .list("Pod")
+      .filter(
+        ({ value }) => value.metadata.deletionTimestamp === undefined && (image === undefined || value.spec.containers[0]?.image === image),
+      );
   const settle = async (): Promise<void> => {
     for (let before = -1; before !== store.revision; ) {
       before = store.revision;
@@ -91,7 +94,12 @@ export function startWorld(options: Partial<ControllerOptions> & { historySize?:
   return { store, timers, controllers, pods, setReady, finish, settle };
 }
 
-export function deploymentRaw(name: string, image: string, spec: Record<string, unknown> = {}, podSpec: Record<string, unknown> = {}): RawResource {
+export function deploymentRaw(
+  name: string,
+  image: string,
+  spec: Record<string, unknown> = {},
+  podSpec: Record<string, unknown> = {},
+): RawResource {
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
