@@ -83,7 +83,7 @@ it("while it runs, value, header and version agree for every user", async () => 
     const { value, checkout } = await visit({ "x-tester": "yes" });
     const { proxies } = (await mesh.client.releases.get("default", "checkout")).status;
     return value && checkout.version === "v2" && proxies?.acknowledged === proxies?.total;
-  }, 30_000);
+  }, 60_000);
   expect(chosen.size).toBeGreaterThan(5);
   expectPages(await visits(), (on) => ({
     value: on,
@@ -154,7 +154,7 @@ it("after promotion everybody has the new version, and the same users the flag",
         () => true,
         () => false,
       ),
-    20_000,
+    60_000,
   );
   const pages: Page[] = [];
   let index = 0;
@@ -162,7 +162,7 @@ it("after promotion everybody has the new version, and the same users the flag",
     pages.push(await visit({ cookie: `shopper=${users[index++ % users.length]}` }));
     const { status } = await mesh.client.releases.get("default", "checkout");
     return status.phase === "Finalising" && status.weightPercent === 100 && pages.at(-1)?.checkout.version === "v2";
-  }, 30_000);
+  }, 60_000);
   // The move touched neither flag nor users: at any moment the application was told what OpenFeature said.
   expect(pages.filter(({ value, checkout }) => checkout.flag !== `${value}` || (value && checkout.version !== "v2"))).toEqual([]);
   expectPages(await visits(), (on) => ({ value: on, checkout: { version: "v2", flag: `${on}` } }));

@@ -9,7 +9,7 @@ import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
 
 const harness = fileURLToPath(new URL("../harness", import.meta.url));
-const waitMs = 20_000;
+const waitMs = 60_000;
 let mesh: TestMesh;
 let host: Server;
 let hostPort = 0;

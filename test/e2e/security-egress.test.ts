@@ -83,7 +83,7 @@ describe("REGISTRY_ONLY", () => {
     expect(stdout).toMatch(/default +client-v1 +\S+ closed\.out\.test:8443 +TLS +1 /);
     const open = (await lateenOn(mesh, ["egress", "blocked", "-o", "yaml"])).stdout;
     await mesh.apply(open);
-    await eventually(async () => (await mesh.http("client", "http://closed.out.test:8080/")).status === 200, 10_000, "the host opened");
+    await eventually(async () => (await mesh.http("client", "http://closed.out.test:8080/")).status === 200, 60_000, "the host opened");
     expect(Object(await mesh.run("client", { kind: "tls", host: "closed.out.test", port: 8443 })).version).toBe("closed");
   });
 });
@@ -114,8 +114,8 @@ describe("TLS by the sidecar", () => {
       return stringify({ apiVersion: "v1", kind: "Secret", metadata: { name: "partner", namespace: "default" }, stringData });
     };
     await mesh.apply(yamlOf(secret("one"), originates("api.out.test", { mode: "MUTUAL", credentialName: "partner" })));
-    await eventually(async () => (await told("api.out.test")) === "URI:spiffe://partner/one", 10_000, "the first certificate");
+    await eventually(async () => (await told("api.out.test")) === "URI:spiffe://partner/one", 60_000, "the first certificate");
     await mesh.apply(secret("two"));
-    await eventually(async () => (await told("api.out.test")) === "URI:spiffe://partner/two", 10_000, "the second certificate");
+    await eventually(async () => (await told("api.out.test")) === "URI:spiffe://partner/two", 60_000, "the second certificate");
   });
 });

@@ -68,7 +68,7 @@ afterAll(() => mesh?.close());
 /** Waits until new connections are shown this certificate. */
 async function serves(certificate: TestCertificate): Promise<void> {
   const isShown = async () => (await get(port, "shop.test")).fingerprint === fingerprint(certificate);
-  await eventually(isShown, 10_000, "the certificate");
+  await eventually(isShown, 60_000, "the certificate");
 }
 
 /** What happened to the gateway's listeners since its Envoy started. */

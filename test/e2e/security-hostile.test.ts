@@ -68,7 +68,7 @@ async function newLines(pod: string, looksFor: RegExp, action: () => Promise<voi
     added = mesh.accessLogOf(pod).slice(before);
     return looksFor.test(added);
   };
-  await eventually(isThere, 5000, `${looksFor} in the log`).catch((error: unknown) => {
+  await eventually(isThere, 45_000, `${looksFor} in the log`).catch((error: unknown) => {
     throw new Error(`${String(error)}; it has:\n${added}`);
   });
   return added;

@@ -126,7 +126,7 @@ describe("access logs", () => {
     await eventually(async () => {
       const lasts = await Promise.all([stepsIn("client"), stepsIn("server"), stepsIn("far", "other")]);
       return lasts.every((names) => names.includes("last"));
-    }, 30_000);
+    }, 60_000);
     const expected = (app: string) => steps.filter(({ logged }) => logged.includes(app)).map(({ what }) => what);
     expect(await stepsIn("client")).toEqual(expected("client"));
     expect(await stepsIn("server")).toEqual(expected("server"));
@@ -137,7 +137,7 @@ describe("access logs", () => {
   it("mark copies that a mirror made", async () => {
     expect((await mesh.http("client", "http://server/copied")).status).toBe(200);
     const line = async (version: string) => (await logOf("server", "default", version)).find((text) => text.includes("/copied"));
-    await eventually(async () => (await line("v1")) !== undefined && (await line("v2")) !== undefined, 30_000);
+    await eventually(async () => (await line("v1")) !== undefined && (await line("v2")) !== undefined, 60_000);
     expect(await line("v1")).toMatch(/ - -$/);
     expect(await line("v2")).toMatch(/ - 1$/);
   });

@@ -119,9 +119,9 @@ describe("objects that come and go", () => {
     expect(Object.keys((await mesh.load("client", "http://gone/", { count: 60 })).byVersion).toSorted()).toEqual(["v1", "v2"]);
     await mesh.apply(routes);
     await mesh.remove(subsetsYaml("gone"));
-    await eventually(async () => (await mesh.http("client", "http://gone/")).status === 503, 10_000, "no subset, no answer");
+    await eventually(async () => (await mesh.http("client", "http://gone/")).status === 503, 60_000, "no subset, no answer");
     await mesh.apply(subsetsYaml("gone"));
-    await eventually(async () => (await servedBy("http://gone/")) === "v1", 10_000, "back again");
+    await eventually(async () => (await servedBy("http://gone/")) === "v1", 60_000, "back again");
   });
 
   it("a Service without selector has the endpoints of its EndpointSlices", async () => {
@@ -152,7 +152,7 @@ describe("namespaces", () => {
         istioYaml("VirtualService", "shop/cart", { hosts: ["cart"], http: [to("cart", "new")] }),
       ),
     );
-    await eventually(async () => (await servedBy("http://cart.shop/")) === "v2", 20_000, "the new pods are ready");
+    await eventually(async () => (await servedBy("http://cart.shop/")) === "v2", 60_000, "the new pods are ready");
     expect((await mesh.load("client", "http://cart.shop/", { count: 20 })).byVersion).toEqual({ v2: 20 });
     expect(Object.keys((await mesh.load("client", "http://cart/", { count: 60 })).byVersion).toSorted()).toEqual(["v1", "v2"]);
   });

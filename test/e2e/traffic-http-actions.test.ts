@@ -28,20 +28,20 @@ const services: Readonly<Record<string, readonly object[]>> = {
     { match: [{ uri: { prefix: "/teapot" } }], directResponse: { status: 418, body: { string: "short and stout" } } },
     { directResponse: { status: 204 } },
   ],
-  slow: [{ match: [{ uri: { prefix: "/limited" } }], timeout: "0.2s", ...to("slow", "v1") }, to("slow", "v1")],
+  slow: [{ match: [{ uri: { prefix: "/limited" } }], timeout: "1s", ...to("slow", "v1") }, to("slow", "v1")],
   retry: [
     { match: [{ uri: { prefix: "/three" } }], retries: { attempts: 3, retryOn: "5xx", backoff: "1ms" }, ...to("retry", "v1") },
     { match: [{ uri: { prefix: "/by-code" } }], retries: { attempts: 2, retryOn: "418", backoff: "1ms" }, ...to("retry", "v1") },
     { match: [{ uri: { prefix: "/reset" } }], retries: { attempts: 1, retryOn: "gateway-error", backoff: "1ms" }, ...to("retry", "v1") },
     {
       match: [{ uri: { prefix: "/per-try" } }],
-      retries: { attempts: 2, perTryTimeout: "0.1s", retryOn: "5xx", backoff: "1ms" },
+      retries: { attempts: 2, perTryTimeout: "0.5s", retryOn: "5xx", backoff: "1ms" },
       ...to("retry", "v1"),
     },
     {
       match: [{ uri: { prefix: "/in-all" } }],
-      timeout: "0.25s",
-      retries: { attempts: 20, perTryTimeout: "0.1s", retryOn: "5xx", backoff: "1ms" },
+      timeout: "1.25s",
+      retries: { attempts: 20, perTryTimeout: "0.5s", retryOn: "5xx", backoff: "1ms" },
       ...to("retry", "v1"),
     },
     { match: [{ uri: { prefix: "/off" } }], retries: { attempts: 0 }, ...to("retry", "v1") },
@@ -173,7 +173,7 @@ describe("timeout", () => {
   it("ends what takes longer, with flag UT; without one the mesh waits", async () => {
     expect((await ask("slow/limited?delay=3000")).status).toBe(504);
     expect((await ask("slow/limited?delay=1")).status).toBe(200);
-    expect((await ask("slow/?delay=600")).status).toBe(200);
+    expect((await ask("slow/?delay=1500")).status).toBe(200);
     await mesh.logged((line) => line.includes("/limited?delay=3000") && responseFlags(line) === "UT");
   });
 });
@@ -192,8 +192,9 @@ describe("retries", () => {
     ["/per-try?delay=3000", 504, 3],
   ])("%s ends with %i after %i tries", async (path, status, tries) => {
     const reply = await ask(`retry${path}`);
-    const seen = await arrived("v1", path);
-    expect([reply.status, seen.length]).toEqual([status, tries]);
+    // Of a try that is given up the application learns too, a moment later.
+    await eventually(async () => (await arrived("v1", path)).length >= tries, 60_000, `${tries} tries`);
+    expect([reply.status, (await arrived("v1", path)).length]).toEqual([status, tries]);
   });
 
   it("the route's timeout covers all tries", async () => {
@@ -226,9 +227,17 @@ describe("faults", () => {
       count: 200,
       concurrency: 64,
     })) as HttpResult[];
-    const delayed = results.filter(({ ms }) => ms > 700).length;
+    // By the proxy's word: on a busy machine others take their time too.
+    const lines = () =>
+      mesh
+        .accessLog(/_client-/)
+        .split("\n")
+        .filter((line) => line.includes("/half-late"));
+    await eventually(() => lines().length === 200, 60_000, "all requests in the log");
+    const delayed = lines().filter((line) => responseFlags(line) === "DI").length;
     const { min, max } = binomialBounds(200, 0.5);
     expect([results.every(({ status }) => status === 200), delayed >= min, delayed <= max]).toEqual([true, true, true]);
+    expect(results.filter(({ ms }) => ms > 900).length).toBeGreaterThanOrEqual(delayed);
   });
 });
 

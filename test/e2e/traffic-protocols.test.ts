@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { binomialBounds } from "../harness/binomial.ts";
+import { eventually } from "../harness/eventually.ts";
 import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
 import { routesYaml, shares, subsetsYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
 
@@ -140,9 +141,13 @@ describe("declared TCP", () => {
     ["mysql", 3306],
     ["app-tcp", 83],
   ])("%s:%i: the server's first word comes without waiting for the client's", async (host, port) => {
-    const { text, ms } = Object(await mesh.run("client", { kind: "tcp-once", host, port }));
-    // Two proxies that detect would wait for a second each.
-    expect([/^220 v[12] /.test(text), ms < 1000]).toEqual([true, true]);
+    // Two proxies that detect would wait for a second each, every time; a busy machine doesn't.
+    const isQuick = async () => {
+      const { text, ms } = Object(await mesh.run("client", { kind: "tcp-once", host, port }));
+      expect(text).toMatch(/^220 v[12] /);
+      return ms < 1000;
+    };
+    await eventually(isQuick, 60_000, "a greeting without a wait");
   });
 });
 
