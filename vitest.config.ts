@@ -10,6 +10,8 @@ const common = {
   pool: "forks",
   hookTimeout: 180_000,
   testTimeout: isSlow ? 600_000 : 120_000,
+  // Vitest's own second is too little for a busy machine.
+  expect: { poll: { timeout: 30_000 } },
   // Generated code is plain JavaScript: Node loads it as it is.
   server: { deps: { external: [/\/gen\/.*_pb\.js$/] } },
 } as const;

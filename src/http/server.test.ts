@@ -4,7 +4,7 @@ import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../lib/clock.ts";
 import { silentLogger } from "../lib/log.ts";
 import { apiParser } from "../store/api-parser.ts";
@@ -263,7 +263,7 @@ describe("watch", () => {
   test("tells the state, then each change, and respects selectors in both directions", async () => {
     store.create(configMap("before", {}, { app: "web" }));
     const { events, seen } = collect({ labelSelector: "app=web" });
-    await vi.waitFor(() => expect(seen()).toEqual(["sync"]));
+    await expect.poll(() => seen()).toEqual(["sync"]);
     expect(events[0]).toMatchObject({ items: [{ metadata: { name: "before" } }] });
     store.create(configMap("other"));
     store.create(configMap("a", {}, { app: "web" }));
@@ -271,22 +271,22 @@ describe("watch", () => {
     store.update(configMap("a", { k: "1" }));
     store.update(configMap("other", {}, { app: "web" }));
     store.delete(ref("other"));
-    await vi.waitFor(() => expect(seen().slice(1)).toEqual(["added a", "modified a", "deleted a", "added other", "deleted other"]));
+    await expect.poll(() => seen().slice(1)).toEqual(["added a", "modified a", "deleted a", "added other", "deleted other"]);
   });
 
   test("resumes after a restart without a relist, and relists when the history is too short", async () => {
     const { seen } = collect();
-    await vi.waitFor(() => expect(seen()).toEqual(["sync"]));
+    await expect.poll(() => seen()).toEqual(["sync"]);
     store.create(configMap("a"));
-    await vi.waitFor(() => expect(seen()).toEqual(["sync", "added a"]));
+    await expect.poll(() => seen()).toEqual(["sync", "added a"]);
     await server.close();
     store.create(configMap("while-away"));
     server = await start();
-    await vi.waitFor(() => expect(seen().filter((event) => event !== "down")).toEqual(["sync", "added a", "added while-away"]));
+    await expect.poll(() => seen().filter((event) => event !== "down")).toEqual(["sync", "added a", "added while-away"]);
     await server.close();
     for (let index = 0; index < 60; index += 1) store.create(configMap(`many-${index}`));
     server = await start();
-    await vi.waitFor(() => expect(seen().at(-1)).toBe("sync"));
+    await expect.poll(() => seen().at(-1)).toBe("sync");
   });
 
   test("a revision the server does not know is answered with 410 inside the stream; bookmarks tell where it is", async () => {
@@ -317,7 +317,7 @@ describe("watch", () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     socket.resume();
-    await vi.waitFor(() => expect(closed).toBe(true));
+    await expect.poll(() => closed).toBe(true);
     socket.destroy();
   });
 });

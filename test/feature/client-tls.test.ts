@@ -83,7 +83,7 @@ async function sendAndRead(host: string): Promise<Answer & { readonly line: stri
     readFileSync(log, "utf8")
       .split("\n")
       .find((line) => line.includes(`${path} `));
-  await eventually(() => find() !== undefined, 5000, "a line in the access log");
+  await eventually(() => find() !== undefined, 45_000, "a line in the access log");
   return { ...answer, line: find() ?? "" };
 }
 
@@ -208,7 +208,7 @@ spec: {hosts: ["*"], gateways: [tcp], tcp: [{route: [{destination: {host: lines,
     const from = all().length;
     const latest = () => all().slice(from).slice(-20);
     const isChanged = () => latest().length === 20 && latest().every(({ seen }) => seen?.isEncrypted === isEncrypted);
-    await eventually(isChanged, 10_000, `connections that are ${isEncrypted ? "encrypted" : "not encrypted"}`);
+    await eventually(isChanged, 30_000, `connections that are ${isEncrypted ? "encrypted" : "not encrypted"}`);
   }
 
   const failures = (answers: readonly Answer[]) => answers.filter(({ status }) => status !== 200);
@@ -250,7 +250,7 @@ spec: {hosts: ["*"], gateways: [tcp], tcp: [{route: [{destination: {host: lines,
         secrets.renew();
         await gateway.apply(web({}));
         const isUsed = () => all().some(({ seen }) => seen?.serial !== undefined && !used.has(seen.serial));
-        await eventually(isUsed, 10_000, "connections with the new certificate");
+        await eventually(isUsed, 30_000, "connections with the new certificate");
       }
     });
     expect(failures(answers)).toEqual([]);

@@ -18,7 +18,7 @@ export interface RunningEnvoy extends AsyncDisposable {
   readonly log: () => string;
 }
 
-const readyWithinMs = 20_000;
+const readyWithinMs = 60_000;
 
 /** A folder that may hold Unix sockets (their paths are limited to 107 bytes); removed on disposal. */
 export async function temporaryFolder(): Promise<AsyncDisposable & { readonly path: string }> {

@@ -7,7 +7,7 @@ import type { TakeExport } from "../../src/xds/proxy-exports.ts";
 import type { Desired } from "../../src/xds/proxy-session.ts";
 import { type RunningEnvoy, startEnvoy, temporaryFolder } from "./envoy.ts";
 
-const acknowledgedWithinMs = 15_000;
+const acknowledgedWithinMs = 60_000;
 
 export interface ServedEnvoyOptions {
   readonly kind: "sidecar" | "gateway";

@@ -36,7 +36,7 @@ async function ask(target: RawTarget): Promise<string> {
 }
 
 async function logged(proxy: InboundEnvoy, text: string): Promise<void> {
-  await eventually(async () => (await proxy.accessLog()).some((line) => line.includes(text)), 5000, `a log line with ${text}`);
+  await eventually(async () => (await proxy.accessLog()).some((line) => line.includes(text)), 45_000, `a log line with ${text}`);
 }
 
 async function denials(proxy: InboundEnvoy): Promise<Readonly<Record<string, number>>> {

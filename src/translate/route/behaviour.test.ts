@@ -116,7 +116,7 @@ async function check(name: string, step: Step): Promise<void> {
   for (const [header, value] of Object.entries(step.got ?? {})) expect(response.headers[header] ?? null, header).toBe(value);
   // A timer may fire a moment early by another process's clock.
   if (step.atLeastMs !== undefined) expect(response.milliseconds).toBeGreaterThan(step.atLeastMs * 0.95);
-  if (step.arrivals !== undefined) await expect.poll(() => arrived().length, { timeout: 10_000 }).toBe(step.arrivals);
+  if (step.arrivals !== undefined) await expect.poll(() => arrived().length, { timeout: 45_000 }).toBe(step.arrivals);
   for (const mirror of step.mirroredTo ?? []) {
     const copy = envoy.received.find((each) => each.headers["x-request-key"] === key && each.server === clusterOf(mirror));
     expect(copy?.headers["host"]).toBe(`${name}.test-shadow`);
@@ -184,7 +184,7 @@ describe("on a real Envoy", () => {
   test("mirrors a part", async () => {
     const copies = (): number => envoy.received.filter(({ headers }) => headers["host"] === "mirror-part.test-shadow").length;
     await draw("mirror-part.test", ({ status }) => String(status));
-    await expect.poll(() => Math.abs(copies() - drawn * 0.2), { timeout: 10_000 }).toBeLessThanOrEqual(halfWidth(0.2));
+    await expect.poll(() => Math.abs(copies() - drawn * 0.2), { timeout: 45_000 }).toBeLessThanOrEqual(halfWidth(0.2));
   });
 
   test.each([
