@@ -18,5 +18,7 @@ if (first === roleArgument) {
     if (error.code !== "EPIPE") throw error;
     process.exit(0);
   });
+  // `lateen up -d` and `lateen up 2>&1 | head`: a mesh goes on when nobody reads its messages any more.
+  process.stderr.on("error", () => {});
   process.exitCode = await runProgram([first, second, ...rest].filter((word) => word !== undefined));
 }

@@ -102,6 +102,27 @@ describe("nothing is left of a mesh", () => {
   });
 });
 
+describe("a mesh in the background", () => {
+  it("goes on when nobody hears its messages, until lateen down", async () => {
+    const on = (...args: readonly string[]) => lateen(["--mesh", "back", ...args], { runtimeDir: home });
+    expect(await on("up", "-d", "-f", join(home, "app.yaml"))).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("goes on in the background"),
+    });
+    try {
+      const pid: unknown = JSON.parse(readFileSync(join(home, "lateen", "back", "supervisor.json"), "utf8")).pid;
+      if (typeof pid !== "number") throw new Error("supervisor.json names no process");
+      const [controlPlane] = findProcesses(pid, /"role":"control-plane"/);
+      process.kill(controlPlane?.pid ?? 0, "SIGKILL");
+      // The supervisor says so, to nobody.
+      await eventually(() => findProcesses(pid, /"role":"control-plane"/).some((each) => each.pid !== controlPlane?.pid), goneMs);
+      await eventually(async () => (await on("status")).stdout.includes("3 of 3 have acknowledged everything"), goneMs);
+    } finally {
+      expect((await on("down")).stderr).toContain("nothing of it is left");
+    }
+  });
+});
+
 describe("several meshes", () => {
   it("run at the same time, and a name runs once", async () => {
     const [first, second] = await Promise.all([up("one"), up("two")]);
