@@ -1,66 +1,23 @@
-// The fetcher against real HTTPS servers on loopback, which is allowed here by name: what is fetched, what is refused, and what is kept.
+// The fetcher against a real HTTPS server: what is fetched, when again, and what is kept.
 
 import { generateKeyPairSync } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer } from "node:https";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { eventually } from "../../test/harness/eventually.ts";
-import { testAuthority } from "../../test/harness/test-identities.ts";
 import { parseKeySet } from "../api/security/key-set.ts";
 import { durationMs } from "../lib/duration.ts";
 import { silentLogger } from "../lib/log.ts";
 import type { WantedKeySet } from "../model/key-sets.ts";
-import { fetchText } from "./jwks/fetch-text.ts";
-import { decideRefetch, refreshMs } from "./jwks/refetch.ts";
+import { answer, fetching, handlers, host, port, redirect, requests, resolved, uriOf, useKeyServer } from "./jwks/testing/key-server.ts";
 import { JwksFetcher, type JwksFetcherOptions } from "./jwks-fetcher.ts";
 
-const authority = testAuthority();
-const host = "keys.test.example";
-const loopback = [{ address: "127.0.0.1", family: 4 }];
-type Handler = (request: IncomingMessage, response: ServerResponse) => void;
-const handlers = new Map<string, Handler>();
-const requests: string[] = [];
-let port = 0;
-let resolved: string[] = [];
+useKeyServer();
 
-const identity = authority.issue({ uri: "spiffe://test/ns/a/sa/b", dnsNames: [host] });
-const server = createServer({ cert: identity.certificatePem, key: identity.keyPem }, (request, response) => {
-  requests.push(request.url ?? "");
-  const handler = handlers.get(request.url ?? "");
-  if (handler === undefined) response.writeHead(404).end("secret body");
-  else handler(request, response);
-});
-
-beforeAll(async () => {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  port = typeof address === "object" && address !== null ? address.port : 0;
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-});
-beforeEach(() => {
-  handlers.clear();
-  requests.length = 0;
-  resolved = [];
-});
-
-const uriOf = (path: string): string => `https://${host}:${port}${path}`;
 const wanted = (path: string, more: Partial<WantedKeySet> = {}): WantedKeySet => ({
   uri: uriOf(path),
   isDiscovery: false,
   timeout: durationMs(2000),
   ...more,
 });
-const answer =
-  (text: string, headers: Record<string, string> = {}): Handler =>
-  (_, response) =>
-    void response.writeHead(200, headers).end(text);
-const redirect =
-  (location: string, status = 302): Handler =>
-  (_, response) =>
-    void response.writeHead(status, { location }).end();
 
 function keySet(kid: string): string {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -72,17 +29,8 @@ function keySet(kid: string): string {
   });
 }
 
-const options = {
-  allowance: { hosts: [host], ranges: [] },
-  roots: [authority.certificatePem],
-  resolve: async (name: string) => {
-    resolved.push(name);
-    return loopback;
-  },
-};
-
 function fetcher(more: Partial<JwksFetcherOptions> = {}): JwksFetcher & Disposable {
-  const made = new JwksFetcher({ onChange: () => {}, logger: silentLogger, ...options, ...more });
+  const made = new JwksFetcher({ onChange: () => {}, logger: silentLogger, ...fetching, ...more });
   return Object.assign(made, { [Symbol.dispose]: () => made.close() });
 }
 
@@ -205,107 +153,4 @@ describe("a key set", () => {
     await eventually(() => keys.problems.size === 1);
     expect(requests).toEqual([]);
   });
-});
-
-describe("fetchText refuses", () => {
-  const attempt = (uri: string, more: Partial<Parameters<typeof fetchText>[1]> = {}) =>
-    fetchText(uri, { ...options, timeoutMs: 3000, maxBytes: 1000, ...more });
-
-  test.each<readonly [string, () => string]>([
-    ["http", () => `http://${host}:${port}/keys`],
-    ["file", () => "file:///etc/passwd"],
-    ["no URL", () => "keys"],
-    ["a password", () => `https://a:b@${host}:${port}/keys`],
-    ["a loopback address", () => `https://127.0.0.1:${port}/keys`],
-    ["one as a number", () => `https://2130706433:${port}/keys`],
-    ["one in hexadecimal", () => `https://0x7f.1:${port}/keys`],
-    ["one in IPv6", () => `https://[::1]:${port}/keys`],
-    ["a mapped one", () => `https://[::ffff:127.0.0.1]:${port}/keys`],
-    ["the metadata service of clouds", () => "https://169.254.169.254/latest"],
-    ["another name for it", () => `https://other.example:${port}/keys`],
-  ])("%s", async (_, uri) => {
-    handlers.set("/keys", answer("{}"));
-    expect(await attempt(uri())).toHaveProperty("problem");
-    expect(requests).toEqual([]);
-  });
-
-  test.each<readonly [string, () => string]>([
-    ["a loopback address", () => `https://127.0.0.1:${port}/hidden`],
-    ["a name nobody allowed", () => `https://other.example:${port}/hidden`],
-    ["plaintext", () => `http://${host}:${port}/hidden`],
-    ["itself for ever", () => uriOf("/a")],
-    ["nowhere", () => "http://["],
-  ])("a redirect to %s", async (_, location) => {
-    handlers.set("/a", redirect(location()));
-    handlers.set("/hidden", answer("secret"));
-    expect(await attempt(uriOf("/a"))).toHaveProperty("problem");
-    expect(requests).not.toContain("/hidden");
-    expect(requests.length).toBeLessThanOrEqual(4);
-  });
-
-  test("a name of which one address is not allowed", async () => {
-    const resolve = async () => [{ address: "8.8.8.8", family: 4 }, ...loopback];
-    expect(await attempt(`https://other.example:${port}/`, { resolve })).toEqual({ problem: "other.example is at a loopback address" });
-  });
-
-  test("a name that changes its address after the check: the first answer counts, nobody asks again", async () => {
-    handlers.set("/keys", answer("{}"));
-    let asked = 0;
-    const resolve = async () => {
-      asked += 1;
-      return asked === 1 ? loopback : [{ address: "127.0.0.2", family: 4 }];
-    };
-    expect(await attempt(uriOf("/keys"), { resolve })).toEqual({ text: "{}" });
-    expect(asked).toBe(1);
-  });
-
-  test.each<readonly [string, Handler, RegExp]>([
-    ["an answer that is too long", answer("x".repeat(1001)), /longer than 1000 bytes/],
-    ["an endless answer", (_, response) => void response.writeHead(200).write("x".repeat(2000)), /longer than 1000 bytes/],
-    ["a compressed answer", answer("secret", { "content-encoding": "gzip" }), /compressed/],
-    ["an error", (_, response) => void response.writeHead(503).end("secret"), /^it answered 503$/],
-    [
-      "an answer that breaks off",
-      (_, response) => void response.writeHead(200, { "content-length": "9" }).write("secret", () => response.destroy()),
-      /./,
-    ],
-  ])("%s, and tells nothing of it", async (_, handler, message) => {
-    handlers.set("/keys", handler);
-    const result = await attempt(uriOf("/keys"));
-    expect(result).toEqual({ problem: expect.stringMatching(message) });
-    expect(JSON.stringify(result)).not.toContain("secret");
-  });
-
-  test.each<readonly [string, Handler]>([
-    ["never answers", () => {}],
-    ["stops in the middle", (_, response) => void response.writeHead(200).write("{")],
-  ])("a server that %s", async (_, handler) => {
-    handlers.set("/keys", handler);
-    expect(await attempt(uriOf("/keys"), { timeoutMs: 200 })).toEqual({ problem: "no answer within 200 ms" });
-  });
-
-  test("a resolver that never answers", async () => {
-    const resolve = () => new Promise<never>(() => {});
-    expect(await attempt(uriOf("/keys"), { timeoutMs: 50, resolve })).toEqual({ problem: "no answer within 50 ms" });
-  });
-
-  test("a certificate of an unknown root, and one for another name", async () => {
-    expect(await attempt(uriOf("/keys"), { roots: [testAuthority().certificatePem] })).toEqual({ problem: expect.stringMatching(/TLS/) });
-    const allowance = { hosts: ["other.example"], ranges: [] };
-    expect(await attempt(`https://other.example:${port}/`, { allowance })).toEqual({ problem: expect.stringMatching(/TLS/) });
-    expect(requests).toEqual([]);
-  });
-});
-
-test("decideRefetch doubles its delays up to a minute, and a success waits 20 minutes", () => {
-  expect([0, 1, 2, 3, 6, 7, 1000].map((failures) => decideRefetch(failures, 0))).toEqual([
-    refreshMs,
-    1000,
-    2000,
-    4000,
-    32_000,
-    60_000,
-    60_000,
-  ]);
-  expect(decideRefetch(0, 0.999)).toBeGreaterThan(refreshMs * 0.9);
 });
