@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { releaseRunSchema } from "../api/release/release-run.ts";
 import { explain, replay } from "./explain.ts";
+import { countedSeconds } from "./judging.ts";
 import { phaseOf, publicStatusOf, releaseRunOf, secondsToGo, wishOf } from "./status.ts";
 import { monday, specOf, World } from "./testing/world.ts";
 
@@ -50,6 +51,7 @@ test("the status that users see, and the record", () => {
     step: 1,
     steps: 1,
     weightPercent: 10,
+    sharePercent: expect.closeTo(10, -1),
     proxies: { acknowledged: 14, total: 14 },
     verdict: expect.stringMatching(/no harm found \(evidence [\d.]+:1, rolls back at 100:1\)$/),
     conditions: [
@@ -91,6 +93,20 @@ test("the time to go is that of the step and of the evidence, and is none where 
   expect(toGo()).toBe(90);
   enters(3);
   expect(toGo()).toBeUndefined();
+});
+
+test("what was measured in a step is of its exposure, and of whole seconds", () => {
+  const world = new World({ spec: { steps: [{ setWeight: 10, for: "900s" }] } });
+  const counted = (): number => (world.run === undefined ? 0 : countedSeconds(world.run));
+  const requests = (): number => (world.run?.evidence.stepCandidate ?? 0) + (world.run?.evidence.stepStable ?? 0);
+  world.pass(60);
+  expect(counted()).toBeGreaterThan(50);
+  expect(requests()).toBe(100 * counted());
+  world.ask("set-weight", { percent: 60 });
+  world.pass(20);
+  expect([counted() < 20, requests()]).toEqual([true, 100 * counted()]);
+  // Ten percent was long before, and isn't mixed into it.
+  expect((world.run?.evidence.stepCandidate ?? 0) / requests()).toBeGreaterThan(0.5);
 });
 
 test("after a run everything goes to who is stable", () => {

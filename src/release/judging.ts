@@ -184,6 +184,11 @@ function beganSince({ stageSince }: JudgedRun, { second, arms }: SampleSecond): 
   return (second - reportedLate[hasConnections ? "connections" : "requests"]) * 1000 >= stageSince;
 }
 
+/** Of so many seconds are the requests that a step has counted since its stage began (or since its exposure last changed). */
+export function countedSeconds({ stageSince, evidence }: Pick<Run, "stageSince" | "evidence">): number {
+  return Math.max(0, evidence.lastSecond + 1 - Math.ceil(stageSince / 1000) - reportedLate[unitOf(evidence)]);
+}
+
 /** Only while weights stand, every proxy has them, and each request draws its arm anew: a user's requests all go the same way. */
 function sharesAfter({ stage, exposure }: JudgedRun, shares: ShareState, counts: readonly [number, number]): ShareState {
   const { weightPercent, usersPercent, matches, variants, flags, mirrorPercent } = exposure;

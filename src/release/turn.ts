@@ -39,9 +39,10 @@ export function withEvidence(turn: RunTurn, patch: Partial<Evidence>): RunTurn {
   return withRun(turn, { evidence: { ...turn.run.evidence, ...patch } });
 }
 
-/** Enters a stage now. */
+/** Enters a stage now. A step that runs counts its requests from here on: before, not every proxy had it. */
 export function enter(turn: RunTurn, stage: Stage): RunTurn {
-  return withRun(turn, { stage, stageSince: turn.now });
+  const entered = withRun(turn, { stage, stageSince: turn.now });
+  return stage === "running" ? withEvidence(entered, { stepCandidate: 0, stepStable: 0 }) : entered;
 }
 
 /** The run's turn, if there is a run. */
@@ -91,7 +92,9 @@ export function untold(turn: RunTurn, what: string): RunTurn {
 export function expose(turn: RunTurn, exposure: Exposure): RunTurn {
   if (sameExposure(turn.run.exposure, exposure)) return turn;
   const move = turn.run.move + 1;
-  const moved = withRun(turn, { exposure, move, acknowledged: { acknowledged: 0, total: 0 } });
+  // Shares are measured of one exposure: what came under another one would only blur them.
+  const measured = withEvidence(turn, { stepCandidate: 0, stepStable: 0 });
+  const moved = withRun(measured, { exposure, move, acknowledged: { acknowledged: 0, total: 0 } });
   return act(moved, { type: "expose", move, stable: turn.run.stable, candidate: turn.run.candidate, exposure });
 }
 

@@ -3,7 +3,7 @@
 
 import type { Release } from "../../api/release/release.ts";
 import { rulingRelease } from "../../api/release/ruling.ts";
-import { BadInput, MeshError } from "../../lib/errors.ts";
+import { MeshError } from "../../lib/errors.ts";
 import type { Logger } from "../../lib/log.ts";
 import type { Action } from "../../release/actions.ts";
 import { decide } from "../../release/decide.ts";
@@ -68,9 +68,13 @@ export class ReleaseEngine {
     const ruling = this.#rulingOf(stored);
     if (ruling !== stored.value) {
       const { name: other } = ruling.metadata;
-      throw new BadInput(`service ${namespace}/${stored.value.spec.service} is release ${other}'s; release ${name} decides nothing`, {
-        fix: `ask ${other}, or delete one of the two`,
-      });
+      throw new MeshError(
+        "already_exists",
+        `service ${namespace}/${stored.value.spec.service} is release ${other}'s; release ${name} decides nothing`,
+        {
+          fix: `ask ${other}, or delete one of the two`,
+        },
+      );
     }
     const before = this.#current(stored);
     const numbered: PersonInput = { ...input, seq: nextInput(before) };

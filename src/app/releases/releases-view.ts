@@ -8,7 +8,7 @@ import type { PlanReply, ReleaseStepView, ReleasesView, ReleaseView, ReplayReply
 import { BadInput, NotFound } from "../../lib/errors.ts";
 import { explain, type RecordedRun, replay } from "../../release/explain.ts";
 import { exposureAt, exposureWords, publicPercent } from "../../release/exposure.ts";
-import { writtenMetrics } from "../../release/judging.ts";
+import { countedSeconds, writtenMetrics } from "../../release/judging.ts";
 import type { TrafficUnit } from "../../release/observation.ts";
 import { type PlanTraffic, planOf, type ReleasePlan } from "../../release/plan.ts";
 import { listWords } from "../../release/sentences.ts";
@@ -56,7 +56,7 @@ function viewOf(stored: Stored<"Release">, { store, engine, nowMs }: ReleasesVie
   const state = engine.stateOf(stored);
   const { run } = state;
   const now = nowMs();
-  const rate = run === undefined ? undefined : stepRate(run, now);
+  const rate = run === undefined ? undefined : stepRate(run);
   const eta = run === undefined ? undefined : secondsToGo(run, spec, { requestsPerSecond: rate ?? 0, now });
   const inputs = status?.["inputs"];
   const unit = run === undefined ? trafficUnitOf(stored.value, store.snapshot()) : unitOf(run.evidence);
@@ -94,11 +94,11 @@ function changedSteps(spec: Release["spec"], run: Run | undefined): readonly str
   return text(stepsOf(spec)) === text(run.steps) ? [] : ["the steps were changed since this run began; they count from the next run on"];
 }
 
-/** Requests per second since the step holds; undefined before there is a second of it. */
-function stepRate({ stage, stageSince, evidence }: Run, now: number): number | undefined {
-  const seconds = (now - stageSince) / 1000;
-  if (stage !== "running" || seconds < 1) return undefined;
-  return Math.round((10 * (evidence.stepCandidate + evidence.stepStable)) / seconds) / 10;
+/** Requests per second since the step holds, over the seconds that were counted; undefined before there is one of them. */
+function stepRate(run: Run): number | undefined {
+  const seconds = countedSeconds(run);
+  if (run.stage !== "running" || seconds < 1) return undefined;
+  return Math.round((10 * (run.evidence.stepCandidate + run.evidence.stepStable)) / seconds) / 10;
 }
 
 function stepsView(run: Run | undefined, steps: Run["steps"], unit: TrafficUnit): readonly ReleaseStepView[] {
