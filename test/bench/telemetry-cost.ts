@@ -1,13 +1,11 @@
-// What telemetry costs a proxy: CPU per request with standard metrics, access log and 1 % of traces, and with all traces, against none of it. The same
-// configuration of our own each time, an outbound HTTP chain taken from a real Envoy that got it from the control plane. Machines are restless: each
+// What telemetry costs the two sidecars on a request's way: their CPU per request with standard metrics, access log and 1 % of traces, and with all
+// traces, against none of it. The configuration is the control plane's own, with mutual TLS between the sidecars as in every mesh. Machines are restless: each
 // short turn is compared with the turns without telemetry just before and after it, and what counts is the middle of many such ratios. Processes of one
-// configuration differ too, by where their memory lies: there are two of each.
+// configuration differ too, by where their memory lies: there are two pairs of each.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
 import { runFiles } from "../../src/app/config.ts";
-import { askAdmin } from "../../src/platform/local/sidecar.ts";
 import { bootstrapOf } from "../../src/translate/bootstrap.ts";
 import { eventually } from "../harness/eventually.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
@@ -16,50 +14,47 @@ import { cpuSeconds } from "./machine.ts";
 import { median, percentile, rounded, summaryOf } from "./numbers.ts";
 import { backendBootstrap } from "./plain-envoy.ts";
 import { startPodProcess, type Target } from "./pod-process.ts";
-import { createWorld } from "./world.ts";
+import { clientBootstrap, configuredPair, type Reporting, serverBootstrap } from "./reporting-sidecars.ts";
+import { createPod, namespace, type PodPlace } from "./world.ts";
 
 const counts = { full: { rounds: 32, seconds: 0.4 }, quick: { rounds: 4, seconds: 0.4 } };
 const connections = 16;
 const copies = [0, 1] as const;
 type Copy = (typeof copies)[number];
 
-/** What each has: the counting loggers, all other access logs, traces with their headers read, and the share of sampled ones in percent. */
 const parts = {
   none: {},
   metrics: { counts: true },
   log: { logs: true },
-  traces: { headers: true, sampling: 1 },
-  standard: { counts: true, logs: true, headers: true, sampling: 1 },
-  allTraces: { counts: true, logs: true, headers: true, sampling: 100 },
-} as const satisfies Readonly<Record<string, VariantParts>>;
-
-interface VariantParts {
-  readonly counts?: boolean;
-  readonly logs?: boolean;
-  readonly headers?: boolean;
-  readonly sampling?: number;
-}
+  traces: { sampling: 1 },
+  standard: { counts: true, logs: true, sampling: 1 },
+  allTraces: { counts: true, logs: true, sampling: 100 },
+} as const satisfies Readonly<Record<string, Reporting>>;
 
 const variants = ["none", "metrics", "log", "traces", "standard", "allTraces"] as const satisfies readonly (keyof typeof parts)[];
 type Variant = (typeof variants)[number];
 const measuredVariants = variants.filter((variant) => variant !== "none");
-const firstPort = 18_001;
+const ports = { client: 18_001, server: 19_001 };
+const serviceName = "server";
+const host = `${serviceName}.${namespace}.svc.cluster.local`;
 
-interface Place {
+/** Two sidecars on a request's way. */
+interface Pair {
   readonly target: Target;
-  readonly pid: number;
+  readonly pids: { readonly client: number; readonly server: number };
 }
 
 async function run(context: BenchContext): Promise<Outcome> {
-  const { pod, placeOf } = await startEnvoys(context);
+  const { pod, pairOf } = await startPairs(context);
   const { rounds, seconds } = context.quick ? counts.quick : counts.full;
   let failures = 0;
   const costOf = async (variant: Variant, copy: Copy): Promise<number> => {
-    const { pid, target: to } = placeOf(variant, copy);
-    const before = cpuSeconds(pid);
+    const { pids, target: to } = pairOf(variant, copy);
+    const spent = () => cpuSeconds(pids.client) + cpuSeconds(pids.server);
+    const before = spent();
     const { requests, failures: failed } = await pod.load(to, { seconds, connections });
     failures += failed;
-    return ((cpuSeconds(pid) - before) * 1e6) / requests;
+    return ((spent() - before) * 1e6) / requests;
   };
   for (const variant of variants) for (const copy of copies) await costOf(variant, copy);
   const turns: Turn[] = [];
@@ -109,176 +104,67 @@ function shortly(turns: readonly Turn[]): (variant: Variant) => string {
   return (variant) => `${variant} ${rounded(median(ratiosOf(turns, variant)), 3)}`;
 }
 
-/** What is measured on core 0, the backend and the client on core 1. */
-async function startEnvoys(context: BenchContext) {
+/** The pairs on core 0, the application (an Envoy too) and the client on core 1. */
+async function startPairs(context: BenchContext) {
   const { client, runDir } = await startControlPlane(context);
-  const { real, proxies, service } = await createWorld(
-    client,
-    { services: variants.length, proxies: variants.length * copies.length },
-    context,
-  );
-  const pod = await startPodProcess(context, { podAddress: real.address, endpointAddresses: service.endpoints });
+  await client.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
+  const ports80 = [{ name: "http", port: 80, targetPort: 8080 }];
+  const metadata = { name: serviceName, namespace };
+  await client.create({ apiVersion: "v1", kind: "Service", metadata, spec: { selector: { app: serviceName }, ports: ports80 } });
+  let pods = 0;
+  const podOf = (app: string): Promise<PodPlace> => {
+    pods += 1;
+    return createPod(client, { name: `${app}-${pods}`, app, version: "v1", hasProxy: true }, `10.1.0.${pods}`);
+  };
   const adminOf = (name: string) => join(runDir, `${name}.sock`);
-  const start = (name: string, bootstrap: Readonly<Record<string, unknown>>, core: 0 | 1) =>
-    pod.envoy({ name, bootstrap, adminPath: adminOf(name), folder: runDir, core });
-  await start("backend", { ...backendBootstrap(adminOf("backend"), service.endpoints) }, 1);
-  const optionsOf = (name: string, place: typeof real) =>
-    ({
-      kind: "sidecar",
-      podName: place.name,
-      namespace: place.namespace,
-      xdsPath: runFiles.xdsSocket(runDir, place.uid),
-      adminPath: adminOf(name),
-    }) as const;
-  const sample = optionsOf("real", real);
-  await eventually(() => existsSync(sample.xdsPath), 10_000, "the proxy's socket");
-  await start("real", bootstrapOf(sample), 1);
-  const configured = await configuredBy(sample.adminPath, service.host);
-  const places = new Map<string, Place>();
-  for (const [index, variant] of variants.entries()) {
+  const bootstrapFor = async ({ name, uid }: PodPlace) => {
+    const xdsPath = runFiles.xdsSocket(runDir, uid);
+    await eventually(() => existsSync(xdsPath), 10_000, "the proxy's socket");
+    return bootstrapOf({ kind: "sidecar", podName: name, namespace, xdsPath, adminPath: adminOf(name) });
+  };
+  const [client0, server0] = [await podOf("client"), await podOf(serviceName)];
+  const pod = await startPodProcess(context, { podAddress: client0.address, endpointAddresses: [] });
+  const serverPod = await startPodProcess(context, { podAddress: server0.address, endpointAddresses: [], neighbour: pod });
+  const start = (at: typeof pod, name: string, bootstrap: Readonly<Record<string, unknown>>, core: 0 | 1) =>
+    at.envoy({ name, bootstrap, adminPath: adminOf(name), folder: runDir, core });
+  // These two have all from the control plane, and show it.
+  await start(pod, client0.name, { ...(await bootstrapFor(client0)) }, 1);
+  await start(serverPod, server0.name, { ...(await bootstrapFor(server0)) }, 1);
+  const configured = await configuredPair({ client: adminOf(client0.name), server: adminOf(server0.name) }, host);
+  await start(pod, "application", { ...backendBootstrap(adminOf("application"), ["127.0.0.1"]) }, 1);
+  const pairs = new Map<string, Pair>();
+  for (const variant of variants) {
     for (const copy of copies) {
-      const number = copies.length * index + copy;
-      const name = nameOf(variant, copy);
-      const options = optionsOf(name, proxies[number] ?? real);
-      await eventually(() => existsSync(options.xdsPath), 10_000, "the proxy's socket");
-      const port = firstPort + number;
-      const bootstrap = staticVersion(bootstrapOf(options), configured, { variant, port });
-      places.set(name, { pid: await start(name, bootstrap, 0), target: { address: "127.0.0.1", port, host: service.host } });
+      const number = pairs.size;
+      const options = { reporting: parts[variant], ports: { client: ports.client + number, server: ports.server + number } };
+      const [clientPod, serverPlace] = [await podOf("client"), await podOf(serviceName)];
+      const clustersOf = ({ name }: PodPlace) => ({ ...options, clustersPath: join(runDir, `${name}.clusters.json`) });
+      const server = serverBootstrap(await bootstrapFor(serverPlace), configured, clustersOf(serverPlace));
+      const sidecar = clientBootstrap(await bootstrapFor(clientPod), configured, clustersOf(clientPod));
+      const pids = {
+        server: await start(pod, serverPlace.name, server, 0),
+        client: await start(pod, clientPod.name, sidecar, 0),
+      };
+      pairs.set(nameOf(variant, copy), { pids, target: { address: "127.0.0.1", port: options.ports.client, host } });
     }
   }
-  const placeOf = (variant: Variant, copy: Copy): Place => {
-    const found = places.get(nameOf(variant, copy));
+  const pairOf = (variant: Variant, copy: Copy): Pair => {
+    const found = pairs.get(nameOf(variant, copy));
     if (found === undefined) throw new Error(`${variant} was not started`);
     return found;
   };
-  return { pod, placeOf };
+  return { pod, pairOf };
 }
 
 function nameOf(variant: Variant, copy: Copy): string {
   return `${variant}-${copy}`;
 }
 
-const json = z.record(z.string(), z.unknown());
-const dumpSchema = z.object({ configs: z.array(z.looseObject({ "@type": z.string() })) });
-const listenersSchema = z.object({
-  dynamic_listeners: z.array(z.object({ name: z.string(), active_state: z.object({ listener: json }) })),
-});
-const listenerSchema = z.looseObject({
-  filter_chains: z.array(json).optional(),
-  default_filter_chain: z.looseObject({ filters: z.array(z.looseObject({ name: z.string(), typed_config: json })) }).optional(),
-});
-const routesSchema = z.object({ dynamic_route_configs: z.array(z.object({ route_config: z.looseObject({ name: z.string() }) })) });
-const clustersSchema = z.object({ dynamic_active_clusters: z.array(z.object({ cluster: z.looseObject({ name: z.string() }) })) });
-const endpointsSchema = z.object({
-  dynamic_endpoint_configs: z.array(z.object({ endpoint_config: z.looseObject({ cluster_name: z.string() }) })),
-});
-
-interface Configured {
-  readonly manager: Readonly<Record<string, unknown>>;
-  readonly routes: Readonly<Record<string, unknown>>;
-  readonly clusters: readonly Readonly<Record<string, unknown>>[];
-}
-
-/** The HTTP connection manager of port 80 with its routes and the clusters of one service, as the control plane sent them. */
-async function configuredBy(adminPath: string, host: string): Promise<Configured> {
-  const { configs } = dumpSchema.parse(JSON.parse((await askAdmin(adminPath, "GET", "/config_dump?include_eds")).body));
-  const of = (type: string) => configs.find((config) => config["@type"].endsWith(`.${type}`));
-  const listener = listenersSchema.parse(of("ListenersConfigDump")).dynamic_listeners.find(({ name }) => name === "0.0.0.0_80")
-    ?.active_state.listener;
-  const filter = listenerSchema
-    .parse(listener)
-    .default_filter_chain?.filters.find(({ name }) => name === "envoy.filters.network.http_connection_manager");
-  const routes = routesSchema.parse(of("RoutesConfigDump")).dynamic_route_configs.find(({ route_config: { name } }) => name === "80");
-  if (filter === undefined || routes === undefined) throw new Error("the proxy has no HTTP on port 80");
-  const endpoints = endpointsSchema.parse(of("EndpointsConfigDump")).dynamic_endpoint_configs;
-  const clusters = clustersSchema
-    .parse(of("ClustersConfigDump"))
-    .dynamic_active_clusters.map(({ cluster }) => cluster)
-    .filter(({ name }) => name.endsWith(`|${host}`))
-    .map(({ "@type": _type, eds_cluster_config: _eds, transport_socket_matches: _sockets, ...cluster }) => ({
-      ...cluster,
-      type: "STATIC",
-      load_assignment: withoutType(
-        endpoints.find(({ endpoint_config: { cluster_name } }) => cluster_name === cluster.name)?.endpoint_config,
-      ),
-    }));
-  return { manager: filter.typed_config, routes: withoutType(routes.route_config), clusters };
-}
-
-/** Of a dumped message where its type is known. */
-function withoutType(message: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
-  const { "@type": _type, ...fields } = message;
-  return fields;
-}
-
-interface Wanted {
-  readonly variant: Variant;
-  readonly port: number;
-}
-
-/** A bootstrap that has all of it from the start, and speaks to the control plane only to report. */
-function staticVersion(bootstrap: ReturnType<typeof bootstrapOf>, { manager, routes, clusters }: Configured, { variant, port }: Wanted) {
-  const { dynamicResources: _none, staticResources, statsSinks, ...rest } = bootstrap;
-  const { rds: _rds, access_log, tracing, early_header_mutation_extensions, ...common } = manager;
-  const { counts = false, logs = false, headers = false, sampling }: VariantParts = parts[variant];
-  const isCounting = (log: unknown) => JSON.stringify(log).includes("envoy.access_loggers.stats");
-  const wanted = z
-    .array(json)
-    .parse(access_log)
-    .filter((log) => (isCounting(log) ? counts : logs));
-  const reports = {
-    access_log: wanted,
-    ...(headers ? { early_header_mutation_extensions } : {}),
-    ...(sampling === undefined ? {} : { tracing }),
-  };
-  const layers = [
-    {
-      name: "static",
-      static_layer: sampling === undefined ? {} : { "tracing.random_sampling": { numerator: 100 * sampling, denominator: "TEN_THOUSAND" } },
-    },
-  ];
-  return {
-    ...rest,
-    ...(counts && statsSinks !== undefined ? { statsSinks } : {}),
-    layeredRuntime: { layers },
-    staticResources: {
-      clusters: [...(staticResources?.clusters ?? []), ...clusters],
-      listeners: [
-        {
-          name: "measured",
-          address: { socket_address: { address: "127.0.0.1", port_value: port } },
-          filter_chains: [
-            {
-              filters: [
-                {
-                  name: "envoy.filters.network.http_connection_manager",
-                  typed_config: { ...common, ...reports, route_config: withoutUnknownClusters(routes, clusters) },
-                },
-              ],
-            },
-          ],
-        },
-      ],
-    },
-  };
-}
-
-/** Routes of other services name clusters that aren't there: of the table only the virtual hosts remain whose clusters are. */
-function withoutUnknownClusters(routes: Configured["routes"], clusters: Configured["clusters"]) {
-  const names = clusters.map(({ name }) => String(name));
-  const hosts = z.array(json).parse(routes["virtual_hosts"]);
-  return {
-    ...routes,
-    validate_clusters: false,
-    virtual_hosts: hosts.filter((host) => names.some((name) => JSON.stringify(host).includes(name))),
-  };
-}
-
 const target = { standardRatio: 1.2 };
 
 export const benchmark: Benchmark = {
   name: "telemetry-cost",
-  summary: "CPU per request of a proxy with metrics, access log and traces against none of them",
+  summary: "CPU per request of two sidecars with metrics, access log and traces against none of them",
   target,
   run,
 };
