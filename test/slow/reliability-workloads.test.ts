@@ -1,7 +1,9 @@
 // Pods come and go under load and no request is lost: rolling updates, scaling, deleted pods, killed applications, killed proxies.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beganAt } from "../harness/access-log.ts";
 import { eventually } from "../harness/eventually.ts";
+import { watchLateness } from "../harness/lateness.ts";
 import { defaultRetries, withoutRetries } from "../harness/manifests.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
 import { healthyEndpoints } from "../harness/outage.ts";
@@ -10,7 +12,7 @@ import { failed, lossesOf, nothing, underLoad } from "../harness/under-load.ts";
 
 const load = { from: "client", url: "http://server/" };
 const server = { kind: "Deployment", name: "server-v1" } as const;
-const settleMs = 20_000;
+const settleMs = 90_000;
 let mesh: TestMesh;
 
 beforeAll(async () => {
@@ -107,7 +109,8 @@ describe("under 200 requests per second, without retries", () => {
       const [name = ""] = await mesh.pods("server");
       const victim = await victimOf(name);
       const before = await restarts([name]);
-      const lines = clientLog().length;
+      const since = Date.now();
+      using lateness = watchLateness();
       const report = await underLoad(mesh, load, async () => {
         const left = goneFromEveryProxy(victim.address, name);
         for (const part of parts) process.kill(victim[part], "SIGKILL");
@@ -119,8 +122,10 @@ describe("under 200 requests per second, without retries", () => {
       if (parts.at(-1) === "proxy") expect((await victimOf(name)).proxy).not.toBe(victim.proxy);
       // Only what it held or took before it left may fail: a third of 200 requests/s for 0.1 s at most. The mesh's own retries, as Istio's,
       // do not repeat a 503 that the pod's proxy answers for its dead application.
-      expect(failed(report), JSON.stringify(report)).toBeLessThanOrEqual(most);
-      expect(failuresOfOthers(clientLog().slice(lines), victim.address)).toEqual([]);
+      // Between the kill and the client's proxy are five processes, each as late as this one was: a third of 200 requests/s for so long.
+      const more = Math.min(2 * most, Math.round((lateness.mostMs() * 5 * 200) / 3 / 1000));
+      expect(failed(report), `${more} more; ${JSON.stringify(report)}`).toBeLessThanOrEqual(most + more);
+      expect(failuresOfOthers(since, victim.address)).toEqual([]);
       const after = await mesh.load("client", "http://server/", { count: 60 });
       expect(failed(after)).toBe(0);
     },
@@ -191,14 +196,12 @@ async function goneFromEveryProxy(address: string, victim: string): Promise<void
   );
 }
 
-function clientLog(): string {
-  return mesh.accessLog(/_client-/);
-}
-
-/** Log lines of requests that failed although another pod than the victim had them. */
-function failuresOfOthers(log: string, victim: string): readonly string[] {
+/** The client's log lines of requests since then that failed although another pod than the victim had them. */
+function failuresOfOthers(since: number, victim: string): readonly string[] {
   const isFailure = (line: string) => /outbound\|80\|\|server/.test(line) && !/\] "[^"]*" 200 - /.test(line);
-  return log.split("\n").filter((line) => isFailure(line) && !line.includes(`"${victim}:8080"`));
+  const isOfNow = (line: string) => (beganAt(line) ?? 0) >= since;
+  const lines = mesh.accessLog(/_client-/).split("\n");
+  return lines.filter((line) => isFailure(line) && isOfNow(line) && !line.includes(`"${victim}:8080"`));
 }
 
 /** The process of a pod's application: the one whose host name is the pod's. */
