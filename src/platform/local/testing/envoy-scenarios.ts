@@ -44,7 +44,7 @@ async function realEnvoy(world: World): Promise<unknown> {
     pods.map(async (pod) => {
       const adminPath = join(pod.dir, "admin.sock");
       const sidecar = await pod.startSidecar({ bootstrap: bootstrap(adminPath), adminPath });
-      await sidecar.ready({ timeoutMs: 20_000 });
+      await sidecar.ready({ timeoutMs: 60_000 });
       return sidecar;
     }),
   );
@@ -61,7 +61,7 @@ async function badBootstrap(world: World): Promise<unknown> {
   const pod = await testPod(world, { sidecar: true });
   const adminPath = join(pod.dir, "admin.sock");
   const sidecar = await pod.startSidecar({ bootstrap: { no_such_field: 1 }, adminPath });
-  const message = await sidecar.ready({ timeoutMs: 20_000 }).then(
+  const message = await sidecar.ready({ timeoutMs: 60_000 }).then(
     () => "ready",
     (error: Error) => error.message,
   );

@@ -88,6 +88,6 @@ export async function startFakeEnvoy(pod: PodSandbox, vips: Readonly<Record<stri
   const seen: string[] = [];
   const adminPath = `${pod.dir}/admin.sock`;
   const sidecar = await pod.startSidecar({ bootstrap: { adminPath, vips }, adminPath, onLog: (line) => seen.push(line.text) });
-  await sidecar.ready({ timeoutMs: 20_000 });
+  await sidecar.ready({ timeoutMs: 60_000 });
   return { sidecar, seen };
 }
