@@ -151,6 +151,10 @@ export class EdgeRow {
       if (outcome === "failed") this.#failed += value;
       if (outcome === "ok" || outcome === "refused") this.#answered += value;
     }
+    this.#addTravelled(value, travelled);
+  }
+
+  #addTravelled(value: number, travelled: Travelled): void {
     if (travelled === undefined) return;
     if (travelled === "plain") {
       this.#hasPlain = true;
@@ -163,8 +167,10 @@ export class EdgeRow {
     if (known === undefined || travelled.source + travelled.destination < known.source + known.destination) this.#principals = travelled;
   }
 
-  addOpen(): void {
+  /** A connection that is open now says how the edge travels, however long ago it was opened. */
+  addOpen(travelled: Travelled): void {
     this.#open += 1;
+    this.#addTravelled(1, travelled);
   }
 
   addLater(later: Later): void {

@@ -135,6 +135,30 @@ test("TCP has connections and bytes, no requests", () => {
   expect([edge?.failedShare, edge?.latency]).toEqual([undefined, undefined]);
 });
 
+test("a connection that is open says how it travels, also where nothing knows of its beginning", () => {
+  const tcp = { ...client, traffic: "source;tcp", response: "" };
+  const labels = labelsOf("istio_tcp_connections_opened_total", tcp);
+  const plain = labelsOf("istio_tcp_connections_opened_total", { ...tcp, security: "" });
+  const open = (store: SampleStore, ...of: readonly Labels[]) =>
+    new EdgeTable(store).edges({
+      fromMs: nowMs,
+      toMs: nowMs + 10_000,
+      gateways: new Set(),
+      services,
+      open: of.map((each) => ({ labels: each })),
+    });
+  const store = new SampleStore();
+  const deltas = [counted(tcp, 500, "istio_tcp_sent_bytes_total")];
+  store.record({ kind: "next", source: "proxy", fromMs: nowMs, toMs: nowMs + 1000, deltas });
+  expect(open(store, labels)).toMatchObject([
+    { open: 1, encryption: "mtls", from: { identity: web }, to: { identity: orders }, state: "live" },
+  ]);
+  expect(open(new SampleStore(), plain)).toMatchObject([{ open: 1, encryption: "none", state: "live" }]);
+  const opened = [counted(tcp, 1, "istio_tcp_connections_opened_total")];
+  store.record({ kind: "next", source: "proxy", fromMs: nowMs + 1000, toMs: nowMs + 2000, deltas: opened });
+  expect(open(store, plain, labels)).toMatchObject([{ open: 2, connections: 1, encryption: "partly" }]);
+});
+
 test("an edge that carried nothing in the window is there, not live", () => {
   const store = new SampleStore();
   store.record({ kind: "next", source: "a", fromMs: nowMs, toMs: nowMs + 1000, deltas: [counted(client, 9)] });

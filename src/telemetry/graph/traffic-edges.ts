@@ -103,11 +103,13 @@ export class EdgeTable {
   }
 
   #addOpen(labels: Labels, gateways: ReadonlySet<string>): void {
-    const outside = isFromGateway(labels, gateways) ? [this.#rowOf(outsideLabels(labels))] : [];
-    for (const row of [this.#rowOf(labels), ...outside]) {
-      if (row.window !== this.#window) row.begin(this.#window);
-      row.addOpen();
-    }
+    this.#addOpenTo(this.#rowOf(labels), travelledOf(labels));
+    if (isFromGateway(labels, gateways)) this.#addOpenTo(this.#rowOf(outsideLabels(labels)), undefined);
+  }
+
+  #addOpenTo(row: EdgeRow, travelled: Travelled): void {
+    if (row.window !== this.#window) row.begin(this.#window);
+    row.addOpen(travelled);
   }
 
   #knownOf(series: Series, gateways: ReadonlySet<string>): Known {
