@@ -72,6 +72,8 @@ describe("watchers", () => {
     const { taps } = start();
     expect(() => taps.watch({ party: "nobody" }, () => true)).toThrow("there is no workload, pod or service nobody");
     taps.watch({ to: "api.example.com" }, () => true)();
+    expect(() => taps.watch({ namespace: "nowhere" }, () => true)).toThrow("there is no workload or service in namespace nowhere");
+    taps.watch({ namespace: "shop" }, () => true)();
     taps.close();
   });
 });

@@ -69,7 +69,7 @@ export class Taps implements TapSource {
   watch(query: TapQuery, send: Watcher["send"]): () => void {
     if (this.#watchers.size >= maxWatchers) throw new MeshError("unavailable", `${maxWatchers} others are watching already`);
     const filter = tapFilterOf(query);
-    this.#checkParties(filter);
+    this.#checkParties(filter, query.namespace);
     const watcher: Watcher = { filter, send, peers: new Set(), dropped: 0, sinceMs: this.#options.nowMs(), isTold: false };
     this.#watchers.add(watcher);
     this.#timer ??= setInterval(() => this.#tick(), tickMs).unref();
@@ -176,22 +176,21 @@ export class Taps implements TapSource {
   }
 
   /** Those that were asked for, gateways, through which strangers come, and peers: in a small mesh all, for they are soon seen anyway. */
-  *#idsOf({ filter, peers }: Watcher): Generator<string> {
+  #idsOf({ filter, peers }: Watcher): ReadonlySet<string> {
     const proxies: Mesh["proxies"] = this.#options.mesh()?.proxies ?? new Map();
     const isSmall = proxies.size <= smallMesh && filter.parties.length > 0;
-    let found = false;
-    for (const [id, proxy] of proxies) {
-      const isConcerned = filter.concerns(endOfProxy(proxy));
-      found ||= isConcerned;
-      if (isConcerned || isSmall || peers.has(id) || proxy.kind === "gateway") yield id;
-    }
+    const concerned = [...proxies].filter(([, proxy]) => filter.concerns(endOfProxy(proxy)));
     // Only hosts outside are named: anybody may call them.
-    if (!found && !isSmall) yield* proxies.keys();
+    if (isSmall || concerned.length === 0) return new Set(proxies.keys());
+    const gateways = [...proxies].filter(([, { kind }]) => kind === "gateway");
+    const known = [...peers].filter((id) => proxies.has(id));
+    return new Set([...[...concerned, ...gateways].map(([id]) => id), ...known]);
   }
 
-  #checkParties({ parties }: TapFilter): void {
+  #checkParties({ parties }: TapFilter, namespace: string | undefined): void {
     const mesh = this.#options.mesh();
     const ends = [...(mesh?.proxies.values() ?? [])].map(endOfProxy);
+    checkNamespace(namespace, [...ends, ...(mesh?.services.values() ?? [])]);
     const hosts = [...(mesh?.services.values() ?? [])].map(({ hostname, name, namespace }) => ({
       name: `${namespace}/${name}`,
       kind: "service" as const,
@@ -206,6 +205,13 @@ export class Taps implements TapSource {
       });
     }
   }
+}
+
+/** @throws NotFound for a namespace in which nobody sends or answers requests. */
+function checkNamespace(namespace: string | undefined, ends: readonly { readonly namespace?: string }[]): void {
+  const known = [...new Set(ends.flatMap((end) => end.namespace ?? []))].toSorted();
+  if (namespace === undefined || known.includes(namespace)) return;
+  throw new NotFound(`there is no workload or service in namespace ${namespace}`, { fix: `namespaces: ${known.slice(0, 20).join(", ")}` });
 }
 
 /** A host of the world, or an address. */
