@@ -104,8 +104,8 @@ function securityOf(proxyId: string, engine: MeshEngine, authority: AuthorityAcc
   };
 }
 
-/** Kinds that people change to change traffic, or who may. */
-const configKinds = [...structuralKinds, "PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication"] as const;
+/** Kinds that people change to change traffic, who may, or what is told of it. */
+const configKinds = [...structuralKinds, "PeerAuthentication", "AuthorizationPolicy", "RequestAuthentication", "Telemetry"] as const;
 const shownChanges = 10;
 
 function latestChanges(store: Store, sessions: readonly SessionStatus[]): readonly ConfigChange[] {

@@ -54,7 +54,7 @@ export function commonRequest(options: OptionValues): StatRequest {
 /** The same in words. */
 export function askedOf({ by = "service", name, namespace, from, to }: StatRequest): Asked {
   const parts = [
-    by === "edge" ? "requests" : by === "source" ? "callers" : `${by}s`,
+    by === "edge" ? "requests" : `requests of ${by === "source" ? "callers" : `${by}s`}`,
     ...(name === undefined ? [] : [`named ${name}`]),
     ...(namespace === undefined ? [] : [`in namespace ${namespace}`]),
     ...(from === undefined ? [] : [`from ${from}`]),

@@ -139,6 +139,10 @@ describe("notes", () => {
     expect(statNotes(reply({ rows: [] }), asked)).toEqual([
       "no requests of versions named reviews in namespace shop from web in the last 10s; there is other traffic: `lateen stat -A` shows all",
     ]);
+    const calls = askedOf({ by: "edge", from: "web" });
+    expect(statNotes(reply({ rows: [] }), calls)).toEqual([
+      "no requests from web in the last 10s; there is other traffic: `lateen stat -A` shows all",
+    ]);
   });
 });
 

@@ -119,7 +119,7 @@ function bytesText(perSecond: number | undefined): string {
 }
 
 export interface Asked {
-  /** "services named web, from shop/web-v1". */
+  /** "requests of services named web from shop/web-v1". */
   readonly what: string;
   /** Nothing but a window was asked for. */
   readonly isEverything: boolean;
@@ -142,12 +142,12 @@ function emptyNotes(reply: StatReply, { what, isEverything }: Asked): readonly s
     return [`no request has been counted ${since}. Send one through a gateway (\`lateen status\` shows pods), or see \`lateen demo\``];
   }
   const newest = age(0, newestTrafficAgeMs);
-  if (isEverything && newestTrafficAgeMs <= windowMs) return [`nothing of ${what} in the last ${window}`];
+  if (isEverything && newestTrafficAgeMs <= windowMs) return [`no ${what} in the last ${window}`];
   if (isEverything)
     return [`no requests in the last ${window}; the newest is ${newest} old. \`--for ${newestWindow(newestTrafficAgeMs)}\` shows it`];
   const elsewhere =
     newestTrafficAgeMs <= windowMs ? "there is other traffic: `lateen stat -A` shows all" : `the newest of all is ${newest} old`;
-  return [`no requests of ${what} in the last ${window}; ${elsewhere}`];
+  return [`no ${what} in the last ${window}; ${elsewhere}`];
 }
 
 /** Notes as lines that fit a terminal: one that wraps by itself would break a view that is drawn in place. */
