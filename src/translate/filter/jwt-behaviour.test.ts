@@ -3,12 +3,11 @@
 
 import { sign } from "node:crypto";
 import fc from "fast-check";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type JwtEnvoy, jwtDetailsHeader, jwtPayloadHeader, startJwtEnvoy } from "../../../test/harness/jwt-envoy.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bearer, configOf, policy, published, send as sendTo } from "../../../test/harness/jwt-case.ts";
+import { type JwtEnvoy, startJwtEnvoy } from "../../../test/harness/jwt-envoy.ts";
 import { hmacToken, keySetOf, secondsFromNow, type TokenSigner, tokenSigner, unsigned } from "../../../test/harness/tokens.ts";
-import { parseKeySet } from "../../api/security/key-set.ts";
-import { type RequestAuthentication, requestAuthenticationSchema } from "../../api/security/request-authentication.ts";
-import { jwtAuthentication } from "./jwt.ts";
+import type { RequestAuthentication } from "../../api/security/request-authentication.ts";
 
 const [rsa, ec, edwards, other] = [
   tokenSigner("RS256", "r"),
@@ -19,20 +18,6 @@ const [rsa, ec, edwards, other] = [
 const pss = tokenSigner("PS256", "p");
 const fetched = tokenSigner("ES384", "f");
 const claims = { iss: "one", sub: "alice", aud: "api" };
-
-/** A key set as the control plane hands it on. */
-function published(...signers: readonly TokenSigner[]): string {
-  return parseKeySet(keySetOf(...signers)).keySet ?? "";
-}
-
-function policy(name: string, ...jwtRules: readonly object[]): RequestAuthentication {
-  return requestAuthenticationSchema.parse({
-    apiVersion: "security.istio.io/v1",
-    kind: "RequestAuthentication",
-    metadata: { name, namespace: "shop" },
-    spec: { jwtRules },
-  });
-}
 
 const one = policy("one", { issuer: "one", audiences: ["api", "web"], jwks: keySetOf(rsa, ec, edwards, pss) });
 const two = policy(
@@ -54,8 +39,7 @@ const two = policy(
   { issuer: "three", jwksUri: "https://three.example/keys", fromHeaders: [{ name: "x-three" }] },
 );
 const keySets = new Map([["https://two.example/keys", published(fetched)]]);
-const config = (policies: readonly RequestAuthentication[], sets = keySets) =>
-  jwtAuthentication(policies, { keySets: sets, clearRouteCache: false });
+const config = (policies: readonly RequestAuthentication[]) => configOf(policies, keySets);
 
 let envoy: JwtEnvoy;
 beforeAll(async () => {
@@ -63,26 +47,7 @@ beforeAll(async () => {
 });
 afterAll(() => envoy[Symbol.asyncDispose]());
 
-interface Answer {
-  readonly status: number;
-  readonly details: string;
-  readonly payload: Readonly<Record<string, unknown>> | undefined;
-  readonly upstream: Readonly<Record<string, string>>;
-}
-
-async function send(headers: Readonly<Record<string, string>>, path = "/"): Promise<Answer> {
-  const response = await fetch(`http://127.0.0.1:${envoy.port}${path}`, { headers });
-  const payload = response.headers.get(jwtPayloadHeader);
-  await response.arrayBuffer();
-  return {
-    status: response.status,
-    details: response.headers.get(jwtDetailsHeader) ?? "",
-    payload: payload === null || payload === "-" ? undefined : JSON.parse(payload),
-    upstream: JSON.parse(decodeURIComponent(response.headers.get("x-echo") ?? "{}")).headers ?? {},
-  };
-}
-
-const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+const send = (headers: Readonly<Record<string, string>>, path?: string) => sendTo(envoy, headers, path);
 
 describe("of several rules", () => {
   beforeAll(() => envoy.load(config([one, two])));
@@ -288,58 +253,4 @@ describe("of rules that share a place", () => {
     expect((await send({ cookie: `c=${b}` })).status).toBe(401);
     for (const headers of [bearer("bad"), { "x-b": "bad" }, { cookie: "c=bad" }]) expect((await send(headers)).status).toBe(401);
   });
-});
-
-describe("of one rule", () => {
-  const single = policy("three", { issuer: "three", jwksUri: "https://three.example/keys" });
-  const setsOf = (text: string) => new Map([["https://three.example/keys", text]]);
-
-  test("keys come, change and go without a touch of the listener", async () => {
-    const get = async (signer: typeof ec) => (await send(bearer(signer.token({ iss: "three" })))).status;
-    const modified = await envoy.stat("listener_manager.listener_modified");
-    const created = await envoy.stat("listener_manager.listener_create_success");
-    await envoy.load(config([single], new Map()));
-    expect([await get(ec), await get(fetched), (await send({})).status]).toEqual([401, 401, 200]);
-    await envoy.load(config([single], setsOf(published(ec))));
-    expect([await get(ec), await get(fetched), (await send({})).status]).toEqual([200, 401, 200]);
-    await envoy.load(config([single], setsOf(published(fetched, ec))));
-    expect([await get(ec), await get(fetched)]).toEqual([200, 200]);
-    await envoy.load(config([single], setsOf(published(fetched))));
-    expect([await get(ec), await get(fetched)]).toEqual([401, 200]);
-    await envoy.load(config([]));
-    expect([await get(other), (await send({})).status]).toEqual([200, 200]);
-    expect(await envoy.stat("listener_manager.listener_modified")).toBe(modified);
-    expect(await envoy.stat("listener_manager.listener_create_success")).toBe(created);
-  });
-
-  test("without issuer, whoever has the keys names himself", async () => {
-    const anybody = policy("any", { jwksUri: "https://three.example/keys" });
-    await envoy.load(config([anybody], setsOf(published(ec))));
-    for (const iss of ["a", "b", undefined]) expect((await send(bearer(ec.token({ iss })))).status).toBe(200);
-    expect((await send(bearer(other.token({ iss: "a" })))).status).toBe(401);
-  });
-
-  beforeEach(() => {
-    expect(envoy.log()).not.toMatch(/deprecated|rejected/i);
-  });
-});
-
-test("Envoy takes every key set that is read from anything", async () => {
-  const member = fc.constantFrom("kty", "crv", "x", "y", "n", "e", "alg", "use", "kid");
-  const value = fc.oneof(
-    fc.constantFrom("RSA", "EC", "OKP", "P-256", "P-384", "P-521", "Ed25519", "AQAB", "sig", "ES256", ""),
-    fc.uint8Array({ minLength: 32, maxLength: 66 }).map((bytes) => Buffer.from(bytes).toString("base64url")),
-    fc.string({ unit: "binary" }),
-  );
-  const jwks = [rsa, ec, edwards, pss, fetched].map(({ jwk }) => jwk);
-  const key = fc
-    .tuple(fc.constantFrom(...jwks), fc.dictionary(member, value, { maxKeys: 2 }))
-    .map(([jwk, changes]) => ({ ...jwk, ...changes }));
-  const sets = fc.sample(fc.array(key, { minLength: 1, maxLength: 3 }), { seed: 9, numRuns: 400 });
-  const read = sets.map((keys) => parseKeySet(JSON.stringify({ keys })).keySet).filter((text) => text !== undefined);
-  expect(read.length).toBeGreaterThan(50);
-  const rules = read.map((_, index) => ({ issuer: `i${index}`, jwksUri: `https://${index}.example/keys` }));
-  const all = new Map(read.map((text, index) => [`https://${index}.example/keys`, text]));
-  await envoy.load(jwtAuthentication([policy("all", ...rules)], { keySets: all, clearRouteCache: true }));
-  expect((await send({})).status).toBe(200);
 });
