@@ -110,11 +110,12 @@ test("gateways, hosts outside, versions, and both plaintext and mutual TLS", () 
   ]);
 });
 
-test("calls that reached no pod of a service say nothing of encryption", () => {
+test("calls that reached no pod of a service say nothing of encryption, and nothing once they are over", () => {
   const unreached = { ...client, destination: "", response: "503;UH", security: `;${web};` };
   expect(edges([counted(unreached, 3)])).toMatchObject([
     { to: { name: "orders.shop.svc.cluster.local", kind: "unknown" }, encryption: "unknown", failed: 3 },
   ]);
+  expect(edges([counted(unreached, 0)])).toEqual([]);
 });
 
 test("TCP has connections and bytes, no requests", () => {

@@ -64,7 +64,10 @@ export class EdgeTable {
     this.#store = store;
   }
 
-  /** Every edge that was ever counted, sorted; the client's numbers where both ends counted. */
+  /**
+   * Every edge that was ever counted, sorted; the client's numbers where both ends counted. Calls that reached nobody of a service are told of in
+   * their window only: no way lies idle there.
+   */
   edges(options: TrafficEdgesOptions): readonly TrafficEdge[] {
     this.#window += 1;
     const gateways = JSON.stringify([...options.gateways].toSorted());
@@ -75,7 +78,9 @@ export class EdgeTable {
     for (const source of this.#store.sources()) this.#addSource(source, { range, newest, gateways: options.gateways });
     for (const { labels } of options.open ?? []) this.#addOpen(labels, options.gateways);
     for (const [key, row] of this.#rows) if (row.window !== this.#window) this.#rows.delete(key);
-    return preferred([...this.#rows.values()], options).toSorted(compareEdges);
+    return preferred([...this.#rows.values()], options)
+      .filter(({ to, state }) => state === "live" || to.kind !== "unknown" || !options.services.has(to.name))
+      .toSorted(compareEdges);
   }
 
   #addSource(source: StoredSource, { range, newest, gateways }: Asked): void {
