@@ -242,14 +242,13 @@ function withoutLost(turn: Turn): Turn {
   return isLost ? withState(turn, { wanted: undefined }) : turn;
 }
 
-/** Whoever had pods first holds the traffic; when that version is deleted, the oldest of the others. */
+/** Who holds the traffic: the version that users' routes name, else whoever had pods first; when it is deleted, the oldest of the others. */
 function withStable(turn: Turn): Turn {
-  const { versions } = turn.observed;
+  const { versions, routed } = turn.observed;
   const isThere = versions.some(({ name }) => name === turn.state.stable);
   if (isThere) return turn;
-  const oldest = versions
-    .filter(({ readyPods: ready }) => ready > 0)
-    .toSorted((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1))[0];
+  const ready = versions.filter(({ readyPods: pods }) => pods > 0).toSorted((a, b) => a.since - b.since || (a.name < b.name ? -1 : 1));
+  const oldest = ready.find(({ name }) => turn.state.stable === undefined && name === routed) ?? ready[0];
   return oldest === undefined ? turn : withState(turn, { stable: oldest.name });
 }
 

@@ -89,6 +89,8 @@ export interface RunFinding {
 export interface Observation {
   /** Those with a Deployment, also without pods. */
   readonly versions: readonly ObservedVersion[];
+  /** The version that users' routes give most traffic to; who looks at a Release for the first time asks for it. */
+  readonly routed?: string;
   readonly samples: readonly SampleSecond[];
   /** Of the move last carried out: how many of the affected proxies have it. */
   readonly acknowledged?: { readonly move: number; readonly acknowledged: number; readonly total: number };

@@ -8,6 +8,7 @@ import type { AdsServer } from "../../xds/ads-server.ts";
 import type { RevisionProgress } from "../../xds/revision-progress.ts";
 import { samplesByVersion, seenOf } from "./observe-versions.ts";
 import { versionsOf } from "./observed-versions.ts";
+import { routedVersion } from "./routed-version.ts";
 import type { Running } from "./running-release.ts";
 import { storedReleaseOf } from "./stored-release.ts";
 
@@ -41,10 +42,12 @@ export function observationOf(release: Release, running: Running, { ads, runs, s
   const snapshot = store.snapshot();
   const versions = versionsOf(release, snapshot);
   const { moved } = running;
+  const routed = running.state.stable === undefined ? routedVersion(release, snapshot) : undefined;
   const progress = moved === undefined ? undefined : ads.revisionProgress(moved.revision);
   const seconds = run === undefined || run.stage === "done" ? [] : samples.secondsOf(release, run.evidence.lastSecond, run);
   return {
     ...seenOf({ release, versions, run, direction: running.direction, snapshot }),
+    ...(routed === undefined ? {} : { routed }),
     samples: samplesByVersion(seconds, { release, versions, run }),
     providers: samples.problemsOf?.(release) ?? {},
     findings: run === undefined || run.stage === "done" ? [] : (samples.findingsOf?.(release, run) ?? []),

@@ -188,6 +188,20 @@ describe("the engine", () => {
     expect(world.store.get("ReleaseRun", "shop", "catalog-1")?.value.status).toMatchObject({ outcome: "succeeded" });
   });
 
+  test("takes no traffic from the version that routes name, although an older one has pods", () => {
+    const raw = (kind: string, spec: object) => ({
+      apiVersion: "networking.istio.io/v1",
+      kind,
+      metadata: { name: "catalog", namespace: "shop" },
+      spec,
+    });
+    const world = new World(canary);
+    world.create(raw("DestinationRule", { host: "catalog", subsets: [{ name: "new", labels: { version: "v2" } }] }));
+    world.create(raw("VirtualService", { hosts: ["catalog"], http: [{ route: [{ destination: { host: "catalog", subset: "new" } }] }] }));
+    for (let passed = 0; passed < 5; passed += 1) world.second();
+    expect(world.status).toMatchObject({ phase: "Idle", stable: "v2" });
+  });
+
   test("sends a bad one back by itself and doesn't start it again", () => {
     const world = new World({ ...canary, steps: [{ setWeight: 10 }, { setWeight: 50 }] });
     world.errors["v2"] = 0.3;
