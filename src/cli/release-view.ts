@@ -1,7 +1,7 @@
 // How a release looks in a terminal: one line that says where it is, its steps as a tree, the verdict. Views of the API -> lines; pure.
 
 import type { PlanReply, ReleaseStepView, ReleaseView } from "../http/release-contract.ts";
-import { manyWords, timeWords } from "../release/sentences.ts";
+import { failedWords, timeWords } from "../release/sentences.ts";
 import type { Phase } from "../release/status.ts";
 import type { Colours } from "./output.ts";
 
@@ -18,8 +18,7 @@ export function releaseLines(view: ReleaseView, colours: Colours, nowMs: number)
     const branch = index === steps.length - 1 ? "└─" : "├─";
     return `${colours.dim(branch)} ${stepText(step, view, { colours, nowMs })}`;
   });
-  const failed =
-    status.candidate === undefined ? [] : [`${manyWords(status.failedRequests, unitOf(status))} to ${status.candidate} failed`];
+  const failed = status.candidate === undefined ? [] : [failedWords(status.candidate, status, status.unit)];
   const findings = (status.findings ?? []).map((finding) => `${colours.yellow("!")} ${finding}`);
   return [head, ...tree, ...(status.verdict === "" ? [] : [status.verdict]), ...failed, ...findings];
 }

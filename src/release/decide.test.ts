@@ -262,6 +262,22 @@ test("a side without a ready pod is told with what it means, and no cause is mad
 });
 
 describe("steps that aren't shares", () => {
+  test("failed copies are told as copies, and a comparison with its intervals while it goes on", () => {
+    const copied = new World({ spec: { steps: [{ mirror: { percent: 100, for: "60s" } }, { pause: {} }] }, errors: { v2: 0.3 } });
+    expect(copied.until(({ phase }) => phase === "RolledBack", 60)).toBe(true);
+    const lines = copied.run === undefined ? [] : explain(copied.run);
+    expect(lines.at(-1)).toMatch(/; (\d+) requests to v2 failed \(\1 of them copies\)$/);
+
+    const variants = [{ name: "control" }, { name: "new", version: "v2", percent: 50 }];
+    const compared = new World({ spec: { strategy: "abTest", sticky: { cookie: "c" }, variants, analysis: wide } });
+    compared.pass(10);
+    const { verdict } = publicStatusOf(compared.state, { spec: compared.spec, now: compared.now, generation: 1 });
+    expect(verdict).toMatch(/^new: errors [\d.]+ % against [\d.]+ % \(difference .+ to .+\); errors /);
+    compared.ask("promote");
+    compared.pass(1);
+    expect(compared.state.answers?.at(-1)?.sentence).toMatch(/^ann asked to promote: on to the next step; new: errors .* \(difference /);
+  });
+
   test("a preview whose check fails goes back before anybody saw it", () => {
     const spec = { strategy: "blueGreen", preview: { checks: [{ name: "home" }] } };
     const world = new World({ spec, check: (name) => ({ name, ok: false, detail: "503" }) });

@@ -7,7 +7,7 @@ import { beforeWords, isWorseThanBefore } from "./before.ts";
 import { exposureAt } from "./exposure.ts";
 import { crossedLimit, judgementIn, observeSeconds, startEvidence } from "./judging.ts";
 import type { SampleSecond } from "./observation.ts";
-import { countWords, manyWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
+import { countWords, failedWords, manyWords, percentWords, timeWords, verdictSentence } from "./sentences.ts";
 import type { Evidence, Outcome, Run } from "./state.ts";
 import { metricName, unitOf } from "./unit.ts";
 
@@ -18,8 +18,7 @@ export function explain(run: Run): readonly string[] {
     const who = actor === "engine" || sentence.startsWith(`${actor} `) ? "" : ` [${actor}]`;
     return `+${timeWords(time - run.startedAt)}${who} ${sentence}`;
   });
-  const unit = unitOf(run.evidence) === "connections" ? "connection" : "request";
-  const failed = `${manyWords(run.evidence.failedRequests, unit)} to ${run.candidate} failed`;
+  const failed = failedWords(run.candidate, run.evidence, unitOf(run.evidence));
   if (run.outcome === undefined) return [first, ...middle, `${failed} so far`];
   const took = run.endedAt === undefined ? "" : ` after ${timeWords(run.endedAt - run.startedAt)}`;
   return [first, ...middle, `${outcomeWords[run.outcome]}${took}; ${failed}`];

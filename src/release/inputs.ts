@@ -6,6 +6,7 @@ import { publicPercent } from "./exposure.ts";
 import { startEvidence } from "./judging.ts";
 import type { PersonInput } from "./observation.ts";
 import { startReturn } from "./returning.ts";
+import { comparisonWords } from "./sentences.ts";
 import type { ReleaseState } from "./state.ts";
 import { decided, enter, expose, type RunTurn, readyPods, runTurnOf, stepOf, type Turn, versionOf, withRun, withState } from "./turn.ts";
 import { freezeAt } from "./windows.ts";
@@ -152,7 +153,9 @@ function promote(turn: RunTurn, input: PersonInput): RunTurn {
   const { run } = turn;
   const next = run.stage === "blocked" ? run.next : run.step + 1;
   const target = input.full === true ? run.steps.length : next;
-  const told = asked(turn, input, input.full === true ? "all steps that are left are skipped" : "on to the next step");
+  const effect = input.full === true ? "all steps that are left are skipped" : "on to the next step";
+  const known = stepOf(turn)?.kind === "compare" ? comparisonWords(run.evidence) : [];
+  const told = asked(turn, input, [effect, ...known].join("; "));
   const forced = withRun(unheld(told), { forced: input.force === true });
   return enterStep(forced, target);
 }

@@ -153,6 +153,7 @@ function observeSecond(run: JudgedRun, { evidence, sample, now }: Seen): Evidenc
     stepCandidate: evidence.stepCandidate + (isOfStep ? seenIn(candidate) : 0),
     stepStable: evidence.stepStable + (isOfStep ? seenIn(stable) : 0),
     failedRequests: evidence.failedRequests + trialsOf(candidate).events,
+    ...(isCopied(run) && isOfStep ? { failedCopies: (evidence.failedCopies ?? 0) + trialsOf(candidate).events } : {}),
     seen: seenAfter(evidence.seen, [candidate, stable]),
   };
 }
@@ -182,6 +183,12 @@ const reportedLate: Readonly<Record<TrafficUnit, number>> = { requests: 1, conne
 function beganSince({ stageSince }: JudgedRun, { second, arms }: SampleSecond): boolean {
   const hasConnections = Object.values(arms).some(({ connections }) => connections !== undefined);
   return (second - reportedLate[hasConnections ? "connections" : "requests"]) * 1000 >= stageSince;
+}
+
+/** Whether the candidate gets nothing but copies. */
+function isCopied({ exposure }: JudgedRun): boolean {
+  const { mirrorPercent, matches, flags, variants } = exposure;
+  return mirrorPercent > 0 && publicPercent(exposure) === 0 && matches.length + flags.length + variants.length === 0;
 }
 
 /** Of so many seconds are the requests that a step has counted since its stage began (or since its exposure last changed). */

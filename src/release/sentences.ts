@@ -134,6 +134,16 @@ export function podsWords({ updatedReady, total }: { readonly updatedReady: numb
   return `${updatedReady} of ${total} pods are new and ready`;
 }
 
+/** "61 requests to v3 failed (61 of them copies)" */
+export function failedWords(
+  version: string,
+  { failedRequests, failedCopies = 0 }: Pick<Evidence, "failedRequests" | "failedCopies">,
+  unit: "requests" | "connections" = "requests",
+): string {
+  const copies = failedCopies === 0 ? "" : ` (${countWords(failedCopies)} of them copies)`;
+  return `${manyWords(failedRequests, unit === "connections" ? "connection" : "request")} to ${version} failed${copies}`;
+}
+
 type Sides = Pick<Run, "stable" | "candidate">;
 
 /** What it means that the candidate has no ready pod while it has a share. */

@@ -56,6 +56,8 @@ const evidenceSchema = z
     stepCandidate: z.number(),
     stepStable: z.number(),
     failedRequests: z.number(),
+    /** Those among them that were copies: nobody saw them. */
+    failedCopies: z.number().optional(),
     /** What the service's ports said when the run began, and what was seen of both versions since. */
     unit: z.enum(["requests", "connections"]).optional(),
     seen: z.object({ requests: z.number(), connections: z.number() }).readonly().optional(),

@@ -8,7 +8,7 @@ import { stalledAfterMs } from "./decide.ts";
 import { type Exposure, noExposure, publicPercent } from "./exposure.ts";
 import { isComparable, judgementNow } from "./judging.ts";
 import type { RunFinding } from "./observation.ts";
-import { candidateUnreadyWords, limitSentence, podsWords, stableUnreadyWords, verdictSentence } from "./sentences.ts";
+import { candidateUnreadyWords, comparisonWords, limitSentence, podsWords, stableUnreadyWords, verdictSentence } from "./sentences.ts";
 import type { ReleaseState, Run } from "./state.ts";
 import { unitOf } from "./unit.ts";
 
@@ -47,6 +47,8 @@ export interface PublicStatus {
   readonly proxies: { readonly acknowledged: number; readonly total: number };
   readonly verdict: string;
   readonly failedRequests: number;
+  /** How many of them were copies, whose answers nobody saw. */
+  readonly failedCopies?: number;
   /** How far the Deployment's own update is, in pods. */
   readonly rollout?: { readonly direction: "forward" | "undo"; readonly updatedReady: number; readonly total: number };
   /** What is counted, where it isn't requests. */
@@ -102,6 +104,7 @@ export function publicStatusOf(
     proxies: run.acknowledged,
     verdict: (run.stage === "done" ? state.waiting : undefined) ?? verdictOf(run, spec),
     failedRequests: run.evidence.failedRequests,
+    ...(run.evidence.failedCopies === undefined ? {} : { failedCopies: run.evidence.failedCopies }),
     ...(unitOf(run.evidence) === "connections" ? { unit: "connections" as const } : {}),
     ...(run.rollout === undefined ? {} : { rollout: run.rollout }),
     ...(run.gap === undefined ? {} : { gapMs: run.gap.ms + (run.gap.since === undefined ? 0 : now - run.gap.since) }),
@@ -130,7 +133,12 @@ function verdictOf(run: Run, spec: ReleaseSpec): string {
   if (run.rollout !== undefined && run.stage === "running") return rolloutWords(run, spec);
   const isChosen = run.stage === "running" && !isComparable(run);
   if (isChosen) return limitSentence(run.evidence);
-  return [verdictSentence(run.evidence, judgementNow(run, spec.analysis)), beforeWords(run.evidence) ?? []].flat().join("; alone: ");
+  const kind = run.steps[run.step]?.kind;
+  // Also for whoever is asked after it.
+  const isCompared = run.stage === "running" && (kind === "compare" || kind === "pause");
+  const compared = isCompared ? comparisonWords(run.evidence).map((words) => `${words}; `) : [];
+  const verdict = [verdictSentence(run.evidence, judgementNow(run, spec.analysis)), beforeWords(run.evidence) ?? []].flat();
+  return `${compared.join("")}${verdict.join("; alone: ")}`;
 }
 
 function rolloutWords({ rollout, ...run }: Run, spec: ReleaseSpec): string {
