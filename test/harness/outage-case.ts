@@ -1,8 +1,8 @@
 // One test for two lengths: the control plane is away, and nobody notices.
 
 import { expect } from "vitest";
-import { splitYaml } from "./manifests.ts";
-import type { TestMesh } from "./mesh.ts";
+import { splitYaml, subsetsYaml, withoutRetries } from "./manifests.ts";
+import { appYaml, type TestMesh } from "./mesh.ts";
 import { controlPlaneOutage, envoyStats } from "./outage.ts";
 import { lossesOf, nothing, underLoad } from "./under-load.ts";
 
@@ -10,7 +10,19 @@ import { lossesOf, nothing, underLoad } from "./under-load.ts";
 const rebuilt =
   /^(listener_manager\.listener_(added|modified|removed|create_success)|cluster_manager\.cluster_(added|modified|removed)|http\..*\.rds\..*\.config_reload)$/;
 
-/** Kills the control plane under load for `ms`; the mesh has a client and a server with subsets v1 and v2 split by weight. */
+const versions = ["v1", "v2"];
+
+/** A client, and a server with a subset of each version. */
+export const outageManifests = [
+  withoutRetries,
+  appYaml("client", ["v1"]),
+  "---\n",
+  appYaml("server", versions),
+  "---",
+  subsetsYaml("server", versions),
+].join("");
+
+/** Kills the control plane under load for `ms`, on a mesh of those manifests. */
 export async function expectUnnoticedOutage(mesh: TestMesh, ms: number): Promise<void> {
   await mesh.apply(splitYaml("server", { v1: 90, v2: 10 }));
   // By runtime values only: the next control plane must know that the routes carry the weights before.

@@ -2,18 +2,17 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lateenOn } from "../harness/cli.ts";
-import { splitYaml, subsetsYaml, withoutRetries } from "../harness/manifests.ts";
-import { appYaml, TestMesh } from "../harness/mesh.ts";
+import { splitYaml } from "../harness/manifests.ts";
+import { TestMesh } from "../harness/mesh.ts";
 import { allSynced, controlPlaneOutage } from "../harness/outage.ts";
-import { expectUnnoticedOutage } from "../harness/outage-case.ts";
+import { expectUnnoticedOutage, outageManifests } from "../harness/outage-case.ts";
 import { findProcesses } from "../harness/processes.ts";
 
 const outageMs = 3000;
 let mesh: TestMesh;
 
 beforeAll(async () => {
-  const manifests = `${withoutRetries}${appYaml("client", ["v1"])}---\n${appYaml("server", ["v1", "v2"])}---${subsetsYaml("server", ["v1", "v2"])}`;
-  mesh = await TestMesh.start({ manifests });
+  mesh = await TestMesh.start({ manifests: outageManifests });
 });
 
 afterAll(async () => {
