@@ -1,5 +1,5 @@
 // Golden numbers of a whole mesh: a request is visible at once, connections are counted while they live, and a kill of the control plane loses and repeats
-// nothing of the totals while the seconds without it are a gap.
+// nothing of the totals while the seconds without it are a gap; nor does one of a proxy whose counts had been reported.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StatReply, StatRequest } from "../../src/http/telemetry-contract.ts";
@@ -8,6 +8,7 @@ import { lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
 import { allSynced, controlPlanePid } from "../harness/outage.ts";
+import { findProcesses } from "../harness/processes.ts";
 import { yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
@@ -131,4 +132,18 @@ it("a kill of the control plane loses nothing of the totals, and is a gap in the
   expect(seen).toMatchObject({ requests: 4, state: "live" });
   expect(seen.seconds).toBeLessThan(windowMs / 1000);
   expect(await total("istio_tcp_connections_opened_total", toDb)).toBe(1);
+});
+
+it("a kill of a proxy takes nothing of what it had reported, and ends its connections once", async () => {
+  const uid = (await mesh.client.get({ kind: "Pod", namespace: "default", name: clientPod })).metadata.uid;
+  const envoys = () => findProcesses(mesh.pid, new RegExp(`pods/${uid}/envoy\\.json`)).map(({ pid }) => pid);
+  const before = envoys();
+  expect(before.length).toBeGreaterThan(0);
+  for (const pid of before) process.kill(pid, "SIGKILL");
+  await eventually(() => envoys().some((pid) => !before.includes(pid)), 60_000, "a new proxy");
+  await allSynced(mesh);
+  await send(5);
+  await expectTotal("istio_requests_total", toServer, 66);
+  await expectTotal("istio_tcp_connections_closed_total", toDb, 1);
+  expect(await total("istio_tcp_received_bytes_total", toDb)).toBe(8);
 });
