@@ -133,7 +133,12 @@ function planReply(stored: Stored<"Release">, { store, engine, trafficOf, podsWi
   const { spec, metadata } = stored.value;
   const { stable, run } = engine.stateOf(stored);
   const versions = versionsOf(stored.value, store.snapshot());
-  const newest = versions.toSorted((a, b) => b.since - a.since || (a.name < b.name ? 1 : -1)).find(({ name }) => name !== stable);
+  // An older version is no candidate: it never gets anything by itself.
+  const since = versions.find(({ name }) => name === stable)?.since ?? 0;
+  const isNewer = ({ name, since: own }: { readonly name: string; readonly since: number }) =>
+    own > since || (own === since && name > (stable ?? ""));
+  const newer = versions.filter((version) => version.name !== stable && (isNewer(version) || version.deployed === true));
+  const newest = newer.toSorted((a, b) => b.since - a.since || (a.name < b.name ? 1 : -1))[0];
   const candidate = run !== undefined && run.stage !== "done" ? run.candidate : newest?.name;
   const snapshot = store.snapshot();
   const plan = planOf(spec, { unit: trafficUnitOf(stored.value, snapshot), ...trafficOf(stored.value) });
