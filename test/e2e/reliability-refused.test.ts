@@ -48,7 +48,7 @@ describe("what Envoy refuses", () => {
   it("is named with its object, harms nothing else, and is healed by a correction", async () => {
     const [client = ""] = await mesh.pods("client");
     const report = await underLoad(mesh, { from: "client", url: "http://server/" }, async () => {
-      const applied = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "5s"], ring(99_999_999));
+      const applied = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "30s"], ring(99_999_999));
       expect(applied.code).toBe(1);
       expect(applied.stderr).toMatch(/refused CDS outbound\|80\|\|ringed\.default\S+ \(from .*DestinationRule default\/ringed/);
       const list = await lateenOn(mesh, ["proxy", "list"]);
@@ -57,7 +57,7 @@ describe("what Envoy refuses", () => {
       expect(list.stdout).toMatch(/minimum_?ring_?size/i);
       expect((await lateenOn(mesh, ["status"])).stdout).toMatch(/LTN0903 .*DestinationRule default\/ringed/);
       // Everything else goes on: a structural change of another host, and the refused cluster's last good version.
-      const unrelated = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "5s"], header("two"));
+      const unrelated = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "30s"], header("two"));
       expect(unrelated).toMatchObject({
         code: 0,
         stderr: expect.stringMatching(/^3 of 3 proxies acknowledged in .*\nproxies still refuse other/m),
@@ -77,13 +77,13 @@ describe("what Envoy refuses", () => {
   it("holds back what needs it, which is said at once with the object to correct, and never waited for", async () => {
     await mesh.apply(serviceYaml("fresh", { app: "server" }));
     // A new subset: proxies have no last good version of its cluster.
-    const refused = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "20s"], subset(99_999_999));
+    const refused = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "30s"], subset(99_999_999));
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/refused CDS outbound\|80\|new\|fresh\.default\S+ \(from .*DestinationRule default\/fresh/);
-    const needing = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "20s"], routesYaml("fresh", [to("fresh", "new")]));
+    const needing = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "30s"], routesYaml("fresh", [to("fresh", "new")]));
     expect(needing.code).toBe(1);
     expect(needing.stderr).toMatch(/does not get RDS .*fresh.*VirtualService default\/fresh.*correct .*DestinationRule default\/fresh/);
-    const unrelated = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "20s"], header("three"));
+    const unrelated = await lateenOn(mesh, ["apply", "-f", "-", "--timeout", "30s"], header("three"));
     expect(unrelated.code, unrelated.stderr).toBe(0);
     expect(unrelated.stderr).toMatch(/^3 of 3 proxies acknowledged in /m);
     expect((await mesh.http("client", "http://server/")).headers["x-round"]).toBe("three");
