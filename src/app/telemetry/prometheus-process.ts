@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 import { MeshError, Unavailable } from "../../lib/errors.ts";
 
 const askTimeoutMs = 1000;
+/** Where nothing listens that is said at once; a busy machine's Prometheus may take its time. */
+const lookTimeoutMs = 10_000;
 const startTimeoutMs = 20_000;
 const pollMs = 100;
 const keptCharacters = 2000;
@@ -53,9 +55,9 @@ export function programIn(path: string, name: string): string | undefined {
 export async function lookForPrometheus(port: number, target: string): Promise<"nothing" | "other" | "prometheus" | "ours"> {
   let response: Response;
   try {
-    response = await fetch(`http://127.0.0.1:${port}/api/v1/targets?state=active`, { signal: AbortSignal.timeout(askTimeoutMs) });
-  } catch {
-    return "nothing";
+    response = await fetch(`http://127.0.0.1:${port}/api/v1/targets?state=active`, { signal: AbortSignal.timeout(lookTimeoutMs) });
+  } catch (error) {
+    return error instanceof Error && error.name === "TimeoutError" ? "other" : "nothing";
   }
   const text = await response.text().catch(() => "");
   if (!text.includes('"activeTargets"')) return "other";
