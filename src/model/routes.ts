@@ -36,6 +36,8 @@ export interface RouteHost {
   readonly hosts: readonly string[];
   /** Set for Kubernetes services: they also answer to "name.namespace", "name.namespace.svc" and, inside the namespace, "name". */
   readonly service?: { readonly name: string; readonly namespace: string };
+  /** Its port is declared to speak HTTP/1.1 (protocol http): no gRPC goes there, so nobody counts messages. */
+  readonly speaksHttp1?: true;
   /** The http routes of all VirtualServices bound to this host, in the order they are tried; empty without a VirtualService. */
   readonly rules: readonly RouteRule[];
   /** Where requests go when `rules` is empty: the service itself. Without rules and without it every request gets 404. */

@@ -117,6 +117,7 @@ function slotRelation(slot: Slot, { directory, client, index, memo }: Context): 
       name,
       port: port.number,
       hosts,
+      ...(port.protocol === "http" ? { speaksHttp1: true } : {}),
       ...(service.kind === "Service" && hosts[0] !== "*" ? { service: { name: service.name, namespace: service.namespace } } : {}),
       defaultTarget: {
         cluster: outboundClusterName(port.number, "", service.hostname),

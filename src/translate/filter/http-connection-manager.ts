@@ -13,7 +13,7 @@ import type { FilterPlace } from "./http-filters.ts";
 import { httpFilters } from "./http-filters.ts";
 import { jwtLocalReply } from "./jwt-filter.ts";
 import { believesMarks, withoutMirrorHeader } from "./mirror-mark.ts";
-import { requestStatsLogs } from "./stats-log.ts";
+import { requestStatsLogs, toldStatsLogs } from "./stats-log.ts";
 import { requestTapLog } from "./tap-log.ts";
 import { traceReading, tracing } from "./tracing.ts";
 
@@ -48,6 +48,7 @@ export function httpConnectionManager(place: HttpPlace): HttpConnectionManagerJs
     accessLog: [
       ...accessLog(settings, place.direction === "inbound" ? "inbound" : "outbound", believesMarks(place) ? "believed" : "none"),
       ...requestStatsLogs(place),
+      ...(place.direction === "inbound" ? toldStatsLogs() : []),
       ...requestTapLog(place),
     ],
     tracing: tracing(place),

@@ -9,10 +9,11 @@ import type { HttpFilterJson } from "#envoy/envoy/extensions/filters/network/htt
 import { any } from "../../envoy/any.ts";
 import type { PortProtocol } from "../../model/mesh.ts";
 import { cohortFilter } from "./cohort-filter.ts";
+import { messageCountsFilter } from "./grpc-messages.ts";
 import { jwtFilter } from "./jwt-filter.ts";
 import { believesMarks, withoutMirrorBaggage } from "./mirror-mark.ts";
 import { rbacHttpFilters } from "./rbac-filters.ts";
-import { toldStatsLogs, tryStatsLogs } from "./stats-log.ts";
+import { tryStatsLogs } from "./stats-log.ts";
 
 export interface FilterPlace {
   readonly direction: "inbound" | "outbound" | "gateway";
@@ -46,11 +47,12 @@ const table: readonly FilterRow[] = [
   },
   {
     filter: {
-      name: "envoy.filters.http.grpc_stats",
+      name: messageCountsFilter,
       typedConfig: any(GrpcStatsSchema, { emitFilterState: true, statsForAllMethods: false }),
     },
-    reason: "Before fault: an aborted call has a gRPC status too.",
-    applies: () => true,
+    reason:
+      "Before fault: an aborted call has a gRPC status too. Calls of services that speak HTTP/1.1 have no messages; at clients their hosts say so.",
+    applies: ({ direction, protocol }) => direction !== "inbound" || protocol !== "http",
   },
   {
     filter: jwtFilter(),
@@ -78,8 +80,8 @@ const table: readonly FilterRow[] = [
     applies: routesRequests,
   },
   {
-    filter: { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, { upstreamLog: toldStatsLogs() }) },
-    reason: "Last: it ends the chain. While a release judges, it counts requests that name their user.",
+    filter: { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, {}) },
+    reason: "Last: it ends the chain.",
     applies: ({ direction }) => direction === "inbound",
   },
   {

@@ -124,3 +124,10 @@ test("a table without hosts is a resource too", () => {
     ignorePortInHostMatching: true,
   });
 });
+
+test("requests to a port that speaks HTTP/1.1 pass no filter that counts messages", () => {
+  const [plain = {}, undeclared = {}] =
+    routeConfiguration(tableOf([{ ...host("a"), speaksHttp1: true }, host("b")]), client, defaultRouteSettings).virtualHosts ?? [];
+  expect(plain.typedPerFilterConfig).toMatchObject({ "envoy.filters.http.grpc_stats": { disabled: true } });
+  expect(undeclared).not.toHaveProperty("typedPerFilterConfig");
+});

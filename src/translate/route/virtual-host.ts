@@ -5,6 +5,7 @@ import { defined } from "../../envoy/defined.ts";
 import { memoObject } from "../../model/memo.ts";
 import type { RouteClient, RouteHost, RouteRule } from "../../model/routes.ts";
 import { joinParts } from "../../telemetry/composite-tags.ts";
+import { withoutMessageCounts } from "../filter/grpc-messages.ts";
 import { serviceMetadata } from "../service-text.ts";
 import { applies, dependsOnClient } from "./applies.ts";
 import type { NameClaims } from "./domains.ts";
@@ -36,6 +37,7 @@ export function virtualHost(host: RouteHost, context: VirtualHostContext): Virtu
       host.rules.length === 0 || host.service === undefined
         ? undefined
         : { filterMetadata: serviceMetadata(hostService(host, host.service)) },
+    typedPerFilterConfig: host.speaksHttp1 === true ? { ...withoutMessageCounts } : undefined,
     routes: routes.length === 0 ? undefined : routes,
     requireTls: host.httpsRedirect === true ? "ALL" : undefined,
     includeRequestAttemptCount: context.settings.includeRequestAttemptCount ? true : undefined,
