@@ -21,8 +21,8 @@ const allMeshes = ["test/e2e/**/*.test.ts"];
 const ofTheUser = {
   parts: ["src/{app,platform}/**/*.test.ts", "src/ca/private-files.test.ts", "scripts/**/*.test.ts"],
   meshes: [
-    "test/e2e/runtime*.test.ts",
-    "test/e2e/{smoke,demo}.test.ts",
+    "test/e2e/runtime-{cli,isolation,pods}.test.ts",
+    "test/e2e/smoke.test.ts",
     "test/e2e/security-{isolation,hostile}.test.ts",
     "test/e2e/traffic-service-entry-and-egress.test.ts",
   ],

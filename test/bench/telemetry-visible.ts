@@ -2,6 +2,7 @@
 
 import { request } from "node:http";
 import type { ApiClient } from "../../src/http/client-types.ts";
+import { eventually } from "../harness/eventually.ts";
 import type { BenchContext, Benchmark, Outcome } from "./benchmark.ts";
 import { summaryOf } from "./numbers.ts";
 import { type ShopMesh, startShop } from "./shop-mesh.ts";
@@ -12,7 +13,7 @@ const giveUpMs = 20_000;
 
 async function run(context: BenchContext): Promise<Outcome> {
   const shop = await startShop(context);
-  const port = gatewayPort(shop);
+  const port = await gatewayPort(shop);
   const stat: number[] = [];
   const graph: number[] = [];
   // The first requests open connections and begin series.
@@ -74,10 +75,11 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-function gatewayPort({ lines }: ShopMesh): number {
-  const port = lines.map(({ text }) => /127\.0\.0\.1:(\d+)/.exec(text)?.[1]).find((found) => found !== undefined);
-  if (port === undefined) throw new Error("lateen up named no port of the gateway");
-  return Number(port);
+/** `lateen up` says it just after that everything is ready. */
+async function gatewayPort({ lines }: ShopMesh): Promise<number> {
+  const port = () => lines.map(({ text }) => /gateway port .*127\.0\.0\.1:(\d+)/.exec(text)?.[1]).find((found) => found !== undefined);
+  await eventually(() => port() !== undefined, giveUpMs, "the gateway's port");
+  return Number(port());
 }
 
 const target = { statMs: 2000, graphMs: 2000 };
