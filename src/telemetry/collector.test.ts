@@ -119,7 +119,7 @@ test("Prometheus' totals go on when a proxy restarts, and when the collector doe
   expect(windowOf(next.store, query)).toMatchObject([{ sum: 4, seconds: 1 }]);
 });
 
-test("durations by joined tags also say how many requests there were; a proxy that counts them itself isn't asked twice", () => {
+test("durations by joined tags also say how many requests there were, and had no body; a proxy that counts them itself isn't asked twice", () => {
   const timed = (tags: Tags, ...counts: number[]): Uint8Array => {
     const attributes = Object.entries(tags).map(([key, value]) => ({ key, value: { value: { case: "stringValue" as const, value } } }));
     const dataPoints = [{ ...times(counts.length), attributes, explicitBounds: [5, 10], bucketCounts: counts.map(BigInt), sum: 1 }];
@@ -130,6 +130,9 @@ test("durations by joined tags also say how many requests there were; a proxy th
   const collector = new Collector({ sinceMs: nowMs(0), peerOf });
   collector.receive("a", timed(joined, 7, 2, 1), nowMs(3));
   expect([totalOf(collector), collector.seriesOf("a", "counter")]).toEqual([10, 0]);
+  const sizes = { name: "istio_request_bytes", fromMs: nowMs(0), toMs: nowMs(20) };
+  const zeros = { sum: 10, distribution: { bounds: [5, 10], counts: [10, 0, 0], sum: 0 } };
+  expect(windowOf(collector.store, sizes)).toMatchObject([zeros]);
   collector.receive("b", timed({ traffic: "source;http" }, 4, 0, 0), nowMs(3));
   expect(totalOf(collector)).toBe(10);
 });

@@ -1,6 +1,7 @@
 // The parts in a row: a proxy's OTLP bytes → exact counts with Istio's labels → samples for windows, and totals for Prometheus. Pure but for its state:
 // whoever receives the bytes knows which proxy they are from and what time it is.
 
+import { BodilessRequests } from "./bodiless-requests.ts";
 import { tagsOf } from "./composite-tags.ts";
 import { type CounterDelta, type Delta, ExactCounters, type ExactCountersOptions, type Observation } from "./exact-counters.ts";
 import { expandTags, type OwnSide, type PeerOptions } from "./expand-tags.ts";
@@ -48,6 +49,7 @@ const maxPending = 20_000;
 export class Collector {
   readonly store: SampleStore;
   readonly #counters: ExactCounters;
+  readonly #bodiless = new BodilessRequests();
   readonly #totals = new Totals();
   /** The part of the totals that logs have made: proxies' own counters are cumulative, these live here only. */
   readonly #logged = new Totals();
@@ -78,7 +80,8 @@ export class Collector {
       // What isn't shown isn't remembered either: senders choose names.
       const points = all.filter(({ kind, name }) => kind === "gauge" || standardMetricOf(name) !== undefined);
       const observed = this.#counters.observe({ source, ...process, timeMs, receivedMs, isComplete: true, points });
-      const [deltas, before] = [withRequestCounts(observed.deltas), withRequestCounts(observed.before)];
+      const completed = this.#bodiless.complete(source, observed);
+      const [deltas, before] = [withRequestCounts(completed.deltas), withRequestCounts(completed.before)];
       const observation = { ...observed, deltas: this.#labelled(source, deltas), before: this.#labelled(source, before) };
       this.#totals.add(source, [...observation.before, ...observation.deltas], receivedMs);
       this.#record(observation);
@@ -149,6 +152,7 @@ export class Collector {
   /** The proxy is gone for good; its samples stay for windows of the past. */
   end(source: string): void {
     this.#counters.forget(source);
+    this.#bodiless.forget(source);
     this.#totals.forget(source);
     this.#logged.forget(source);
     this.#pending.delete(source);

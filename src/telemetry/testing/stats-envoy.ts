@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { type handleUnaryCall, Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall } from "@grpc/grpc-js";
+import type { AccessLogJson } from "#envoy/envoy/config/accesslog/v3/accesslog_pb.js";
 import type { BootstrapJson } from "#envoy/envoy/config/bootstrap/v3/bootstrap_pb.js";
 import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
 import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
@@ -22,6 +23,8 @@ export interface StatsEnvoy extends AsyncDisposable {
   readonly admin: RunningEnvoy["admin"];
   /** Bodies of the sink's posts so far. */
   readonly posts: readonly Uint8Array[];
+  /** Where it takes requests. */
+  readonly socket: string;
   /** Sends a GET; the answer's status. */
   get(path: string): Promise<number>;
 }
@@ -31,18 +34,22 @@ export interface StatsEnvoyOptions {
   readonly evictionInterval?: string;
   /** How the sink sends; "http" unless given. */
   readonly transport?: "http" | "grpc";
+  /** What counts, instead of a logger of this file's own. */
+  readonly loggers?: readonly AccessLogJson[];
+  /** Socket of a server that gets all other requests, and connections that are upgraded. */
+  readonly upstream?: string;
 }
 
 /** Starts it; resolves when it takes requests. */
-export async function startStatsEnvoy({ evictionInterval, transport = "http" }: StatsEnvoyOptions = {}): Promise<StatsEnvoy> {
+export async function startStatsEnvoy({ transport = "http", ...options }: StatsEnvoyOptions = {}): Promise<StatsEnvoy> {
   await using cleanup = new AsyncDisposableStack();
   const folder = cleanup.use(await temporaryFolder());
   const [socket, sinkSocket] = [join(folder.path, "http.sock"), join(folder.path, "sink.sock")];
   const posts: Uint8Array[] = [];
   cleanup.defer(await (transport === "http" ? serveHttp : serveGrpc)(sinkSocket, (body) => posts.push(body)));
-  const envoy = cleanup.use(await startEnvoy(bootstrap({ socket, sinkSocket, evictionInterval, transport })));
+  const envoy = cleanup.use(await startEnvoy(bootstrap({ ...options, socket, sinkSocket, transport })));
   const stack = cleanup.move();
-  return { admin: envoy.admin, posts, get: (path) => statusOf(socket, path), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { admin: envoy.admin, posts, socket, get: (path) => statusOf(socket, path), [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 type Serve = (socket: string, take: (body: Uint8Array) => void) => Promise<() => Promise<void>>;
@@ -103,14 +110,14 @@ function statusOf(socketPath: string, path: string): Promise<number> {
   });
 }
 
-interface Places {
+interface Places extends StatsEnvoyOptions {
   readonly socket: string;
   readonly sinkSocket: string;
-  readonly evictionInterval: string | undefined;
   readonly transport: "http" | "grpc";
 }
 
-function bootstrap({ socket, sinkSocket, evictionInterval, transport }: Places): BootstrapJson {
+function bootstrap(places: Places): BootstrapJson {
+  const { sinkSocket, evictionInterval, transport, upstream } = places;
   return {
     node: { id: "orders-1.shop", cluster: "test" },
     statsFlushInterval: "0.1s",
@@ -129,26 +136,29 @@ function bootstrap({ socket, sinkSocket, evictionInterval, transport }: Places):
         ),
       },
     ],
-    staticResources: { clusters: [sinkCluster(sinkSocket, transport)], listeners: [listener(socket, evictionInterval !== undefined)] },
+    staticResources: {
+      clusters: [cluster("sink", sinkSocket, transport), ...(upstream === undefined ? [] : [cluster("upstream", upstream, "http")])],
+      listeners: [listener(places)],
+    },
   };
 }
 
-function sinkCluster(path: string, transport: Places["transport"]): ClusterJson {
+function cluster(name: string, path: string, transport: Places["transport"]): ClusterJson {
   const http2 = any(HttpProtocolOptionsSchema, { explicitHttpConfig: { http2ProtocolOptions: {} } });
   return {
     ...(transport === "grpc" ? { typedExtensionProtocolOptions: { "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": http2 } } : {}),
-    name: "sink",
+    name,
     type: "STATIC",
     connectTimeout: "1s",
-    loadAssignment: { clusterName: "sink", endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path } } } }] }] },
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address: { pipe: { path } } } }] }] },
   };
 }
 
-function listener(path: string, enableEviction: boolean): ListenerJson {
-  return { name: "web", address: { pipe: { path } }, filterChains: [{ filters: [connectionManager(enableEviction)] }] };
+function listener(places: Places): ListenerJson {
+  return { name: "web", address: { pipe: { path: places.socket } }, filterChains: [{ filters: [connectionManager(places)] }] };
 }
 
-function connectionManager(enableEviction: boolean): FilterJson {
+function ownLogger(enableEviction: boolean): AccessLogJson {
   const valueFormat = joinTags({
     traffic: joinParts(["destination", "http", ""]),
     source: "%DOWNSTREAM_PEER_DNS_SAN%",
@@ -166,17 +176,23 @@ function connectionManager(enableEviction: boolean): FilterJson {
       { stat: { name: "istio_response_bytes", tags: [...tags] }, unit: "Bytes", valueFormat: "%BYTES_SENT%" },
     ],
   });
+  return { name: "stats", typedConfig: stats };
+}
+
+function connectionManager({ evictionInterval, loggers, upstream }: Places): FilterJson {
   const status = (code: number) => ({
     match: { prefix: `/status/${code}` },
     directResponse: { status: code, body: { inlineString: "12345" } },
   });
+  const others = upstream === undefined ? [] : [{ match: { prefix: "/" }, route: { cluster: "upstream" } }];
   return {
     name: "http",
     typedConfig: any(HttpConnectionManagerSchema, {
       statPrefix: "http",
-      accessLog: [{ name: "stats", typedConfig: stats }],
+      accessLog: [...(loggers ?? [ownLogger(evictionInterval !== undefined)])],
+      upgradeConfigs: [{ upgradeType: "websocket" }],
       httpFilters: [{ name: "router", typedConfig: any(RouterSchema, {}) }],
-      routeConfig: { virtualHosts: [{ name: "all", domains: ["*"], routes: [status(200), status(404), status(503)] }] },
+      routeConfig: { virtualHosts: [{ name: "all", domains: ["*"], routes: [status(200), status(404), status(503), ...others] }] },
     }),
   };
 }

@@ -10,7 +10,7 @@ export function and(...filters: readonly [AccessLogFilterJson, AccessLogFilterJs
   return { andFilter: { filters: filters.flatMap((filter) => filter.andFilter?.filters ?? [filter]) } };
 }
 
-function or(...filters: readonly [AccessLogFilterJson, AccessLogFilterJson]): AccessLogFilterJson {
+function or(...filters: readonly [AccessLogFilterJson, AccessLogFilterJson, ...AccessLogFilterJson[]]): AccessLogFilterJson {
   return { orFilter: { filters: [...filters] } };
 }
 
@@ -22,6 +22,20 @@ function header(name: string, stringMatch: StringMatcherJson): AccessLogFilterJs
 function noHeader(name: string, stringMatch: StringMatcherJson): AccessLogFilterJson {
   return { headerFilter: { header: { name, stringMatch, invertMatch: true, treatMissingHeaderAsEmpty: true } } };
 }
+
+function hasHeader(name: string): AccessLogFilterJson {
+  return { headerFilter: { header: { name, presentMatch: true } } };
+}
+
+/**
+ * False for most requests, which are GETs. One that sends a body says its length, or that the connection becomes another protocol's; a chunked body isn't
+ * seen, since Envoy takes `transfer-encoding` off at once, and HTTP/2 needs no header at all (telemetry/bodiless-requests.ts).
+ */
+export const mayHaveBody: AccessLogFilterJson = or(
+  noHeader(":method", { exact: "GET" }),
+  hasHeader("content-length"),
+  hasHeader("upgrade"),
+);
 
 /**
  * One look at the content type: each costs every request. gRPC-Web begins alike, and is told apart by what has no gRPC status (telemetry/expand-tags.ts).

@@ -23,21 +23,34 @@ function traffic(logs: readonly object[]): readonly string[] {
 describe("loggers", () => {
   it("of sidecars' outbound side count copies apart; calls of many messages are logged besides", () => {
     const logs = requestStatsLogs(place);
-    expect(traffic(logs)).toEqual(["source;http", "source;grpc", "source;grpc", "source;http;1"]);
+    expect(traffic(logs)).toEqual(["source;http", "source;http", "source;grpc", "source;grpc", "source;http;1"]);
   });
 
   it("of strangers know no copies", () => {
-    expect(traffic(requestStatsLogs({ ...place, direction: "gateway" }))).toEqual(["source;http", "source;grpc", "source;grpc"]);
+    expect(traffic(requestStatsLogs({ ...place, direction: "gateway" }))).toEqual([
+      "source;http",
+      "source;http",
+      "source;grpc",
+      "source;grpc",
+    ]);
     const plain = requestStatsLogs({ ...place, direction: "inbound", service });
-    expect(traffic(plain)).toEqual(["destination;http", "destination;grpc", "destination;grpc"]);
-    expect(traffic(requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true }))).toHaveLength(4);
+    expect(traffic(plain)).toEqual(["destination;http", "destination;http", "destination;grpc", "destination;grpc"]);
+    expect(traffic(requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true }))).toHaveLength(5);
   });
 
   it("join the tags in one, made once per metric, and leave the number of requests to the durations'", () => {
-    const [http] = requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true }).map((log) => JSON.stringify(log));
+    const [http, bodies] = requestStatsLogs({ ...place, direction: "inbound", service, isMutual: true }).map((log) => JSON.stringify(log));
     const joined = `destination;http~;${service}~;%RESPONSE_CODE%;%RESPONSE_FLAGS%~;~;%DOWNSTREAM_PEER_DNS_SAN%~;mutual_tls;;%DOWNSTREAM_PEER_URI_SAN%`;
-    expect(http?.split(`"tags":[{"name":"tags","valueFormat":"${joined}"}]`)).toHaveLength(4);
-    expect(http).not.toContain('"counters"');
+    const tags = `"tags":[{"name":"tags","valueFormat":"${joined}"}]`;
+    expect([http?.split(tags).length, bodies?.split(tags).length]).toEqual([3, 2]);
+    expect(`${http} ${bodies}`).not.toContain('"counters"');
+  });
+
+  it("record the bytes of requests that may have a body, and ask that first; of gRPC calls and copies those of all", () => {
+    const sizing = requestStatsLogs(place).filter((log) => JSON.stringify(log).includes("istio_request_bytes"));
+    const asked = sizing.map(({ filter }) => JSON.stringify(filter?.andFilter?.filters?.[0] ?? filter));
+    expect(asked.map((filter) => filter.includes('":method"'))).toEqual([true, false, false]);
+    expect(asked.map((filter) => filter.includes('"content-type"'))).toEqual([false, true, false]);
   });
 
   it("of tries are silent without their runtime key", () => {

@@ -22,7 +22,7 @@ import { connectionLog, connectionReportInterval, messageLog } from "./connectio
 import { hasManyMessages, oneRequestMessage, oneResponseMessage } from "./grpc-messages.ts";
 import type { HttpPlace } from "./http-connection-manager.ts";
 import { believesMarks } from "./mirror-mark.ts";
-import { and, isCopy, isGrpc, isNoCopy, isNotGrpc, isTold, isUntold } from "./stats-filters.ts";
+import { and, isCopy, isGrpc, isNoCopy, isNotGrpc, isTold, isUntold, mayHaveBody } from "./stats-filters.ts";
 import type { StatsSide, TagFormats } from "./stats-tags.ts";
 import { tagFormats } from "./stats-tags.ts";
 import type { TcpPlace } from "./tcp-proxy.ts";
@@ -34,9 +34,12 @@ export function requestStatsLogs(place: HttpPlace): AccessLogJson[] {
   const side = sideOf(place);
   const believes = believesMarks(place);
   const [http, grpc] = [tagFormats(side, { protocol: "http", mirrored: false }), tagFormats(side, { protocol: "grpc", mirrored: false })];
+  const httpFilter = believes ? and(isNotGrpc, isNoCopy) : isNotGrpc;
   const grpcFilter = believes ? and(isGrpc, isNoCopy) : isGrpc;
   return [
-    statsLog(requestMetrics(http), believes ? and(isNotGrpc, isNoCopy) : isNotGrpc),
+    statsLog(answerMetrics(http), httpFilter),
+    // First what is false for most requests: then nothing else is asked.
+    statsLog(bodyMetrics(http), and(mayHaveBody, httpFilter)),
     statsLog(grpcMetrics(grpc), grpcFilter),
     messageLog(grpc, and(grpcFilter, hasManyMessages)),
     ...(believes ? [statsLog(requestMetrics(tagFormats(side, { protocol: "request", mirrored: true })), isCopy)] : []),
@@ -72,7 +75,7 @@ export function tryStatsLogs(): AccessLogJson[] {
   return [...tries, statsLog(untold, and(tried, isUntold, isNoCopy))];
 }
 
-/** Of a server's router, behind the same key: what it got that names the user, and so should pass on. */
+/** Of servers, behind the same key: what they got that names the user, and so should pass on. */
 export function toldStatsLogs(): AccessLogJson[] {
   const counters = [{ stat: stat(toldRequestsTotal, { traffic: joinParts(["destination", "http"]) }), valueFixed: "1" }];
   return [statsLog({ counters }, and(tried, isTold, isNoCopy))];
@@ -91,16 +94,27 @@ function sideOf({ direction, isMutual = false, service }: HttpPlace): StatsSide 
   return { reporter: "destination", service: service ?? clusterServiceText("InboundPassthroughCluster"), isMutual };
 }
 
-/** Bytes are those of bodies, as in Istio. Its number of requests is that of the durations (telemetry/request-counts.ts). */
-function requestMetrics(tags: TagFormats): Metric {
+/** Of all requests. Their number is that of the durations (telemetry/request-counts.ts). */
+function answerMetrics(tags: TagFormats) {
   const joined = { [joinedTag]: joinTags(tags) };
   return {
     histograms: [
       { stat: stat("istio_request_duration_milliseconds", joined), unit: "Milliseconds", valueFormat: "%DURATION%" },
-      { stat: stat("istio_request_bytes", joined), unit: "Bytes", valueFormat: "%BYTES_RECEIVED%" },
       { stat: stat("istio_response_bytes", joined), unit: "Bytes", valueFormat: "%BYTES_SENT%" },
     ],
-  };
+  } as const satisfies Metric;
+}
+
+/** Of requests that may have a body: the others' zeros are added where they are collected (telemetry/bodiless-requests.ts). Bytes are bodies', as in Istio. */
+function bodyMetrics(tags: TagFormats) {
+  const joined = { [joinedTag]: joinTags(tags) };
+  return {
+    histograms: [{ stat: stat("istio_request_bytes", joined), unit: "Bytes", valueFormat: "%BYTES_RECEIVED%" }],
+  } as const satisfies Metric;
+}
+
+function requestMetrics(tags: TagFormats): Metric {
+  return { histograms: [...answerMetrics(tags).histograms, ...bodyMetrics(tags).histograms] };
 }
 
 /** Messages of calls with one of them each way, and of those that were refused; the others are logged (telemetry/message-log.ts). */
