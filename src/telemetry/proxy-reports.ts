@@ -15,7 +15,7 @@ export const statsEvictionMs = 300_000;
  * value: 5,000 is what a service with 500 callers, two versions each, and five response codes makes.
  */
 export const maxCountersOfProxy = 5000;
-/** As above: every request has three histograms, so that histograms come to their limit first. One of Envoy's takes about 2 kB. */
+/** As above: requests have two or three histograms, so that histograms come to their limit first. One of Envoy's takes about 2 kB. */
 export const maxHistogramsOfProxy = 15_000;
 
 /** Names of the series about single tries of requests, which are counted while a release judges. */

@@ -152,6 +152,8 @@ describe("HTTP", () => {
     for (const metric of ["istio_request_bytes", "istio_request_duration_milliseconds", "istio_response_bytes"]) {
       await counted(`${metric}_count`, ["reporter"], { source_app: "client" }, { source: 25, destination: 25 });
     }
+    await counted("istio_request_bytes_bucket", ["reporter"], { source_app: "client", le: "1" }, { source: 0, destination: 0 });
+    await counted("istio_request_bytes_bucket", ["reporter"], { source_app: "client", le: "10" }, { source: 25, destination: 25 });
   });
 
   it("answers of the proxy itself: faults, time-outs, refusals, nobody there, a route that answers", async () => {
@@ -288,6 +290,8 @@ describe("all of it", () => {
     const sums = async () => ({
       users: await totals("istio_requests_total", ["reporter", "request_protocol"], { source_app: "client" }),
       durations: await totals("istio_request_duration_milliseconds_count", ["reporter", "request_protocol"], { source_app: "client" }),
+      sizes: await totals("istio_request_bytes_count", ["reporter", "request_protocol"], { source_app: "client" }),
+      zeros: await totals("istio_request_bytes_bucket", ["reporter", "request_protocol"], { source_app: "client", le: "0.5" }),
       messages: await totals("istio_request_messages_total", ["reporter", "request_protocol"], { source_app: "client" }),
       copies: await totals("lateen_mirrored_requests_total", ["reporter"], { source_app: "client" }),
       connections: await totals("istio_tcp_connections_opened_total", ["reporter"], { source_app: "client" }),
@@ -299,6 +303,7 @@ describe("all of it", () => {
     };
     await eventually(isComplete, 60_000, "all calls counted at both ends");
     const before = await sums();
+    expect([before.durations, before.sizes]).toEqual([before.users, before.users]);
     await send("plain/", 10);
     await send("copied/", 4);
     await mesh.run("client", { kind: "grpc-burst", origin: "http://server:81", count: 5 });
@@ -306,6 +311,9 @@ describe("all of it", () => {
     const wanted = {
       users: plus(before.users, requests),
       durations: plus(before.durations, requests),
+      sizes: plus(before.sizes, requests),
+      // Calls of gRPC have bodies.
+      zeros: plus(before.zeros, { "source http": 14, "destination http": 14 }),
       messages: plus(before.messages, { "source grpc": 5, "destination grpc": 5 }),
       copies: plus(before.copies, { destination: 4 }),
       connections: before.connections,

@@ -41,7 +41,7 @@ const requests: Readonly<Record<string, string>> = {
   "GET that says its length": `${head("GET / HTTP/1.1", "content-length: 700")}${"x".repeat(700)}`,
   "POST that says its length": `${head("POST / HTTP/1.1", "content-length: 3000")}${"x".repeat(3000)}`,
   "empty POST": head("POST / HTTP/1.1", "content-length: 0"),
-  "chunked POST": `${head("POST / HTTP/1.1", "transfer-encoding: chunked")}${chunked}`,
+  "chunked PUT": `${head("PUT / HTTP/1.1", "transfer-encoding: chunked")}${chunked}`,
   HEAD: head("HEAD / HTTP/1.1"),
   "another answer": head("GET /status/404 HTTP/1.1"),
   WebSocket: `${head("GET / HTTP/1.1", "connection: upgrade\r\nupgrade: websocket")}hello, this is a stream`,
