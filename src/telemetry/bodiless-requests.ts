@@ -1,6 +1,6 @@
 // How many requests had no body: proxies that join all tags in one record the bytes of those requests only that may have one, since a histogram costs each
 // as much as a counter does. There are as many others as durations were recorded more; they are counted here as what they are, values of 0. Deltas → deltas.
-// A GET that sends a body without saying its length (chunked, or by HTTP/2) is taken for one of them.
+// A GET that sends a body and says neither its length nor its type (chunked, or by HTTP/2) is taken for one of them.
 
 import { joinedTag } from "./composite-tags.ts";
 import type { Delta, HistogramDelta, Observation } from "./exact-counters.ts";

@@ -41,6 +41,7 @@ const requests: Readonly<Record<string, string>> = {
   "GET that says its length": `${head("GET / HTTP/1.1", "content-length: 700")}${"x".repeat(700)}`,
   "POST that says its length": `${head("POST / HTTP/1.1", "content-length: 3000")}${"x".repeat(3000)}`,
   "empty POST": head("POST / HTTP/1.1", "content-length: 0"),
+  "chunked GET that says its type": `${head("GET / HTTP/1.1", "content-type: text/plain\r\ntransfer-encoding: chunked")}${chunked}`,
   "chunked PUT": `${head("PUT / HTTP/1.1", "transfer-encoding: chunked")}${chunked}`,
   HEAD: head("HEAD / HTTP/1.1"),
   "another answer": head("GET /status/404 HTTP/1.1"),
@@ -63,8 +64,8 @@ test("every size is where one logger of all has it, but for GETs that don't say 
   expect(sizes).toMatchObject({
     "istio_request_bytes_bucket 200 0.5": 4,
     "istio_request_bytes_bucket 200 1": 4,
-    "istio_request_bytes_bucket 200 5": 5,
-    "istio_request_bytes_count 200 ": 8,
+    "istio_request_bytes_bucket 200 5": 6,
+    "istio_request_bytes_count 200 ": 9,
     "istio_request_bytes_bucket 101 25": 1,
     "istio_request_bytes_bucket 404 0.5": 1,
     "istio_request_bytes_sum 404 ": 0,

@@ -28,12 +28,13 @@ function hasHeader(name: string): AccessLogFilterJson {
 }
 
 /**
- * False for most requests, which are GETs. One that sends a body says its length, or that the connection becomes another protocol's; a chunked body isn't
- * seen, since Envoy takes `transfer-encoding` off at once, and HTTP/2 needs no header at all (telemetry/bodiless-requests.ts).
+ * False for most requests, which are GETs. One that sends a body says its length or what it is, or that the connection becomes another protocol's; a chunked
+ * body by itself isn't seen, since Envoy takes `transfer-encoding` off at once, and HTTP/2 needs no header at all (telemetry/bodiless-requests.ts).
  */
 export const mayHaveBody: AccessLogFilterJson = or(
   noHeader(":method", { exact: "GET" }),
   hasHeader("content-length"),
+  hasHeader("content-type"),
   hasHeader("upgrade"),
 );
 

@@ -50,7 +50,7 @@ describe("loggers", () => {
     const sizing = requestStatsLogs(place).filter((log) => JSON.stringify(log).includes("istio_request_bytes"));
     const asked = sizing.map(({ filter }) => JSON.stringify(filter?.andFilter?.filters?.[0] ?? filter));
     expect(asked.map((filter) => filter.includes('":method"'))).toEqual([true, false, false]);
-    expect(asked.map((filter) => filter.includes('"content-type"'))).toEqual([false, true, false]);
+    expect(asked.map((filter) => filter.includes('"application/grpc"'))).toEqual([false, true, false]);
   });
 
   it("of tries are silent without their runtime key", () => {
