@@ -29,8 +29,8 @@ export function minimalBootstrap(
 }
 
 /** A server that answers everything by itself, and costs less than any Node server. */
-export function backendBootstrap(adminPath: string, addresses: readonly string[]): BootstrapJson {
-  const route = { match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: "ok" } } };
+export function backendBootstrap(adminPath: string, addresses: readonly string[], body = "ok"): BootstrapJson {
+  const route = { match: { prefix: "/" }, directResponse: { status: 200, body: { inlineString: body } } };
   return {
     node: { id: "backend", cluster: "backend" },
     admin: { address: { pipe: { path: adminPath } } },

@@ -29,6 +29,13 @@ export interface EnvoyStart {
   readonly core: 0 | 1;
 }
 
+export interface Load {
+  readonly seconds: number;
+  readonly connections: number;
+  /** Over all connections, each at its own times; as fast as answers come unless given. */
+  readonly requestsPerSecond?: number;
+}
+
 export interface PodProcess {
   readonly pid: number;
   readonly address: string;
@@ -38,8 +45,8 @@ export interface PodProcess {
   envoy(start: EnvoyStart): Promise<number>;
   /** Sends requests one after another until one is answered with `body`; when that was (epoch ms), and how many went wrong. */
   until(target: Target, body: string): Promise<z.output<typeof seenSchema>>;
-  /** Sends as many requests as are answered in the time, over so many connections that stay open. */
-  load(target: Target, options: { readonly seconds: number; readonly connections: number }): Promise<z.output<typeof loadSchema>>;
+  /** Sends requests over so many connections that stay open: so many a second, or as many as are answered. */
+  load(target: Target, options: Load): Promise<z.output<typeof loadSchema>>;
   /** Makes a cable's end that another pod has put here the way to it. */
   follow(cable: { readonly name: string; readonly address: string }): Promise<void>;
 }

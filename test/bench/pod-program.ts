@@ -4,6 +4,7 @@ import { openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { z } from "zod";
 import { runTool } from "../../src/platform/local/run-tool.ts";
 import { askAdmin } from "../../src/platform/local/sidecar.ts";
@@ -25,7 +26,7 @@ const followSchema = z.object({ name: z.string(), address: z.string(), source: z
 const backendSchema = z.object({ address: z.string(), port: z.number(), body: z.string() });
 const target = { address: z.string(), port: z.number(), host: z.string() };
 const untilSchema = z.object({ ...target, body: z.string() });
-const loadSchema = z.object({ ...target, seconds: z.number(), connections: z.number() });
+const loadSchema = z.object({ ...target, seconds: z.number(), connections: z.number(), requestsPerSecond: z.number().optional() });
 const envoySchema = z.object({
   program: z.string(),
   bootstrap: z.record(z.string(), z.unknown()),
@@ -115,19 +116,23 @@ async function until(input: unknown) {
 }
 
 async function load(input: unknown) {
-  const { seconds, connections, ...place } = loadSchema.parse(input);
+  const { seconds, connections, requestsPerSecond, ...place } = loadSchema.parse(input);
   const start = performance.now();
   const end = start + seconds * 1000;
+  const pauseMs = requestsPerSecond === undefined ? 0 : (connections * 1000) / requestsPerSecond;
   let failures = 0;
   const times: number[] = [];
-  const worker = async () => {
+  const worker = async (_: unknown, index: number) => {
     const client = new LineClient(await opened(place), place.host);
-    for (let now = performance.now(); now < end; ) {
+    // Connections take turns. One that is late sends at once, and makes up for nothing.
+    for (let due = start + (pauseMs * index) / connections; ; due = Math.max(due + pauseMs, performance.now())) {
+      const early = due - performance.now();
+      if (early > 0) await wait(early);
+      const sent = performance.now();
+      if (sent >= end) break;
       const { status } = await client.ask();
-      const answered = performance.now();
-      times.push(answered - now);
+      times.push(performance.now() - sent);
       if (status !== 200) failures += 1;
-      now = answered;
     }
     client.close();
   };
