@@ -28,6 +28,7 @@ import { laptopAllowance } from "./releases/laptop-allowance.ts";
 import { previewChecks } from "./releases/preview-checks.ts";
 import { type RunningReleases, startReleases } from "./releases/start-releases.ts";
 import type { ControlPlaneOptions, RoleMessage } from "./roles.ts";
+import { knownEndsOf } from "./telemetry/known-ends.ts";
 import { MeshGraph } from "./telemetry/mesh-graph.ts";
 import { MeshPrometheus } from "./telemetry/mesh-prometheus.ts";
 import { meshStat } from "./telemetry/mesh-stat.ts";
@@ -134,7 +135,10 @@ function serveApi({ store, engine, telemetry, prometheus, taps, logger }: Core, 
     metrics: prometheus.view,
     taps,
     flags: createFlagsView({ store, mesh: () => engine.mesh }),
-    stat: { stat: (query) => meshStat(telemetry, query) },
+    stat: {
+      stat: (query) =>
+        meshStat(telemetry, query, () => (engine.mesh === undefined ? undefined : knownEndsOf(store.snapshot(), engine.mesh))),
+    },
     log: logger,
     socketPath: runFiles.apiSocket(runDir),
     version: lateenVersion(),

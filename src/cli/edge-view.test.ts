@@ -111,7 +111,7 @@ describe("empty states teach", () => {
   test.each([
     [{}, "no proxy has counted a request yet"],
     [{ silent: ["web-1.shop"] }, "no proxy has counted a request yet; 1 of the proxies have not reported yet"],
-    [{ nodes: [] }, "there is nothing here: no workload has these names"],
+    [{ nodes: [] }, "there is nothing here: no workload runs behind this name"],
   ])("%j", (more, first) => {
     for (const view of [graphTree, edgesTable]) expect(view(list([], more), screen)[0]).toBe(first);
   });

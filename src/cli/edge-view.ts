@@ -106,7 +106,7 @@ function treeOf(edges: readonly MeshEdge[], { colours }: Screen): readonly Branc
 }
 
 function emptyLines({ silent, nodes }: EdgeList): readonly string[] {
-  if (nodes.length === 0) return ["there is nothing here: no workload has these names", "see what there is: lateen get pods -A"];
+  if (nodes.length === 0) return ["there is nothing here: no workload runs behind this name", "see what there is: lateen get pods -A"];
   const waiting = silent.length === 0 ? "" : `; ${silent.length} of the proxies have not reported yet`;
   return [
     `no proxy has counted a request yet${waiting}`,

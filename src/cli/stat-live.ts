@@ -15,7 +15,7 @@ export interface LiveStat {
 
 const everyMs = 1000;
 
-/** Returns when the signal aborts. @throws MeshError other than unavailable. */
+/** Returns when the signal aborts. @throws MeshError other than unavailable; NotFound for a name that was nobody's from the start. */
 export async function drawStat(
   { client, request, lines }: LiveStat,
   { terminal, signal }: Pick<CommandContext, "terminal" | "signal">,
@@ -27,8 +27,11 @@ export async function drawStat(
       shown = lines(await client.stat(request));
       return { lines: shown, isLast: false };
     } catch (error) {
-      if (MeshError.from(error).code !== "unavailable") throw error;
-      return { lines: [...shown, terminal.colours.yellow("the control plane is away: these numbers are old")], isLast: false };
+      const { code, message } = MeshError.from(error);
+      // Who goes while somebody watches isn't misspelt.
+      if (code !== "unavailable" && (code !== "not_found" || shown.length === 0)) throw error;
+      const note = code === "not_found" ? message : "the control plane is away: these numbers are old";
+      return { lines: [...shown, terminal.colours.yellow(note)], isLast: false };
     }
   };
   await drawLive(next, { terminal, signal: reader.signal, everyMs });

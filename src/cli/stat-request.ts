@@ -28,11 +28,12 @@ const longestMs = 6 * 3_600_000;
 
 /** @throws UsageError for a kind or duration that is none. */
 export function statRequestOf([first, second]: readonly string[], options: OptionValues): StatRequest {
-  const [kind, nameInKind] = (first ?? "services").split("/", 2);
+  const [kind, ...after] = (first ?? "services").split("/");
+  const nameInKind = after.length === 0 ? undefined : after.join("/");
   const by = kinds[kind ?? ""];
   if (by === undefined || !Object.hasOwn(kinds, kind ?? "")) {
     throw new UsageError(`there are no numbers of "${first}"`, {
-      fix: "ask for services, workloads, versions or callers; a name comes after it",
+      fix: `ask for services, workloads, versions or callers, with a name after it: \`lateen stat services ${first}\``,
     });
   }
   return { by, name: second ?? nameInKind, ...commonRequest(options) };

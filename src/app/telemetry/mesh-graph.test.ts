@@ -143,14 +143,29 @@ test.each([
   [{ service: "db.data" }, ["shop/orders → data/db"], ["data/db", "shop/orders"]],
   [{ service: "db.data.svc.cluster.local" }, ["shop/orders → data/db"], ["data/db", "shop/orders"]],
   [{ service: "db", namespace: "shop" }, ["shop/orders → data/db"], ["data/db", "shop/orders"]],
-  [{ service: "nobody" }, [], []],
-  [{ namespace: "nowhere" }, [], []],
 ])("only %j", (wanted, edges, nodes) => {
   report(all);
   const list = graph.edges({ windowMs: 10_000, ...wanted });
   expect(list.edges.map(({ from, to }) => `${from.name} → ${to.name}`)).toEqual(edges);
   expect(list.nodes.map(({ name }) => name)).toEqual(nodes);
 });
+
+test.each([
+  [{ service: "ordres" }, "there is no workload or service ordres", "did you mean orders?"],
+  [{ service: "shop/db" }, "there is no workload or service shop/db", "there is one in namespace data"],
+  [{ service: "nobody" }, "there is no workload or service nobody", "there are data/db, shop/orders, shop/web"],
+  [{ namespace: "shpo" }, "there is no namespace shpo", "did you mean shop?"],
+])("%j: %s", (wanted, message, fix) => {
+  report(all);
+  expect(() => graph.edges({ windowMs: 10_000, ...wanted })).toThrow(expect.objectContaining({ code: "not_found", message, fix }));
+});
+
+test.each([{ service: "orders" }, { service: "db.data" }, { namespace: "data" }, { service: "(unknown hosts)" }])(
+  "%j before any request",
+  (wanted) => {
+    expect(graph.edges({ windowMs: 10_000, ...wanted }).edges).toEqual([]);
+  },
+);
 
 test("TCP connections that are open make an edge live, though nothing happens on it", () => {
   const tags = tagsOf("shop/web", "data/db", "tcp");

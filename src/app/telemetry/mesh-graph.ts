@@ -2,18 +2,22 @@
 
 import type { GraphNode, MeshEdge } from "../../analyze/edges/mesh-edge.ts";
 import { MeshEdges, unnamedHosts } from "../../analyze/edges/mesh-edges.ts";
+import { hostMatches } from "../../api/hosts.ts";
 import type { Snapshot } from "../../api/snapshot.ts";
 import type { EdgeList, EdgesQuery, UnknownHost } from "../../http/edges-contract.ts";
 import { Unavailable } from "../../lib/errors.ts";
 import type { Mesh } from "../../model/mesh.ts";
 import { proxyKindOf } from "../../model/proxies.ts";
 import type { Store } from "../../store/store.ts";
+import { endNames } from "../../telemetry/graph/traffic-edge.ts";
 import { EdgeTable } from "../../telemetry/graph/traffic-edges.ts";
+import { parseParty } from "../../telemetry/party.ts";
 import type { Labels } from "../../telemetry/point.ts";
 import { type Hop, hopsOf } from "../../telemetry/samples/hops.ts";
 import type { SampleStore } from "../../telemetry/samples/sample-store.ts";
 import { newestOf } from "../../telemetry/samples/window.ts";
 import { externalNamespace } from "../external-hosts.ts";
+import { knownEndsOf, nobodyCalled, requireNamespace } from "./known-ends.ts";
 import { namingEntries, unknownHostsOf } from "./unknown-hosts.ts";
 
 /** The part of MeshTelemetry that is read. */
@@ -68,7 +72,7 @@ export class MeshGraph {
     nowMs: (): number => this.#options.telemetry.nowMs(),
   };
 
-  /** Answers at once. @throws Unavailable before the first mesh is made. */
+  /** Answers at once. @throws Unavailable before the first mesh is made, NotFound for a namespace or name that isn't there. */
   edges({ windowMs, namespace, service }: EdgesQuery): EdgeList {
     const answer = this.#answer(windowMs);
     const { madeMs: _, joined, ...list } = answer;
@@ -79,7 +83,19 @@ export class MeshGraph {
       (service === undefined || isNamed(service, [`${hostNamespace}/${workload}`], joined));
     const unknownHosts = isAll ? hosts : hosts.filter((host) => isWanted(host.namespace, host.workload));
     const shown = isAll ? list : { ...list, ...selected(list, { namespace, service, joined }) };
+    if (shown.edges.length === 0) this.#requireKnown({ namespace, service, joined });
     return { ...shown, unknownHosts, serviceEntries: namingEntries(unknownHosts) };
+  }
+
+  #requireKnown({ namespace, service, joined }: Wanted): void {
+    const { world } = joined;
+    const known = knownEndsOf(this.#options.store.snapshot(), world.mesh);
+    requireNamespace(known, namespace);
+    if (service === undefined || edgeEnds.has(service)) return;
+    const names = known.ends.map((end) => end.labels["destination_service"] ?? `${end.namespace}/${end.name}`);
+    if (isNamed(service, names, joined) || (service.includes(".") && names.some((host) => hostMatches(host, service)))) return;
+    const { name, namespace: place } = parseParty(service, undefined);
+    throw nobodyCalled({ what: "workload or service", text: service, name, namespace: place, ends: known.ends });
   }
 
   #answer(windowMs: number): Answer {
@@ -165,6 +181,9 @@ function keep<Value>(kept: Map<number, Value>, key: number, value: Value): void 
   const [oldest] = kept.keys();
   if (kept.size > maxKept && oldest !== undefined) kept.delete(oldest);
 }
+
+/** Names of ends that are nobody in particular. */
+const edgeEnds: ReadonlySet<string> = new Set(Object.values(endNames));
 
 interface Wanted {
   readonly namespace: string | undefined;

@@ -33,9 +33,10 @@ async function run({ args, options }: CommandInput, { config, terminal, signal }
     if (format === "json") return await jsonLines(ask, terminal, signal);
     let last: readonly string[] = [];
     const lines = async () => {
-      const list = await ask().catch(away);
-      if (list !== undefined) last = linesOf(list, { format, view, terminal });
-      return { lines: list === undefined ? [...last, "\nthe control plane doesn't answer; these data are old"] : last, isLast: false };
+      const list = await ask().catch((error: unknown) => awayOrGone(error, last.length > 0));
+      if (typeof list === "string") return { lines: [...last, `\n${list}`], isLast: false };
+      last = linesOf(list, { format, view, terminal });
+      return { lines: last, isLast: false };
     };
     await drawLive(lines, { terminal: wholeScreen(terminal), signal, everyMs: watchMs });
     return exitCode.ok;
@@ -44,9 +45,12 @@ async function run({ args, options }: CommandInput, { config, terminal, signal }
   }
 }
 
-/** A control plane that starts again is waited for. */
-function away(error: unknown): undefined {
-  if (MeshError.from(error).code !== "unavailable") throw error;
+/** What is said below old data: a control plane that starts again is waited for, and who goes while somebody watches isn't misspelt. */
+function awayOrGone(error: unknown, wasThere: boolean): string {
+  const { code, message } = MeshError.from(error);
+  if (code === "unavailable") return "the control plane doesn't answer; these data are old";
+  if (code === "not_found" && wasThere) return message;
+  throw error;
 }
 
 /** Draws from the top: the graph may be longer than the screen, and its lines wider. */
@@ -58,8 +62,8 @@ function wholeScreen({ out, raw, isTty, columns }: Terminal): Pick<Terminal, "ou
 async function jsonLines(ask: () => Promise<EdgeList>, terminal: Terminal, signal: AbortSignal): Promise<number> {
   let last = "";
   const draw = async () => {
-    const list = await ask().catch(away);
-    last = list === undefined ? last : JSON.stringify(list);
+    const list = await ask().catch((error: unknown) => awayOrGone(error, last !== ""));
+    last = typeof list === "string" ? last : JSON.stringify(list);
     return { lines: [last], isLast: false };
   };
   await drawLive(draw, { terminal: { ...terminal, isTty: false }, signal, everyMs: watchMs });

@@ -71,6 +71,13 @@ describe("watchers", () => {
   test("a name of nobody is refused, a host outside isn't", () => {
     const { taps } = start();
     expect(() => taps.watch({ party: "nobody" }, () => true)).toThrow("there is no workload, pod or service nobody");
+    for (const [party, near] of [
+      ["ordres", "shop/orders"],
+      ["shop/wbe", "shop/web"],
+      ["other/web", "shop/web"],
+    ]) {
+      expect(() => taps.watch({ party }, () => true)).toThrow(expect.objectContaining({ code: "not_found", fix: `did you mean ${near}?` }));
+    }
     taps.watch({ to: "api.example.com" }, () => true)();
     expect(() => taps.watch({ namespace: "nowhere" }, () => true)).toThrow("there is no workload or service in namespace nowhere");
     taps.watch({ namespace: "shop" }, () => true)();

@@ -1,10 +1,12 @@
 // Everybody who watches requests live: which proxies tell because of them, and what each gets to see. A watcher's end, or the control plane's, ends it all:
 // nothing of it is kept.
 
-import type { TapEvent, TapLine, TapQuery, TapSource } from "../../../http/tap-contract.ts";
+import { closest } from "../../../api/suggest.ts";
+import type { TapEnd, TapEvent, TapLine, TapQuery, TapSource } from "../../../http/tap-contract.ts";
 import { MeshError, NotFound } from "../../../lib/errors.ts";
 import type { Mesh } from "../../../model/mesh.ts";
 import type { OtlpLogRecord } from "../../../telemetry/otlp-logs.ts";
+import type { Party } from "../../../telemetry/party.ts";
 import { tapRecordOf } from "../../../telemetry/tap-record.ts";
 import { endOfProxy } from "./ends.ts";
 import { type ToldEvent, tapEventOf } from "./event.ts";
@@ -200,18 +202,31 @@ export class Taps implements TapSource {
     for (const party of parties) {
       if ([...ends, ...hosts].some((end) => isParty(party, end)) || isOutside(party.name)) continue;
       const known = [...new Set(ends.map(({ name }) => name))].toSorted();
+      const near = nearestOf(party, [...ends, ...hosts]);
       throw new NotFound(`there is no workload, pod or service ${party.text}`, {
-        fix: `workloads: ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", …" : ""}`,
+        fix: near === undefined ? `workloads: ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", …" : ""}` : `did you mean ${near}?`,
       });
     }
   }
+}
+
+/** "shop/web" of all those, where the party's name is nearly that, or the same in another namespace. */
+function nearestOf({ name, namespace }: Party, ends: readonly Pick<TapEnd, "name" | "namespace">[]): string | undefined {
+  const isHere = (end: Pick<TapEnd, "namespace">) => namespace === undefined || end.namespace === namespace;
+  const nearest = (all: readonly Pick<TapEnd, "name" | "namespace">[]) => {
+    const own = new Map(all.map((end) => [end.name.slice(end.name.indexOf("/") + 1), end.name]));
+    return own.get(closest(name, [...own.keys()]) ?? "");
+  };
+  return nearest(ends.filter(isHere)) ?? nearest(ends);
 }
 
 /** @throws NotFound for a namespace in which nobody sends or answers requests. */
 function checkNamespace(namespace: string | undefined, ends: readonly { readonly namespace?: string }[]): void {
   const known = [...new Set(ends.flatMap((end) => end.namespace ?? []))].toSorted();
   if (namespace === undefined || known.includes(namespace)) return;
-  throw new NotFound(`there is no workload or service in namespace ${namespace}`, { fix: `namespaces: ${known.slice(0, 20).join(", ")}` });
+  const near = closest(namespace, known);
+  const fix = near === undefined ? `namespaces: ${known.slice(0, 20).join(", ")}` : `did you mean ${near}?`;
+  throw new NotFound(`there is no workload or service in namespace ${namespace}`, { fix });
 }
 
 /** A host of the world, or an address. */
