@@ -8,63 +8,18 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shippedRules } from "../../src/app/telemetry/prometheus-process.ts";
 import { prometheusConfig } from "../../src/app/telemetry/prometheus-setup.ts";
 import { lateenOn, runtimeDirOf } from "../harness/cli.ts";
+import { requestsIn, type Sent, sendCounted } from "../harness/counted-load.ts";
 import { eventually } from "../harness/eventually.ts";
 import { freePort } from "../harness/gateway-envoy.ts";
-import { appYaml, type LoadSummary, TestMesh } from "../harness/mesh.ts";
+import { TestMesh } from "../harness/mesh.ts";
 import { controlPlaneOutage } from "../harness/outage.ts";
 import { mainPath, root } from "../harness/program.ts";
 import { prometheusTools, TestPrometheus } from "../harness/prometheus.ts";
-import { acceptsYaml } from "../harness/security-yaml.ts";
-import { routesYaml, subsetsYaml, yamlOf } from "../harness/traffic-yaml.ts";
+import { prometheusPod, watchedImages, watchedManifests } from "../harness/prometheus-mesh.ts";
 
 const waitMs = 90_000;
 /** A scrape that came too late leaves a second without values: what was there will be there again. */
 const poll = { timeout: waitMs };
-
-/** What an application shows: series of its own, a name that the proxy has too, a type that is another there, and junk. */
-const applicationText = [
-  "# TYPE orders_total counter",
-  'orders_total{kind="book"} 42',
-  "# TYPE istio_requests_total gauge",
-  'istio_requests_total{fake="yes"} 1',
-  "this is no metric",
-  "",
-].join("\n");
-const serveApplication = `require("http").createServer((q, s) => s.end(q.url === "/own?x=1" ? ${JSON.stringify(applicationText)} : "?")).listen(9100, "127.0.0.1")`;
-
-const pods = `
-apiVersion: v1
-kind: Pod
-metadata:
-  name: orders
-  labels: {app: orders, version: v7, app.kubernetes.io/part-of: shop}
-  annotations: {prometheus.io/scrape: "true", prometheus.io/port: "9100", prometheus.io/path: "/own?x=1"}
-spec: {terminationGracePeriodSeconds: 1, containers: [{name: app, image: test/orders}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: scraper, labels: {app: scraper}, annotations: {lateen.dev/scrapes-metrics: "true"}}
-spec: {terminationGracePeriodSeconds: 1, containers: [{name: app, image: "test/app:v1"}]}
-`;
-
-const routes = routesYaml("server", [
-  {
-    match: [{ uri: { prefix: "/slow" } }],
-    fault: { delay: { fixedDelay: "0.3s", percentage: { value: 100 } } },
-    route: [{ destination: { host: "server", subset: "v1" } }],
-  },
-  {
-    match: [{ uri: { prefix: "/abort" } }],
-    fault: { abort: { httpStatus: 503, percentage: { value: 100 } } },
-    route: [{ destination: { host: "server", subset: "v1" } }],
-  },
-  {
-    route: [
-      { destination: { host: "server", subset: "v1" }, weight: 75 },
-      { destination: { host: "server", subset: "v2" }, weight: 25 },
-    ],
-  },
-]);
 
 let mesh: TestMesh;
 let whole: TestPrometheus;
@@ -74,17 +29,8 @@ let metricsPort: number;
 beforeAll(async () => {
   await prometheusTools();
   mesh = await TestMesh.start({
-    manifests: yamlOf(
-      appYaml("client", ["v1"]),
-      appYaml("server", ["v1", "v2"]),
-      subsetsYaml("server"),
-      routes,
-      acceptsYaml("server", "STRICT"),
-      pods,
-    ),
-    lateenYaml: {
-      images: { "test/orders": { command: [process.execPath, "-e", serveApplication] }, "test/prometheus": { command: ["prometheus"] } },
-    },
+    manifests: watchedManifests,
+    lateenYaml: { images: watchedImages },
   });
   metricsPort = (await mesh.client.status()).metricsPort ?? 0;
   const often = (perPodTargets: boolean) =>
@@ -104,60 +50,6 @@ async function addressOf(name: string): Promise<string> {
   return pod.status.podIP;
 }
 
-/** Everything that the client sends, counted by it. */
-interface Sent {
-  readonly ok: Answered;
-  readonly failed: number;
-  readonly aborted: number;
-  readonly slow: number;
-  readonly grpc: Readonly<Record<string, number>>;
-  readonly tcp: { readonly connections: number; readonly sent: number; readonly received: number };
-}
-
-type Answered = Pick<LoadSummary, "total" | "byStatus" | "byVersion">;
-
-/** Once or more, until both versions have answered: each has a series of its own. */
-async function fromBoth(load: () => Promise<Pick<LoadSummary, "byStatus" | "byVersion">>): Promise<Answered> {
-  const byStatus: Record<string, number> = {};
-  const byVersion: Record<string, number> = {};
-  const add = (sums: Record<string, number>, more: Readonly<Record<string, number>>) => {
-    for (const [key, count] of Object.entries(more)) sums[key] = (sums[key] ?? 0) + count;
-  };
-  while (byVersion["v1"] === undefined || byVersion["v2"] === undefined) {
-    const answered = await load();
-    add(byStatus, answered.byStatus);
-    add(byVersion, answered.byVersion);
-  }
-  return { total: Object.values(byStatus).reduce((sum, count) => sum + count, 0), byStatus, byVersion };
-}
-
-async function send(times: number): Promise<Sent> {
-  const ok = await fromBoth(() => mesh.load("client", "http://server/ok", { count: 40 * times }));
-  const failed = await fromBoth(() => mesh.load("client", "http://server/?status=500", { count: 10 * times }));
-  const aborted = await mesh.load("client", "http://server/abort", { count: 5 * times });
-  const slow = await mesh.load("client", "http://server/slow", { count: 8 * times });
-  const calls = { kind: "grpc-burst", origin: "http://server:81", count: 12 * times };
-  const grpc = await fromBoth(async () => (await mesh.run("client", calls)) as Answered);
-  const tcp = { connections: 0, sent: 0, received: 0 };
-  for (let index = 0; index < 3 * times; index += 1) {
-    const text = `hello ${"x".repeat(1000)}`;
-    const id = `tcp-${times}-${index}`;
-    const greeting = String(await mesh.run("client", { kind: "tcp-open", id, host: "server", port: 83 }));
-    const answer = String(await mesh.run("client", { kind: "tcp-say", id, text }));
-    tcp.connections += 1;
-    tcp.sent += greeting.length + answer.length;
-    tcp.received += text.length;
-  }
-  return {
-    ok,
-    failed: failed.byStatus["500"] ?? 0,
-    aborted: aborted.byStatus["503"] ?? 0,
-    slow: slow.byStatus["200"] ?? 0,
-    grpc: grpc.byStatus,
-    tcp,
-  };
-}
-
 const toServer = 'destination_service="server.default.svc.cluster.local",source_workload="client-v1"';
 const asked = `{reporter="source",${toServer}}`;
 
@@ -170,19 +62,16 @@ describe("a Prometheus", () => {
 
   beforeAll(async () => {
     // A series' first value is no increase for Prometheus: each has one before what is counted begins.
-    warm = await send(1);
-    const warmTotal = totalOf(warm);
+    warm = await sendCounted(mesh, 1);
+    const warmTotal = requestsIn(warm);
     await untilBoth(warmTotal);
     fromMs = Date.now();
     // The window's edges are estimated by its first and last samples: some of them before and behind make the estimate a good one.
     await eventually(() => Date.now() - fromMs > 15_000, waitMs);
-    sent = await send(5);
-    total = warmTotal + totalOf(sent);
+    sent = await sendCounted(mesh, 5);
+    total = warmTotal + requestsIn(sent);
     await untilBoth(total);
   }, 240_000);
-
-  const totalOf = ({ ok, failed, aborted, slow, grpc }: Sent): number =>
-    ok.total + failed + aborted + slow + Object.values(grpc).reduce((sum, count) => sum + count, 0);
 
   async function untilBoth(wanted: number): Promise<void> {
     for (const prometheus of [whole, perPod]) {
@@ -224,7 +113,7 @@ describe("a Prometheus", () => {
 
   it("has the shipped rules' series", async () => {
     // First of all: it is about the minute before.
-    const ratio = (sent.failed + sent.aborted) / totalOf(sent);
+    const ratio = (sent.failed + sent.aborted) / requestsIn(sent);
     const ruled = async () =>
       Math.abs(
         (await whole.value('service:istio_requests:error_ratio1m{destination_service="server.default.svc.cluster.local"}')) - ratio,
@@ -314,30 +203,7 @@ describe("a Prometheus", () => {
     const { prometheus } = await prometheusTools();
     const targets = await Promise.all(["orders", ...(await mesh.pods("server"))].map(async (name) => `"${await addressOf(name)}:15020"`));
     const config = `scrape_configs: [{job_name: pods, scrape_interval: 1s, metrics_path: /stats/prometheus, static_configs: [{targets: [${targets.join(", ")}]}]}]`;
-    await mesh.apply(`
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: prometheus}
-data: {prometheus.yml: '${config}'}
----
-apiVersion: v1
-kind: Service
-metadata: {name: prometheus}
-spec: {selector: {app: prometheus}, ports: [{name: http, port: 9090}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: prometheus, labels: {app: prometheus}, annotations: {lateen.dev/scrapes-metrics: "true"}}
-spec:
-  terminationGracePeriodSeconds: 1
-  volumes: [{name: config, configMap: {name: prometheus}}, {name: data, emptyDir: {}}]
-  containers:
-    - name: prometheus
-      image: test/prometheus
-      command: ["${prometheus}", --config.file=/etc/prometheus/prometheus.yml, --storage.tsdb.path=/data, "--web.listen-address=:9090"]
-      volumeMounts: [{name: config, mountPath: /etc/prometheus}, {name: data, mountPath: /data}]
-      readinessProbe: {httpGet: {path: /-/ready, port: 9090}, periodSeconds: 1}
-`);
+    await mesh.apply(prometheusPod(prometheus, config));
     const query = `sum(istio_requests_total{reporter="destination",connection_security_policy="mutual_tls",source_workload="client-v1"})`;
     const ask = async (): Promise<string> =>
       (await mesh.http("client", `http://prometheus:9090/api/v1/query?${new URLSearchParams({ query })}`)).body;
@@ -348,7 +214,7 @@ spec:
 
   it("has the rates, ratios and quantiles that dashboards show", async () => {
     // Not among the first: the longer the window, the less the second at each end of it matters, for which Prometheus guesses.
-    const counted = totalOf(sent);
+    const counted = requestsIn(sent);
     const seconds = Math.floor((Date.now() - fromMs) / 1000);
     const window = `[${seconds}s]`;
     const near = (value: number, wanted: number) => expect(Math.abs(value - wanted) / wanted).toBeLessThan(0.1);
