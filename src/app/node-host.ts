@@ -2,7 +2,6 @@
 
 import type { Server } from "node:net";
 import { MeshError } from "../lib/errors.ts";
-import type { Logger } from "../lib/log.ts";
 import { createHostResolver, serveDnsQueries } from "../platform/local/dns-forward.ts";
 import { serveDials } from "../platform/local/egress-dialer.ts";
 import { openHostPort, sendHostPort } from "../platform/local/forward.ts";
@@ -15,7 +14,8 @@ export interface NodeHostOptions {
   readonly options: NodeOptions;
   /** Gateway port → host port; 0 = any free one. */
   readonly gatewayPorts: ReadonlyMap<number, number>;
-  readonly logger: Logger;
+  /** What the node process logs, as it comes. */
+  readonly onStderr: (chunk: Buffer) => void;
 }
 
 const stopGraceMs = 5000;
@@ -48,7 +48,7 @@ export class NodeHost {
 
   async #start(): Promise<void> {
     await this.#openPorts();
-    const { options, logger } = this.#options;
+    const { options, onStderr } = this.#options;
     const [command, ...args] = selfCommand();
     this.#process = await startNodeProcess({
       command,
@@ -59,7 +59,7 @@ export class NodeHost {
         if (options.egress) serveDials(channel);
         serveDnsQueries(channel, createHostResolver());
       },
-      onStderr: (chunk) => logger.debug(chunk.toString("utf8").trim()),
+      onStderr,
     });
     for (const { name, server } of this.#servers) await sendHostPort(this.#process.channel, name, server);
     void this.#process.exited.then(({ exitCode, signal }) => this.#exited.resolve(signal ?? `exit code ${exitCode}`));

@@ -10,6 +10,7 @@ import { createLogger, type Logger } from "../lib/log.ts";
 import type { LateenYaml } from "../platform/local/lateen-yaml.ts";
 import { type MeshConfig, runFiles } from "./config.ts";
 import { ControlPlaneProcess } from "./control-plane-process.ts";
+import { MeshLog } from "./mesh-log.ts";
 import { NodeHost } from "./node-host.ts";
 import type { ControlPlaneOptions } from "./roles.ts";
 import { type RunDirectory, takeRunDirectory } from "./run-dir.ts";
@@ -29,17 +30,25 @@ export interface SupervisorOptions {
   readonly onWarning: (line: string) => void;
 }
 
+interface SupervisorParts {
+  readonly controlPlane: ControlPlaneProcess;
+  readonly node: NodeHost;
+  readonly log: MeshLog;
+}
+
 export class Supervisor {
   readonly client: ApiClient;
   readonly #runDirectory: RunDirectory;
   readonly #controlPlane: ControlPlaneProcess;
   readonly #node: NodeHost;
+  readonly #log: MeshLog;
   #closing: Promise<void> | undefined;
 
-  private constructor(runDirectory: RunDirectory, controlPlane: ControlPlaneProcess, node: NodeHost) {
+  private constructor(runDirectory: RunDirectory, parts: SupervisorParts) {
     this.#runDirectory = runDirectory;
-    this.#controlPlane = controlPlane;
-    this.#node = node;
+    this.#controlPlane = parts.controlPlane;
+    this.#node = parts.node;
+    this.#log = parts.log;
     this.client = createApiClient({ socketPath: runFiles.apiSocket(runDirectory.path) });
   }
 
@@ -51,7 +60,8 @@ export class Supervisor {
   static async start(options: SupervisorOptions): Promise<Supervisor> {
     const { config } = options;
     const runDirectory = takeRunDirectory(config, randomUUID());
-    const logger = supervisorLogger(options);
+    const log = new MeshLog(runFiles.processLog(config.runDir, "mesh"));
+    const logger = supervisorLogger(options, log);
     const common = { mesh: config.mesh, runDir: config.runDir, logLevel: config.logLevel, egress: options.egress };
     const controlPlane = new ControlPlaneProcess(
       { ...common, role: "control-plane", ...metricsOf(options), ...authorityOf(config) },
@@ -69,9 +79,9 @@ export class Supervisor {
         home: homedir(),
       },
       gatewayPorts: new Map(Object.entries(options.lateenYaml.gateway.ports).map(([port, host]) => [Number(port), host])),
-      logger,
+      onStderr: (chunk) => log.output("node", chunk),
     });
-    const supervisor = new Supervisor(runDirectory, controlPlane, node);
+    const supervisor = new Supervisor(runDirectory, { controlPlane, node, log });
     try {
       await Promise.all([controlPlane.start(), node.start()]);
     } catch (error) {
@@ -109,17 +119,21 @@ export class Supervisor {
   async #close(): Promise<void> {
     this.client.close();
     await Promise.all([this.#node.stop(), this.#controlPlane.stop()]);
+    this.#log.close();
     this.#runDirectory.remove();
   }
 }
 
-function supervisorLogger(options: SupervisorOptions): Logger {
-  const log = createLogger("supervisor", options.config.logLevel, () => {});
-  return {
-    ...log,
-    warn: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
-    error: (message, fields = {}) => options.onWarning(`${message} ${JSON.stringify(fields)}`),
-  };
+/** Warnings are for the person who watches, too: of a mesh in the background nobody does. */
+function supervisorLogger({ config, onWarning }: SupervisorOptions, log: MeshLog): Logger {
+  const kept = createLogger("supervisor", config.logLevel, (line) => log.write(line));
+  const told =
+    (level: "warn" | "error"): Logger["warn"] =>
+    (message, fields = {}) => {
+      kept[level](message, fields);
+      onWarning(`${message} ${JSON.stringify(fields)}`);
+    };
+  return { ...kept, warn: told("warn"), error: told("error") };
 }
 
 function metricsOf({ metricsPort, lateenYaml }: SupervisorOptions): Pick<ControlPlaneOptions, "metrics"> {

@@ -22,5 +22,15 @@ export function createLogger(component: string, level: LogLevel, write: (line: s
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
+/** The same logger with these fields in every line. */
+export function withFields(logger: Logger, fields: Readonly<Record<string, unknown>>): Logger {
+  return {
+    debug: (message, more = {}) => logger.debug(message, { ...fields, ...more }),
+    info: (message, more = {}) => logger.info(message, { ...fields, ...more }),
+    warn: (message, more = {}) => logger.warn(message, { ...fields, ...more }),
+    error: (message, more = {}) => logger.error(message, { ...fields, ...more }),
+  };
+}
+
 /** A logger that drops everything. */
 export const silentLogger: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

@@ -27,6 +27,13 @@ export function containerLogs(logsDir: string): readonly ContainerLog[] {
     });
 }
 
+/** Logs of the mesh's own processes: the supervisor's and the node's in one, and the control plane's. */
+export function ownLogs(logsDir: string): readonly ContainerLog[] {
+  return ["mesh", "control-plane"]
+    .map((name) => ({ namespace: "", pod: "", container: name, path: join(logsDir, `${name}.log`) }))
+    .filter(({ path }) => existsSync(path));
+}
+
 /** What the container's present run wrote, as far as it is kept (5 to 10 MB); `previous` reads the run before, of which the newest file is kept. */
 export function readLog({ path }: ContainerLog, { previous }: { readonly previous: boolean }): readonly LogEntry[] {
   const joiner = new LineJoiner();

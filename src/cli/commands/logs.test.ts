@@ -25,7 +25,7 @@ function write(name: string, ...texts: readonly string[]): void {
   appendFileSync(pathOf(name), texts.map((text, index) => `2030-01-01T00:00:0${index}.000Z stdout F ${text}\n`).join(""));
 }
 
-function run(pod: string, options: OptionValues, signal = new AbortController().signal) {
+function run(pod: string | undefined, options: OptionValues, signal = new AbortController().signal) {
   const lines: string[] = [];
   const terminal = {
     out: (line: string) => void lines.push(line),
@@ -37,7 +37,7 @@ function run(pod: string, options: OptionValues, signal = new AbortController().
   };
   const config = { mesh: "m", runDir, isNamed: true, logLevel: "info" as const, certificateLifetimeMs: 60_000 };
   const context = { config, terminal, commandStart: 0, env: {}, cwd: "/", signal };
-  return { lines, code: runLogs({ args: [pod], options }, context) };
+  return { lines, code: runLogs({ args: pod === undefined ? [] : [pod], options }, context) };
 }
 
 test("prints the program's lines, its last ones, or all containers by time", async () => {
@@ -52,6 +52,25 @@ test("prints the program's lines, its last ones, or all containers by time", asy
   const both = run("web", { namespace: "shop", allContainers: true, tail: "1" });
   await both.code;
   expect(both.lines).toEqual(["[istio-proxy] GET /", "[web] c"]);
+});
+
+test("the mesh's own processes by time, and nobody else", async () => {
+  write("shop_web_web", "a");
+  const logged = (second: number, level: string, component: string, message: string) =>
+    `${JSON.stringify({ time: `2030-01-01T00:00:0${second}.000Z`, level, component, message, pod: "shop/web" })}\n`;
+  appendFileSync(pathOf("mesh"), logged(1, "warn", "node", "the proxy ended") + logged(3, "error", "supervisor", "restart failed"));
+  appendFileSync(pathOf("control-plane"), `${logged(2, "info", "control-plane", "up")}TypeError: crashed\n`);
+  const own = run(undefined, { own: true });
+  expect(await own.code).toBe(0);
+  expect(own.lines).toEqual([
+    "2030-01-01T00:00:01.000Z warn node: the proxy ended  pod=shop/web",
+    "2030-01-01T00:00:02.000Z info control-plane: up  pod=shop/web",
+    "2030-01-01T00:00:03.000Z error supervisor: restart failed  pod=shop/web",
+  ]);
+  const last = run(undefined, { own: true, since: "1h", tail: "1", output: "jsonl" });
+  await last.code;
+  expect(last.lines.map((text) => JSON.parse(text).container)).toEqual(["control-plane", "mesh"]);
+  await expect(run("web", { own: true }).code).rejects.toThrow("--own shows the mesh's own processes");
 });
 
 test("as JSON, with times, without the proxy, and only what is newer", async () => {

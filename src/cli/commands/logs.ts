@@ -1,11 +1,11 @@
-// `lateen logs`: what a pod's containers wrote, or a whole workload's with its proxies' access logs in between, read from the node's log files; a pod's
+// `lateen logs`: what a pod's containers or the mesh's own processes wrote, or a whole workload's with its proxies' access logs in between, read from the node's log files; a pod's
 // are there even while the control plane is not.
 
 import { existsSync } from "node:fs";
 import { runFiles } from "../../app/config.ts";
 import { chooseLogs, type ProxyChoice, workloadLogs } from "../../app/logs/choose.ts";
 import { followLogs } from "../../app/logs/follow.ts";
-import { type ContainerLog, containerLogs, proxyContainer, readLog } from "../../app/logs/log-files.ts";
+import { type ContainerLog, containerLogs, ownLogs, proxyContainer, readLog } from "../../app/logs/log-files.ts";
 import { byTime, entriesOf, type MergedEntry } from "../../app/logs/merge.ts";
 import { namedText, type PodsNamed, parseLogTarget, podNamesOf } from "../../app/logs/workload-pods.ts";
 import { supervisorOf } from "../../app/run-dir.ts";
@@ -43,14 +43,18 @@ export const runLogs: RunCommand = async (input, context) => {
   const { signal } = reader;
   const chosen = await chosenLogs(input, { ...context, signal });
   const prefix = options["prefix"] === false ? () => "" : chosen.prefix;
-  const view = new LogView({ format, prefix, aligned: chosen.isWorkload, timestamps: options["timestamps"] === true, terminal });
+  // What a process of the mesh says is about a moment.
+  const timestamps = options["timestamps"] === true || options["own"] === true;
+  const view = new LogView({ format, prefix, aligned: chosen.isWorkload, timestamps, terminal });
   try {
     if (options["follow"] === true) {
       const logsDir = runFiles.logsDir(config.runDir);
       const wait = chosen.isMerged ? holdMs : 0;
       for await (const entries of followLogs({ logs: chosen.logs, logsDir, signal, first: keep, holdMs: wait })) view.print(entries);
     } else {
-      view.print(writtenLines(chosen, { keep, previous: options["previous"] === true }));
+      const lines = writtenLines(chosen, { keep, previous: options["previous"] === true });
+      view.print(lines);
+      if (options["own"] === true && lines.length === 0) terminal.err("the mesh's own processes have nothing to tell");
     }
     view.end();
     return exitCode.ok;
@@ -85,6 +89,7 @@ interface ChosenLogs {
 
 /** A pod's own program, as kubectl does; of a workload, a service or a selector everything that its pods write. */
 async function chosenLogs({ args, options }: CommandInput, context: CommandContext): Promise<ChosenLogs> {
+  if (options["own"] === true) return ownChoice(args, context);
   const namespace = textOption(options, "namespace") ?? "default";
   const selector = textOption(options, "selector");
   const target = args[0] === undefined ? undefined : parseLogTarget(args[0]);
@@ -97,6 +102,21 @@ async function chosenLogs({ args, options }: CommandInput, context: CommandConte
   if (target?.kind === "pod") return podLogs({ namespace, pod: target.name, proxy, options }, context);
   const named: PodsNamed = target === undefined ? { kind: "selector", selector: selector ?? "" } : { kind: target.kind, name: target.name };
   return workloadChoice({ namespace, named, proxy, container: textOption(options, "container") }, { options, context });
+}
+
+/** The mesh's own processes: what ended and was started again, and what failed. */
+function ownChoice(args: readonly string[], { config }: CommandContext): ChosenLogs {
+  if (args.length > 0)
+    throw new UserError("--own shows the mesh's own processes, which are no pod's", { fix: "leave the name or --own out" });
+  const logsDir = runFiles.logsDir(config.runDir);
+  return {
+    what: "the mesh itself",
+    logs: () => ownLogs(logsDir),
+    prefix: () => "",
+    isMerged: true,
+    isWorkload: false,
+    close: () => {},
+  };
 }
 
 interface PodChoice {

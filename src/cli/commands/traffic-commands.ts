@@ -18,7 +18,7 @@ export const trafficCommands: readonly Command[] = [
   {
     name: "logs",
     onRunningMesh: true,
-    summary: "output of a pod, or of a whole workload with its proxies' access logs, merged by time",
+    summary: "output of a pod, of the mesh itself, or of a whole workload with its proxies' access logs, merged by time",
     args: [{ name: "[target]", description: "a pod: its program's output; deployment/<name> or service/<name>: all its pods and proxies" }],
     options: [
       namespaceOption,
@@ -33,12 +33,14 @@ export const trafficCommands: readonly Command[] = [
       { flags: "--timestamps", description: "each line's time in front of it" },
       { flags: "--no-prefix", description: "without pod and container in front of a workload's lines" },
       { flags: "-p, --previous", description: "of the run before the last restart" },
+      { flags: "--own", description: "of the mesh's own processes: what crashed and was started again, what failed" },
       { flags: "-o, --output <format>", description: "text, jsonl or json", default: "text" },
     ],
     examples: [
       "lateen logs web-v1-7d4f-x2",
       "lateen logs deployment/web-v1 -n shop -f --since 5m",
       "lateen logs -l app=web -n shop --proxy-only -o jsonl",
+      "lateen logs --own -f",
     ],
     load: async () => (await import("./logs.ts")).runLogs,
   },

@@ -74,6 +74,7 @@ function detached({ terminal, config }: CommandContext): Promise<number> {
     child.once("exit", (code) => resolve(code ?? exitCode.failed));
     child.once("message", () => {
       terminal.err(`the mesh goes on in the background; \`lateen down --mesh ${config.mesh}\` ends it`);
+      terminal.err(`what crashes or fails from now on: \`lateen logs --own --mesh ${config.mesh}\``);
       child.stderr?.destroy();
       child.disconnect();
       child.unref();

@@ -159,6 +159,8 @@ export class ContainerWorker {
     }
     const delay = restartDelayMs(this.#restarts);
     this.#restarts += 1;
+    const container = this.#options.spec.name;
+    this.#options.logger.warn("a container ended and is started again", { container, exitCode: exit.exitCode, delayMs: delay });
     if (delay > 0) {
       const message = `back-off ${delay / 1000} s after exit code ${exit.exitCode}`;
       this.#set({ kind: "waiting", reason: "CrashLoopBackOff", message });

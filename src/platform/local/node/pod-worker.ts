@@ -4,7 +4,7 @@
 import type { Socket } from "node:net";
 import type { Pod } from "../../../api/kubernetes/pod.ts";
 import { Conflict, NotFound, Unavailable, UserError } from "../../../lib/errors.ts";
-import type { Logger } from "../../../lib/log.ts";
+import { type Logger, withFields } from "../../../lib/log.ts";
 import type { Fabric, PodSandbox, ContainerSpec as ProcessSpec } from "../sandbox.ts";
 import { captureOf } from "./capture-annotations.ts";
 import { ContainerWorker } from "./container-worker.ts";
@@ -61,7 +61,8 @@ export class PodWorker {
 
   constructor(pod: Pod, options: PodWorkerOptions) {
     this.#pod = pod;
-    this.#options = options;
+    const name = `${pod.metadata.namespace ?? "default"}/${pod.metadata.name}`;
+    this.#options = { ...options, logger: withFields(options.logger, { pod: name }) };
     const ref = { kind: "Pod", namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name } as const;
     this.#status = new StatusWriter({
       status: () => ({
@@ -71,7 +72,7 @@ export class PodWorker {
       write: (status) => options.api.patchStatus(ref, status),
       // A conflict means that another pod has taken the name.
       isFinal: (error) => error instanceof NotFound || error instanceof Conflict,
-      logger: options.logger,
+      logger: this.#options.logger,
     });
   }
 
@@ -86,7 +87,7 @@ export class PodWorker {
       await this.#make();
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      this.#options.logger.error("pod failed", { pod: this.#pod.metadata.name, message });
+      this.#options.logger.error("pod failed", { message });
       this.#ended = { failed: true, reason: "CreatePodError", message };
       this.#status.changed();
     }

@@ -103,7 +103,7 @@ export class SidecarWorker {
     if (performance.now() - this.#startedAt > healthyMs) this.#restarts = 0;
     const delay = restartDelayMs(this.#restarts);
     this.#restarts += 1;
-    this.#options.logger.warn("proxy ended and is started again", { exitCode, delayMs: delay });
+    this.#options.logger.warn("the proxy ended and is started again", { exitCode, delayMs: delay });
     setTimeout(() => {
       if (!this.#stopping)
         void this.start().catch((error: unknown) => this.#options.logger.error("proxy start failed", { error: String(error) }));
