@@ -3,12 +3,11 @@
 
 import { compositeTags } from "./composite-tags.ts";
 import { connectionAttributes, connectionLogTypes } from "./connection-log.ts";
+import { ConnectionSums, type TrialMetric } from "./connection-sums.ts";
 import { ConnectionTrials, type ConnectionTrialsOptions, startTrial, type TrialFacts, type TrialState } from "./connection-trials.ts";
 import type { CounterDelta } from "./exact-counters.ts";
 import type { OtlpLogRecord } from "./otlp-logs.ts";
-import { type Labels, seriesKey } from "./point.ts";
-import type { connectionsFailed, connectionsTried } from "./proxy-reports.ts";
-import type { StandardMetricName } from "./standard-metrics.ts";
+import type { Labels } from "./point.ts";
 
 export interface ConnectionRecord {
   /** Unique among all connections that a proxy ever had: Envoy's number of it, and when it began. */
@@ -143,8 +142,8 @@ export class Connections {
 
   observe({ source: id, records, receivedMs, clockOffsetMs = 0 }: ConnectionReport): ConnectionCounts {
     const source = this.#sourceOf(id, receivedMs);
-    const deltas = new Counts();
-    const before = new Counts();
+    const deltas = new ConnectionSums();
+    const before = new ConnectionSums();
     let refused = 0;
     for (const record of records) {
       const known = source.open.get(record.id) ?? source.ended.get(record.id);
@@ -166,7 +165,7 @@ export class Connections {
     const source = this.#sources.get(id);
     if (source === undefined) return [];
     source.heardMs = Math.max(source.heardMs, nowMs);
-    const counts = new Counts();
+    const counts = new ConnectionSums();
     this.#trials.due(id, nowMs, (name, tags) => counts.add(name, tags, 1));
     return [...counts.list(), ...this.#closeWhere(source, ({ heardMs }) => source.heardMs - heardMs > this.#silentMs)];
   }
@@ -215,7 +214,7 @@ export class Connections {
   }
 
   #closeWhere({ open, ended }: Source, isOver: (connection: Connection) => boolean): readonly CounterDelta[] {
-    const counts = new Counts();
+    const counts = new ConnectionSums();
     for (const [key, connection] of open) {
       if (!isOver(connection)) continue;
       close(connection, counts);
@@ -239,7 +238,7 @@ interface Counting {
   readonly receivedMs: number;
   /** It began before the watching. */
   readonly isOlder: boolean;
-  readonly counts: Counts;
+  readonly counts: ConnectionSums;
 }
 
 /** Returns the connection; undefined for a record that says nothing new of it. */
@@ -278,7 +277,7 @@ function count({ open, ended }: Source, { record, known, receivedMs, isOlder, co
   return connection;
 }
 
-function close(connection: Connection, counts: Counts): void {
+function close(connection: Connection, counts: ConnectionSums): void {
   if (!connection.isClosed) counts.add("istio_tcp_connections_closed_total", connection.tags, 1);
   connection.isClosed = true;
 }
@@ -287,21 +286,4 @@ function remember(ended: Map<string, Connection>, id: string, connection: Connec
   ended.set(id, connection);
   const [oldest] = ended.keys();
   if (ended.size > maxEnded && oldest !== undefined) ended.delete(oldest);
-}
-
-type TrialMetric = typeof connectionsTried | typeof connectionsFailed;
-
-/** Sums by series. */
-class Counts {
-  readonly #byKey = new Map<string, CounterDelta>();
-
-  add(name: StandardMetricName | TrialMetric, labels: Labels, value: number): void {
-    if (value === 0) return;
-    const key = seriesKey({ name, labels });
-    this.#byKey.set(key, { kind: "counter", key, name, labels, value: value + (this.#byKey.get(key)?.value ?? 0) });
-  }
-
-  list(): readonly CounterDelta[] {
-    return [...this.#byKey.values()];
-  }
 }
