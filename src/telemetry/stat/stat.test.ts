@@ -87,6 +87,28 @@ test("what only servers saw stands there as theirs", () => {
   expect(rows(store)).toMatchObject([{ requests: 3, reporter: "server" }]);
 });
 
+test("what a client tells of isn't told again by its server, under another name or with another code", () => {
+  const elsewhere = { destination_service: "old.shop.svc.cluster.local", destination_service_name: "old" };
+  const store = storeOf({
+    "web-1.shop": [counted({ ...web, response_code: "504", response_flags: "UT" }, 5)],
+    "orders-1.shop": [
+      counted({ ...web, ...elsewhere, reporter: "destination", response_code: "0", response_flags: "DC" }, 5),
+      counted({ ...web, ...elsewhere, reporter: "destination", source_workload: "unknown", source_workload_namespace: "unknown" }, 2),
+    ],
+  });
+  const told = (by: StatQuery["by"]) =>
+    rows(store, { by }).map(({ labels, reporter, requests }) => [labels["destination_service_name"], reporter, requests]);
+  expect(told("service")).toEqual([
+    ["old", "server", 2],
+    ["orders", "client", 5],
+  ]);
+  expect(told("edge")).toEqual([
+    ["orders", "client", 5],
+    ["old", "server", 2],
+  ]);
+  expect(rows(store, { reporter: "server" })).toMatchObject([{ requests: 7 }]);
+});
+
 test("by version, caller and edge", () => {
   const v1 = { ...web, destination_version: "v1", destination_workload: "orders-v1" };
   const store = storeOf({ "web-1.shop": [counted(web, 1), counted(v1, 9), counted({ ...v1, response_code: "500" }, 2)] });

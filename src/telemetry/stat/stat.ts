@@ -42,7 +42,7 @@ export type StatReporter = "client" | "server";
 
 export interface StatQuery {
   readonly by: StatBy;
-  /** Servers' numbers also stand where no client counted the row. */
+  /** Servers' numbers also stand for "client" where no client counted the row, of requests that no client tells of. */
   readonly reporter: StatReporter;
   readonly fromMs: number;
   readonly toMs: number;
@@ -91,9 +91,32 @@ export function statRows(store: SampleStore, query: StatQuery): readonly StatRow
   const own = rowsOf(store, query);
   if (query.reporter === "server") return own;
   const known = new Set(own.map(({ labels }) => keyOf(query.by, labels)));
-  const others = rowsOf(store, { ...query, reporter: "server" }, (labels) => !known.has(keyOf(query.by, labels)));
+  const isTold = toldByClients(store);
+  const others = rowsOf(store, { ...query, reporter: "server" }, (labels) => !known.has(keyOf(query.by, labels)) && !isTold(labels));
   return [...own, ...others].toSorted((a, b) => (keyOf(query.by, a.labels) < keyOf(query.by, b.labels) ? -1 : 1));
 }
+
+/**
+ * Whether a client's proxy counts what a server's series counts, under whatever name: a port of several services counts for the oldest at the server, and
+ * an answer that came too late has another code there. Who asked whom both ends know.
+ */
+function toldByClients(store: SampleStore): (labels: Labels) => boolean {
+  const told = new Set<string>();
+  for (const { byName } of store.sources()) {
+    for (const name of countedNames) {
+      for (const { labels } of byName.get(name) ?? []) if (labels["reporter"] === "source") told.add(pairOf(labels));
+    }
+  }
+  return (labels) => told.has(pairOf(labels));
+}
+
+const countedNames = ["istio_requests_total", "istio_tcp_connections_opened_total"] as const;
+
+function pairOf(labels: Labels): string {
+  return pairLabels.map((label) => labels[label] ?? "").join("\n");
+}
+
+const pairLabels = ["source_workload_namespace", "source_workload", "destination_workload_namespace", "destination_workload"] as const;
 
 function keyOf(by: StatBy, labels: Labels): string {
   return JSON.stringify(statLabels[by].map((label) => labels[label] ?? ""));
@@ -211,7 +234,7 @@ function namespaceLabel(by: StatBy): string {
 export function newestTrafficMs(store: SampleStore): number | undefined {
   let newest = 0;
   for (const { byName } of store.sources()) {
-    for (const name of ["istio_requests_total", "istio_tcp_connections_opened_total"]) {
+    for (const name of countedNames) {
       for (const { lastSecond } of byName.get(name) ?? []) newest = Math.max(newest, lastSecond);
     }
   }
