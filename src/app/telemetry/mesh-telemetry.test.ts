@@ -3,119 +3,31 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { ExportLogsServiceRequestSchema } from "#envoy/opentelemetry/proto/collector/logs/v1/logs_service_pb.js";
-import { ExportMetricsServiceRequestSchema } from "#envoy/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.js";
-import { AggregationTemporality } from "#envoy/opentelemetry/proto/metrics/v1/metrics_pb.js";
 import { MeshError } from "../../lib/errors.ts";
-import { silentLogger } from "../../lib/log.ts";
-import { defaultMeshSettings, type MeshProxy } from "../../model/mesh.ts";
-import { connectionAttributes, connectionLogName, connectionLogTypes } from "../../telemetry/connection-log.ts";
-import { windowOf } from "../../telemetry/samples/window.ts";
+import type { MeshProxy } from "../../model/mesh.ts";
+import { connectionAttributes, connectionLogTypes } from "../../telemetry/connection-log.ts";
 import { meshStat } from "./mesh-stat.ts";
-import { MeshTelemetry, type MeshTelemetryOptions } from "./mesh-telemetry.ts";
+import type { MeshTelemetry } from "./mesh-telemetry.ts";
+import {
+  atClient,
+  atServer,
+  connectionBytes,
+  metricBytes,
+  orders,
+  principal,
+  startMs,
+  telemetryWorld,
+  web,
+} from "./testing/telemetry-world.ts";
 
 const home = mkdtempSync(join(tmpdir(), "lateen-telemetry-"));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
-const startMs = 1_800_000_000_000;
-
-function proxy(podName: string, app: string, { version, address }: { readonly version: string; readonly address: string }): MeshProxy {
-  const labels = { app, version };
-  const workload = { name: `${app}-${version}`, namespace: "shop", labels, pod: podName };
-  return {
-    id: `${podName}.shop`,
-    kind: "sidecar",
-    podName,
-    podUid: podName,
-    namespace: "shop",
-    address,
-    labels,
-    serviceAccount: app,
-    workload,
-    inbound: [],
-  };
-}
-
-const web = proxy("web-1", "web", { version: "v1", address: "198.18.0.9" });
-const orders = proxy("orders-1", "orders", { version: "v2", address: "198.18.0.5" });
-
-/** A control plane's telemetry with a mesh and a clock that the test moves. */
-function start(options: Partial<MeshTelemetryOptions> = {}) {
-  const world = { nowMs: startMs, proxies: new Map([web, orders].map((one) => [one.id, one])) };
-  const telemetry = new MeshTelemetry({
-    mesh: () => ({ proxies: world.proxies, settings: defaultMeshSettings }),
-    logger: silentLogger,
-    nowMs: () => world.nowMs,
-    ...options,
-  });
-  return {
-    telemetry,
-    world,
-    [Symbol.dispose]: () => telemetry.close(),
-    /** Names that answers to Prometheus have of the sources. */
-    sum: (name: string, by: readonly string[] = []) =>
-      windowOf(telemetry.collector.store, { name, by, fromMs: startMs - 60_000, toMs: world.nowMs + 60_000 }),
-  };
-}
-
-type Tags = Readonly<Record<string, string>>;
-
-function attributesOf(tags: Tags) {
-  return Object.entries(tags).map(([key, value]) => ({ key, value: { value: { case: "stringValue", value } } }) as const);
-}
-
-/** A flush of a process that began with the test. */
-function metricBytes(value: number, atMs: number, tags: readonly Tags[]): Uint8Array {
-  const times = { startTimeUnixNano: BigInt(startMs) * 1_000_000n, timeUnixNano: BigInt(atMs) * 1_000_000n };
-  const dataPoints = tags.map(
-    (one) => ({ ...times, value: { case: "asInt", value: BigInt(value) }, attributes: attributesOf(one) }) as const,
-  );
-  const sum = { aggregationTemporality: AggregationTemporality.CUMULATIVE, isMonotonic: true, dataPoints };
-  const metrics = [{ name: "istio_requests_total", data: { case: "sum", value: sum } } as const];
-  return toBinary(
-    ExportMetricsServiceRequestSchema,
-    create(ExportMetricsServiceRequestSchema, { resourceMetrics: [{ scopeMetrics: [{ metrics }] }] }),
-  );
-}
-
-function connectionBytes(received: number, type: string, ...all: readonly Tags[]): Uint8Array {
-  const logRecords = all.map((tags, index) => ({
-    timeUnixNano: BigInt(startMs + 100) * 1_000_000n,
-    attributes: attributesOf({
-      [connectionAttributes.connection]: String(index + 1),
-      [connectionAttributes.logType]: type,
-      [connectionAttributes.received]: String(received),
-      [connectionAttributes.sent]: "0",
-      ...tags,
-    }),
-  }));
-  const resource = { attributes: attributesOf({ log_name: connectionLogName }) };
-  return toBinary(
-    ExportLogsServiceRequestSchema,
-    create(ExportLogsServiceRequestSchema, { resourceLogs: [{ resource, scopeLogs: [{ logRecords }] }] }),
-  );
-}
-
-const principal = (account: string) => `spiffe://cluster.local/ns/shop/sa/${account}`;
-const atClient = {
-  traffic: "source;http",
-  destination: "orders-v2;shop;orders;v2;Kubernetes",
-  response: "200;-",
-  security: `unknown;;${principal("orders")}`,
-};
-const atServer = {
-  traffic: "destination;http",
-  source: "v1.web-v1.shop.workload.lateen",
-  response: "200;-",
-  security: `mutual_tls;;${principal("web")}`,
-};
-
 describe("who it is", () => {
   test("the sender by its connection, the peer by its certificate and the mesh", () => {
-    using it = start();
+    using it = telemetryWorld();
     it.world.nowMs += 1000;
     it.telemetry.take(
       web.id,
@@ -143,7 +55,7 @@ describe("who it is", () => {
   });
 
   test("a certificate of nobody in the mesh says what it says", () => {
-    using it = start();
+    using it = telemetryWorld();
     const tags = { ...atServer, source: "v7.old.shop.workload.lateen" };
     it.telemetry.take(orders.id, "metrics", metricBytes(1, startMs, [tags]));
     const [row] = it.sum("istio_requests_total", ["source_workload", "source_version", "source_canonical_service"]);
@@ -151,7 +63,7 @@ describe("who it is", () => {
   });
 
   test("a proxy that the mesh doesn't have is refused", () => {
-    using it = start();
+    using it = telemetryWorld();
     expect(() => it.telemetry.take("stranger.shop", "metrics", metricBytes(1, startMs, [atClient]))).toThrow("no such proxy");
     expect(it.telemetry.collector.store.report().sources).toBe(0);
   });
@@ -159,7 +71,7 @@ describe("who it is", () => {
 
 describe("a pod that goes", () => {
   test("its last report counts for a while; then its totals end, and its samples stay", () => {
-    using it = start();
+    using it = telemetryWorld();
     const report = (value: number) => it.telemetry.take(web.id, "metrics", metricBytes(value, it.world.nowMs, [atClient]));
     const exported = () => it.telemetry.collector.families({ source: web.id }).flatMap(({ samples }) => samples);
     it.world.nowMs += 1000;
@@ -176,7 +88,7 @@ describe("a pod that goes", () => {
   });
 
   test("its connections are over", () => {
-    using it = start();
+    using it = telemetryWorld();
     it.telemetry.take(web.id, "logs", connectionBytes(5, connectionLogTypes.connected, { traffic: "source;tcp" }));
     expect([...it.telemetry.openConnections()]).toMatchObject([{ source: web.id, labels: { source_workload: "web-v1" } }]);
     it.world.proxies = new Map();
@@ -188,7 +100,7 @@ describe("a pod that goes", () => {
 });
 
 test("connections are in the totals at once, in the samples with the next flush", () => {
-  using it = start();
+  using it = telemetryWorld();
   const tcp = { traffic: "source;tcp" };
   const received = () => it.telemetry.collector.families().find(({ name }) => name === "istio_tcp_received_bytes_total")?.samples;
   it.telemetry.take(web.id, "logs", connectionBytes(5, connectionLogTypes.connected, tcp));
@@ -201,7 +113,7 @@ test("connections are in the totals at once, in the samples with the next flush"
 });
 
 test("that a connection was refused says only the proxy of the pod it was to", () => {
-  using it = start();
+  using it = telemetryWorld();
   const wire = `${web.address}:41000 ${orders.address}:8082`;
   const refused = { traffic: "destination;tcp", [connectionAttributes.flags]: "UF,URX", [connectionAttributes.wireIn]: wire };
   const own = { traffic: "source;tcp", [connectionAttributes.wireOut]: wire };
@@ -226,11 +138,11 @@ test("a process after a kill goes on with what logs said", () => {
   const total = (telemetry: MeshTelemetry) =>
     telemetry.collector.families().flatMap(({ name, samples }) => samples.map(({ value }) => [name.replace("istio_tcp_", ""), value]));
   {
-    using it = start({ keptPath });
+    using it = telemetryWorld({ keptPath });
     it.telemetry.take(web.id, "logs", connectionBytes(12, connectionLogTypes.connected, tcp));
     it.telemetry.take(orders.id, "logs", connectionBytes(3, connectionLogTypes.end, tcp));
   }
-  using it = start({ keptPath });
+  using it = telemetryWorld({ keptPath });
   it.world.proxies = new Map([[web.id, web]]);
   it.world.nowMs += 5000;
   it.telemetry.take(web.id, "logs", connectionBytes(20, connectionLogTypes.end, tcp));
@@ -253,7 +165,7 @@ describe("bytes that nobody should send", () => {
   };
 
   test("are taken or refused, and never more", () => {
-    using it = start();
+    using it = telemetryWorld();
     const good = metricBytes(3, startMs, [atClient]);
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
@@ -274,7 +186,7 @@ describe("bytes that nobody should send", () => {
   });
 
   test("endless labels, names and series are left out, the others count", () => {
-    using it = start();
+    using it = telemetryWorld();
     const wide = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`label${index}`, "x"]));
     const long = { ...atClient, service: "x".repeat(100_000) };
     it.telemetry.take(web.id, "metrics", metricBytes(3, startMs, [wide, long, atClient]));
@@ -283,7 +195,7 @@ describe("bytes that nobody should send", () => {
   });
 
   test("one that sends too much is refused, the others aren't", () => {
-    using it = start();
+    using it = telemetryWorld();
     const junk = new Uint8Array(3_000_000);
     const codes = Array.from({ length: 10 }, () => codeOf(() => it.telemetry.take(web.id, "metrics", junk)));
     expect(codes.slice(-5)).toEqual(Array.from({ length: 5 }, () => "unavailable"));
@@ -298,7 +210,7 @@ describe("bytes that nobody should send", () => {
 
 describe("limits are told", () => {
   test("connections that releases can't judge for want of room", () => {
-    using it = start();
+    using it = telemetryWorld();
     const dropped = () =>
       it.telemetry.families().find(({ name }) => name === "lateen_telemetry_connection_trials_dropped_total")?.samples[0]?.value;
     expect([dropped(), it.telemetry.findings()]).toEqual([0, []]);
@@ -315,7 +227,7 @@ describe("limits are told", () => {
   const many = (count: number) => Array.from({ length: count }, (_, index) => ({ ...atClient, service: `host${index};;;80` }));
 
   test("a proxy at its stats scope's, and series that the samples have no room for", () => {
-    using it = start({ statsLimits: { counters: 2100, histograms: 10 }, samples: { maxSeries: 2000 } });
+    using it = telemetryWorld({ statsLimits: { counters: 2100, histograms: 10 }, samples: { maxSeries: 2000 } });
     it.telemetry.take(web.id, "metrics", metricBytes(1, startMs, many(2099)));
     const codes = () => it.telemetry.findings().map(({ code, resource }) => `${code} ${resource}`);
     expect(codes()).toEqual(["LTN0905 Pod shop/web-1"]);
@@ -329,7 +241,7 @@ describe("limits are told", () => {
 });
 
 test("numbers of a pod are refused with what to ask instead, and aren't nothing", () => {
-  using it = start();
+  using it = telemetryWorld();
   const query = { by: "service", reporter: "client", windowMs: 10_000 } as const;
   expect(meshStat(it.telemetry, { ...query, from: "deploy/web" }).rows).toEqual([]);
   expect(() => meshStat(it.telemetry, { ...query, from: "pod/web-1" })).toThrow(/aren't counted by pod/);
