@@ -22,7 +22,7 @@ import { freezeAt } from "./windows.ts";
 /** The run in step `index` (promotion when there is none), or blocked before it. */
 export function enterStep(turn: RunTurn, index: number): RunTurn {
   const exposure = exposureOf(turn, index);
-  const reason = sameExposure(exposure, turn.run.exposure) && index > 0 ? undefined : refusal(turn, turn.run.steps[index]);
+  const reason = staysAsItIs(turn, index) ? undefined : refusal(turn, index);
   if (reason !== undefined) return blocked(turn, index, reason);
   const cleared = withRun(turn, { step: index, lowered: undefined, override: undefined, paused: undefined, forced: false, told: [] });
   const before = withRun(cleared, { blockedBy: undefined, stepAction: undefined, emptySince: undefined });
@@ -49,12 +49,20 @@ function exposureOf(turn: RunTurn, index: number): Exposure {
   return turn.run.exposure.byPods ? turn.run.exposure : everyone;
 }
 
+function staysAsItIs(turn: RunTurn, index: number): boolean {
+  return index > 0 && sameExposure(exposureOf(turn, index), turn.run.exposure);
+}
+
+/** Whether a step is entered only with a ready pod of the candidate: it exposes more, and not by the Deployment's own update. */
+export function needsPods(turn: RunTurn, index: number): boolean {
+  return !staysAsItIs(turn, index) && turn.run.steps[index]?.kind !== "rollout" && !turn.run.exposure.byPods;
+}
+
 /** Why more can't be exposed now. */
-function refusal(turn: RunTurn, step: PlannedStep | undefined): string | undefined {
+function refusal(turn: RunTurn, index: number): string | undefined {
   const freeze = turn.run.forced ? undefined : freezeAt(turn.spec.windows, turn.now);
   if (freeze !== undefined) return `freeze window "${freeze.cron}" until ${new Date(freeze.until).toISOString()}`;
-  if (step?.kind === "rollout" || turn.run.exposure.byPods) return undefined;
-  return readyPods(turn, turn.run.candidate) > 0 ? undefined : `${turn.run.candidate} has no ready pod`;
+  return !needsPods(turn, index) || readyPods(turn, turn.run.candidate) > 0 ? undefined : `${turn.run.candidate} has no ready pod`;
 }
 
 function blocked(turn: RunTurn, index: number, reason: string): RunTurn {

@@ -90,6 +90,12 @@ export function publicPercent(exposure: Exposure): number {
   return Math.max(exposure.weightPercent, exposure.usersPercent, variants);
 }
 
+/** Whether anybody's requests go to the candidate: a preview is opened by who knows its host, and of copies nobody sees the answer. */
+export function reachesUsers({ weightPercent, usersPercent, matches, variants, flags, byPods }: Exposure): boolean {
+  const isCompared = variants.some(({ version }) => version !== undefined);
+  return weightPercent > 0 || usersPercent > 0 || matches.length > 0 || isCompared || flags.length > 0 || byPods;
+}
+
 /** Whether the two say the same, in whatever order their keys are. */
 export function sameExposure(one: Exposure, other: Exposure): boolean {
   return one === other || canonical(one) === canonical(other);

@@ -1,12 +1,12 @@
 // What people ask for: each input is handled once, recorded with its actor and reason, and refused with a sentence where it makes no sense.
 
 import { withAction } from "./actions.ts";
-import { aimOf, enterStep } from "./enter-step.ts";
+import { aimOf, enterStep, needsPods } from "./enter-step.ts";
 import { publicPercent } from "./exposure.ts";
 import { startEvidence } from "./judging.ts";
 import type { PersonInput } from "./observation.ts";
 import { startReturn } from "./returning.ts";
-import { comparisonWords } from "./sentences.ts";
+import { comparisonWords, timeWords } from "./sentences.ts";
 import type { ReleaseState } from "./state.ts";
 import { decided, enter, expose, type RunTurn, readyPods, runTurnOf, stepOf, type Turn, versionOf, withRun, withState } from "./turn.ts";
 import { freezeAt } from "./windows.ts";
@@ -90,7 +90,7 @@ function refused(turn: RunTurn, input: PersonInput, why: string): RunTurn {
 function wherefore({ run }: RunTurn, what: string): string {
   if (run.stage === "warm" || run.stage === "promoting")
     return `${run.candidate} is promoted; ${what === "abort" ? `undo gives ${run.stable} its traffic back` : "nothing is left to do"}`;
-  if (run.stage !== "done") return `${run.stable} is getting its traffic back`;
+  if (run.stage !== "done") return run.reached === true ? `${run.stable} is getting its traffic back` : `the run is ending`;
   return run.outcome === "succeeded"
     ? `the run is over, ${run.candidate} is stable now`
     : `the run is over; retry begins ${run.candidate} anew`;
@@ -100,7 +100,10 @@ function back(turn: RunTurn, input: PersonInput, outcome: "aborted" | "undone" |
   const { type, actor, reason } = input;
   return startReturn(turn, outcome, {
     what: names[type],
-    sentence: sentenceOf(input, `${turn.run.stable} gets its traffic back`),
+    sentence: sentenceOf(
+      input,
+      turn.run.reached === true ? `${turn.run.stable} gets its traffic back` : `${turn.run.stable} keeps all traffic`,
+    ),
     actor,
     reason,
   });
@@ -113,7 +116,9 @@ function undo(turn: RunTurn, input: PersonInput): RunTurn {
     return refused(
       turn,
       input,
-      active.has(run.stage) ? `nothing was promoted yet; abort gives ${run.stable} its traffic back` : "nothing was promoted",
+      active.has(run.stage)
+        ? `nothing was promoted yet; abort ${run.reached === true ? `gives ${run.stable} its traffic back` : "ends the run"}`
+        : "nothing was promoted",
     );
   if (!run.exposure.byPods && readyPods(turn, run.stable) === 0) return refused(turn, input, `${run.stable} has no ready pod left`);
   return back(turn, input, "undone");
@@ -155,23 +160,34 @@ function promote(turn: RunTurn, input: PersonInput): RunTurn {
   const target = input.full === true ? run.steps.length : next;
   const effect = input.full === true ? "all steps that are left are skipped" : "on to the next step";
   const known = stepOf(turn)?.kind === "compare" ? comparisonWords(run.evidence) : [];
-  const told = asked(turn, input, [effect, ...known].join("; "));
+  const told = asked(turn, input, [`${effect}${waitWords(turn, target)}`, ...known].join("; "));
   const forced = withRun(unheld(told), { forced: input.force === true });
   return enterStep(forced, target);
+}
+
+/** What a step that a person asked for waits for: pods, the only thing that can't be forced. */
+function waitWords(turn: RunTurn, target: number): string {
+  const { candidate } = turn.run;
+  if (!needsPods(turn, target) || readyPods(turn, candidate) > 0) return "";
+  return ` as soon as ${candidate} has a ready pod; it has none now, and after ${timeWords(turn.spec.readyTimeout)} without one the run fails`;
 }
 
 function resume(turn: RunTurn, input: PersonInput): RunTurn {
   const { run } = turn;
   const isPauseStep = run.stage === "running" && stepOf(turn)?.kind === "pause";
-  if (run.stage === "held")
-    return enterStep(unheld(asked(turn, input, "the step begins anew, with fresh evidence")), Math.max(0, run.step));
+  if (run.stage === "held") {
+    const step = Math.max(0, run.step);
+    return enterStep(unheld(asked(turn, input, `the step begins anew, with fresh evidence${waitWords(turn, step)}`)), step);
+  }
   if (run.paused !== undefined) {
     const resumed = withRun(asked(turn, input, "going on"), { paused: undefined });
     return run.stage === "running" ? enter(resumed, "running") : resumed;
   }
   if (!isPauseStep) return refused(turn, input, "nothing is paused");
   const why = mayNot(turn, input);
-  return why === undefined ? enterStep(asked(turn, input, "going on"), run.step + 1) : refused(turn, input, why);
+  return why === undefined
+    ? enterStep(asked(turn, input, `going on${waitWords(turn, run.step + 1)}`), run.step + 1)
+    : refused(turn, input, why);
 }
 
 /** A person who lets a failed version go on decides against the evidence, so it begins anew. */

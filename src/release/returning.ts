@@ -40,7 +40,7 @@ export function startReturn(turn: RunTurn, outcome: Outcome, reason: Reason): Ru
   // The Deployment doesn't ask whether a step was entered.
   const isOnItsWay = turn.run.steps.some(({ kind }) => kind === "rollout") && versionOf(turn, turn.run.candidate)?.deployed === true;
   if (!entered.run.exposure.byPods && !isOnItsWay) return entered;
-  const back = withRun(entered, { exposure: { ...noExposure, byPods: true } });
+  const back = withRun(entered, { exposure: { ...noExposure, byPods: true }, reached: true });
   const step = back.run.steps.find(({ kind }) => kind === "rollout");
   const asked = act(back, { type: "rollout", kind: step?.kind === "rollout" ? step.type : "rolling", direction: "undo" });
   return withRun(asked, { stepAction: lastActionId(asked) });
@@ -64,8 +64,8 @@ export function advanceReturn(turn: RunTurn): RunTurn {
 
 /** The users are back; what follows is only tidying up. */
 function drained(turn: RunTurn): RunTurn {
-  const { candidate, stable } = turn.run;
-  const sentence = `${stable} has all traffic again, ${acknowledgedWords(turn)} know it; open connections to ${candidate} may end`;
+  const { candidate, stable, reached } = turn.run;
+  const sentence = `${stable} ${reached === true ? "has all traffic again" : "still has all traffic"}, ${acknowledgedWords(turn)} know it; open connections to ${candidate} may end`;
   return enter(decided(turn, { what: "TrafficBack", sentence }), "draining");
 }
 
@@ -100,7 +100,8 @@ export function advanceDrain(turn: RunTurn): RunTurn {
   const { candidate, stable, outcome = "rolledBack" } = turn.run;
   const keepsPods = outcome === "retried" || versionOf(turn, candidate)?.scaleManaged !== true;
   const scaled = keepsPods ? turn : act(turn, { type: "scale", version: candidate, replicas: 0 });
-  const sentence = `${stable} is alone again: ${turn.run.because ?? outcome}`;
+  const alone = turn.run.reached === true ? `${stable} is alone again` : `the run is over, ${stable} was alone all the time`;
+  const sentence = `${alone}: ${turn.run.because ?? outcome}`;
   const what = { superseded: "Superseded", retried: "Retrying", failed: "Failed", undone: "Undone", aborted: "Aborted" };
   const isNamed = outcome !== "succeeded" && outcome !== "rolledBack";
   const told = decided(scaled, { what: isNamed ? what[outcome] : "RolledBack", sentence });

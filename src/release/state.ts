@@ -94,6 +94,8 @@ const runSchema = z
     next: z.number(),
     blockedBy: z.string().optional(),
     exposure: exposureSchema,
+    /** Users' requests went to the candidate, now or before. */
+    reached: z.boolean().optional(),
     /** Number of the last move, and how many have it. */
     move: z.number(),
     acknowledged: z.object({ acknowledged: z.number(), total: z.number() }),

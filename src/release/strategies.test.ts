@@ -86,12 +86,16 @@ describe("steps that aren't shares", () => {
     expect(world.until(({ phase }) => phase === "RolledBack", 20)).toBe(true);
     expect(world.run?.because).toBe("check home of preview-reviews failed: 503");
     expect([...world.effects.values()].filter((action) => action.type === "expose" && action.exposure.weightPercent > 0)).toEqual([]);
+    expect(world.run?.decisions.find(({ what }) => what === "TrafficBack")?.sentence).toMatch(
+      /^v1 still has all traffic, 14 of 14 proxies/,
+    );
   });
 
   test("a dark launch that fails its people is found by the limit", () => {
     const world = new World({ spec: { strategy: "darkLaunch", match: beta }, errors: { v2: 0.3 } });
     expect(world.until(({ phase }) => phase === "RolledBack", 120)).toBe(true);
     expect(world.run?.because).toContain("above the limit of 5 %");
+    expect(world.run?.decisions.find(({ what }) => what === "TrafficBack")?.sentence).toMatch(/^v1 has all traffic again, /);
   });
 
   test("a rollout that can't go on is taken back", () => {

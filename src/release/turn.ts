@@ -3,7 +3,7 @@
 import type { ReleaseSpec } from "../api/release/release.ts";
 import type { PlannedStep } from "../api/release/steps.ts";
 import { type NewAction, withAction } from "./actions.ts";
-import { type Exposure, exposureWords, sameExposure } from "./exposure.ts";
+import { type Exposure, exposureWords, reachesUsers, sameExposure } from "./exposure.ts";
 import type { Observation, ObservedVersion } from "./observation.ts";
 import type { DecisionEntry, Evidence, ReleaseState, Run, Stage } from "./state.ts";
 import { unitOf } from "./unit.ts";
@@ -94,7 +94,8 @@ export function expose(turn: RunTurn, exposure: Exposure): RunTurn {
   const move = turn.run.move + 1;
   // Shares are measured of one exposure: what came under another one would only blur them.
   const measured = withEvidence(turn, { stepCandidate: 0, stepStable: 0 });
-  const moved = withRun(measured, { exposure, move, acknowledged: { acknowledged: 0, total: 0 } });
+  const reached = turn.run.reached === true || reachesUsers(exposure);
+  const moved = withRun(measured, { exposure, move, acknowledged: { acknowledged: 0, total: 0 }, ...(reached ? { reached } : {}) });
   return act(moved, { type: "expose", move, stable: turn.run.stable, candidate: turn.run.candidate, exposure });
 }
 
