@@ -9,6 +9,7 @@ import { type CommandContext, type CommandInput, exitCode, formatOption, type Ru
 import { connect } from "../connect.ts";
 import { countOption, durationOption } from "../option-values.ts";
 import { ReaderSignal } from "../reader-gone.ts";
+import { TapTable } from "../tap-table.ts";
 import { TapView } from "../tap-view.ts";
 
 /** Between attempts while the control plane is away. */
@@ -117,14 +118,5 @@ function outputOf(format: "table" | "wide" | "jsonl" | "json", { terminal }: Com
       end: () => terminal.raw(first ? "[]\n" : "\n]\n"),
     };
   }
-  const view = new TapView({ wide: format === "wide", terminal });
-  let hasHeading = false;
-  return {
-    event: (event) => {
-      if (!hasHeading) terminal.out(terminal.colours.dim(view.heading()));
-      hasHeading = true;
-      terminal.out(view.line(event));
-    },
-    end: () => {},
-  };
+  return new TapTable(new TapView({ wide: format === "wide", terminal }), terminal);
 }
