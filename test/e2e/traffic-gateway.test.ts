@@ -7,113 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { endedAt, flagged, responseFlags } from "../harness/access-log.ts";
 import { binomialBounds } from "../harness/binomial.ts";
 import { eventually } from "../harness/eventually.ts";
-import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
+import { behindGateway, edgeRoutesYaml, gatewayYaml, http, prefix, tcpSharesYaml } from "../harness/gateway-manifests.ts";
+import { TestMesh } from "../harness/mesh.ts";
 import { tcpBurst, tcpOnce, tlsGet } from "../harness/test-app-streams.mjs";
-import { istioYaml, subsetsYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
+import { istioYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
 
-const selector = { istio: "ingressgateway" };
-const http = { number: 80, name: "http", protocol: "HTTP" };
-const gateway = (name: string, servers: readonly object[]): string => istioYaml("Gateway", name, { selector, servers });
-const routes = (name: string, hosts: readonly string[], http: readonly object[], more: object = {}): string =>
-  istioYaml("VirtualService", name, { hosts, gateways: ["edge"], http, ...more });
-const prefix = (path: string, more: object): object => ({ match: [{ uri: { prefix: path } }], ...more });
-const v1 = to("server", "v1");
-const v2 = to("server", "v2");
-
-const tcpRoute = (weights: Readonly<Record<string, number>>): string =>
-  istioYaml("VirtualService", "lines", {
-    hosts: ["*"],
-    gateways: ["lines"],
-    tcp: [
-      {
-        match: [{ port: 9000 }],
-        route: Object.entries(weights).map(([subset, weight]) => ({
-          destination: { host: "server", subset, port: { number: 83 } },
-          weight,
-        })),
-      },
-    ],
-  });
-const sni = (name: string, subset: string): object => ({
-  match: [{ port: 443, sniHosts: [name] }],
-  route: [{ destination: { host: "secure", subset, port: { number: 443 } } }],
-});
-
-const hosts = yamlOf(
-  gateway("edge", [
-    { port: http, hosts: ["shop.test", "*.wild.test", "do.test", "rpc.test", "both.test", "lonely.test", "shop/only.shop.test"] },
-    { port: { ...http, name: "http-redirect" }, hosts: ["secure.test"], tls: { httpsRedirect: true } },
-  ]),
-  // A second Gateway on the same port of the same proxy.
-  gateway("second", [{ port: http, hosts: ["second.test"] }]),
-  routes("shop-a", ["shop.test"], [prefix("/a", v1)]),
-  routes("shop-b", ["shop.test"], [prefix("/b", v2)]),
-  routes("wild", ["*.wild.test"], [v2]),
-  routes("wild-narrow", ["narrow.wild.test"], [v1]),
-  routes("not-offered", ["stranger.test"], [v1]),
-  routes("secure-plain", ["secure.test"], [v1]),
-  istioYaml("VirtualService", "second", { hosts: ["second.test"], gateways: ["second"], http: [v2] }),
-  // One VirtualService for both sides; a match may name one of them.
-  istioYaml("VirtualService", "both", {
-    hosts: ["both.test", "both"],
-    gateways: ["mesh", "edge"],
-    http: [{ match: [{ gateways: ["edge"] }], ...v2 }, v1],
-  }),
-  // From another namespace, for the only host that is open to it.
-  "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
-  istioYaml("VirtualService", "shop/only", {
-    hosts: ["only.shop.test"],
-    gateways: ["default/edge"],
-    http: [{ route: [{ destination: { host: "server.default.svc.cluster.local", subset: "v2" } }] }],
-  }),
-  routes("wrong-namespace", ["only.shop.test"], [prefix("/default", v1)]),
-);
-
-const actions = routes(
-  "do",
-  ["do.test"],
-  [
-    prefix("/rewrite", { rewrite: { uri: "/new", authority: "other.test" }, ...v1 }),
-    prefix("/redirect", { redirect: { uri: "/there", redirectCode: 302 } }),
-    prefix("/answer", { directResponse: { status: 418, body: { string: "teapot" } } }),
-    prefix("/limited", { timeout: "0.2s", ...v1 }),
-    prefix("/retried", { retries: { attempts: 2, retryOn: "5xx", backoff: "1ms" }, ...v1 }),
-    prefix("/abort", { fault: { abort: { httpStatus: 429, percentage: { value: 100 } } }, ...v1 }),
-    prefix("/late", { fault: { delay: { fixedDelay: "0.3s", percentage: { value: 100 } } }, ...v1 }),
-    prefix("/mirrored", { mirror: { host: "server", subset: "v2" }, ...v1 }),
-    prefix("/headers", { headers: { request: { set: { "x-edge": "one" } }, response: { remove: ["x-pod"] } }, ...v1 }),
-    prefix("/narrow", { retries: { attempts: 0 }, ...to("narrow") }),
-    prefix("/plain", { retries: { attempts: 0 }, ...v1 }),
-  ],
-);
-
 beforeAll(async () => {
-  const manifests = yamlOf(
-    appYaml("client", ["v1"]),
-    appYaml("server", ["v1", "v2"]),
-    subsetsYaml("server"),
-    serviceYaml("both", { app: "server" }),
-    serviceYaml("narrow", { app: "server" }),
-    subsetsYaml("narrow", { connectionPool: { tcp: { maxConnections: 1 }, http: { http1MaxPendingRequests: 1 } } }),
-    serviceYaml("secure", { app: "server", ports: [{ name: "tls", port: 443, targetPort: 8443 }] }),
-    subsetsYaml("secure"),
-    hosts,
-    actions,
-    routes("rpc", ["rpc.test"], [{ route: [{ destination: { host: "server", subset: "v2", port: { number: 81 } } }] }]),
-    gateway("lines", [{ port: { number: 9000, name: "tcp", protocol: "TCP" }, hosts: ["*"] }]),
-    tcpRoute({ v1: 80, v2: 20 }),
-    gateway("names", [
-      { port: { number: 443, name: "tls", protocol: "TLS" }, hosts: ["a.tls.test", "b.tls.test"], tls: { mode: "PASSTHROUGH" } },
-    ]),
-    istioYaml("VirtualService", "names", {
-      hosts: ["a.tls.test", "b.tls.test"],
-      gateways: ["names"],
-      tls: [sni("a.tls.test", "v1"), sni("b.tls.test", "v2")],
-    }),
-  );
-  mesh = await TestMesh.start({ manifests, lateenYaml: { gateway: { ports: { 80: 0, 443: 0, 9000: 0 } } } });
+  mesh = await TestMesh.start({ manifests: behindGateway, lateenYaml: { gateway: { ports: { 80: 0, 443: 0, 9000: 0 } } } });
 });
 afterAll(async () => {
   await mesh?.close();
@@ -270,7 +172,7 @@ describe("TCP", () => {
     try {
       const version = (await next()).split(" ")[1];
       for (const share of [0, 100, 0, 50, 100, 20]) {
-        await mesh.apply(tcpRoute({ v1: 100 - share, v2: share }));
+        await mesh.apply(tcpSharesYaml({ v1: 100 - share, v2: share }));
         const answer = next();
         socket.write(`now ${share}`);
         expect(await answer).toBe(`${version} now ${share}`);
@@ -295,12 +197,13 @@ describe("TLS passed through", () => {
 
 describe("changes under load", () => {
   it("routes that come and go for other hosts and the same host fail nothing", async () => {
+    const v2 = to("server", "v2");
     const since = Date.now();
     const request = { headers: { host: "do.test" }, ratePerSecond: 150, durationMs: 4000, mixPost: true, freshShare: 0.2 };
     const running = mesh.gatewayLoad("/plain", request);
     const more = yamlOf(
-      routes("do-more", ["do.test"], [prefix("/more", v2)]),
-      gateway("third", [{ port: http, hosts: ["third.test"] }]),
+      edgeRoutesYaml("do-more", ["do.test"], [prefix("/more", v2)]),
+      gatewayYaml("third", [{ port: http, hosts: ["third.test"] }]),
       istioYaml("VirtualService", "third", { hosts: ["third.test"], gateways: ["third"], http: [v2] }),
     );
     for (let round = 0; round < 5; round++) {
