@@ -3,8 +3,8 @@
 
 import type { ConsistentHash } from "../api/networking/destination-rule.ts";
 import type { HttpRoute, VirtualService } from "../api/networking/virtual-service.ts";
-import type { Audience } from "../api/release/audience.ts";
 import type { CohortHash, CohortMember } from "./releases/cohort.ts";
+import type { RouteCondition } from "./releases/route-condition.ts";
 
 /** What becomes one Envoy RouteConfiguration. */
 export interface RouteTable {
@@ -78,9 +78,6 @@ export interface RuleOfRelease {
   /** "Release shop/web", and others that had a part in it. */
   readonly sources: readonly string[];
 }
-
-/** The part of an Audience that a request itself fulfils. */
-export type RouteCondition = Partial<Omit<Audience, "sourceLabels" | "sourceNamespace">>;
 
 /** A destination that was looked up. */
 export interface RouteTarget {

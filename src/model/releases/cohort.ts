@@ -4,8 +4,8 @@
 import type { Sticky } from "../../api/release/audience.ts";
 import { contentHash } from "../../lib/hash.ts";
 import { memoObject } from "../memo.ts";
-import type { RouteCondition } from "../routes.ts";
 import type { ReleaseStructure } from "./release-route.ts";
+import type { RouteCondition } from "./route-condition.ts";
 
 /** The header that applications pass on (W3C Baggage). */
 export const baggageHeader = "baggage";

@@ -7,12 +7,13 @@ import type { Audience } from "../../api/release/audience.ts";
 import { outboundClusterName } from "../../envoy/names.ts";
 import type { Directory, ResolvedDestination } from "../client.ts";
 import { effectivePolicy, subsetOf } from "../destinations.ts";
-import type { RouteClient, RouteCondition, RuleOfRelease } from "../routes.ts";
+import type { RouteClient, RuleOfRelease } from "../routes.ts";
 import type { ResolvedRule, SplitSource } from "../virtual-services.ts";
 import type { CohortSource } from "./cohort.ts";
 import { cohortSources } from "./cohort.ts";
 import type { ReleaseStructure } from "./release-route.ts";
 import type { ReleaseSubsets } from "./release-subsets.ts";
+import type { RouteCondition } from "./route-condition.ts";
 import type { ShareGroup } from "./shares.ts";
 
 export interface ComposeContext {

@@ -5,7 +5,7 @@ import type { MetadataMatcherJson } from "#envoy/envoy/type/matcher/v3/metadata_
 import { claimsOf } from "../../api/networking/claim-key.ts";
 import type { HeaderMatch, HttpMatchRequest, StringMatch } from "../../api/networking/virtual-service.ts";
 import { defined } from "../../envoy/defined.ts";
-import type { RouteCondition } from "../../model/routes.ts";
+import type { RouteCondition } from "../../model/releases/route-condition.ts";
 import { claimMatcher, withoutClaimMatcher } from "./claim-matcher.ts";
 import { headerMatcher, withoutHeaderMatcher } from "./header-matcher.ts";
 import { queryParameterMatcher } from "./query-parameter-matcher.ts";
