@@ -2,7 +2,8 @@
 
 import type { AuthorityStatus } from "../ca/authority.ts";
 import { renewalTimeOf } from "../ca/rotation.ts";
-import type { AuthorityView, CertificateView } from "../http/security-contract.ts";
+import type { CertificateView } from "../http/contract.ts";
+import type { AuthorityView } from "../http/security-contract.ts";
 
 /** A certificate in use, without its key. */
 export interface CertificateFacts {

@@ -2,11 +2,8 @@
 // Types and zod schemas of what we parse; no I/O.
 
 import { z } from "zod";
-import type { AccessQuestion } from "../analyze/access/answer-access.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import type { NameTable } from "../model/name-table.ts";
-import type { EdgeList, EdgesQuery } from "./edges-contract.ts";
-import type { AccessReply, AuthorityView, CertificateView, PodDescription, RenewalView } from "./security-contract.ts";
 
 /** metav1.Status: the body of every error, and of a delete that is done. */
 export interface KubeStatus {
@@ -63,6 +60,18 @@ export interface ProxyStatus {
   readonly certificate?: CertificateView;
   /** What its pod accepts: "STRICT", or by port where they differ: "STRICT, 8080 PERMISSIVE"; undefined for gateways. */
   readonly mtls?: string;
+}
+
+/** What a proxy shows to others. Times are RFC 3339. */
+export interface CertificateView {
+  readonly spiffeId: string;
+  /** Hexadecimal. */
+  readonly serial: string;
+  readonly issuedAt: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  /** About when it is renewed (half of its life, give or take a hundredth). */
+  readonly renewalAt: string;
 }
 
 export interface RejectedResource {
@@ -149,29 +158,6 @@ export interface NamesReply {
   /** Content hash of the table. */
   readonly version: string;
   readonly names: NameTable;
-}
-
-/** What the control plane tells about itself; app implements it, server.ts serves it. */
-export interface MeshView {
-  status(): MeshStatus;
-  proxies(): ProxyList;
-  diagnostics(): DiagnosticList;
-  access(question: AccessQuestion): AccessReply;
-  /** @throws NotFound when there is no such pod. */
-  describePod(namespace: string, name: string): PodDescription;
-  /** Answers at once. @throws Unavailable before the first mesh is made. */
-  edges(query: EdgesQuery): EdgeList;
-  authority(): AuthorityView;
-  /** Begins a root rotation; it goes on by itself, `authority` shows how far. @throws Conflict while one is under way, MeshError for plug-in files. */
-  rotateRoot(): AuthorityView;
-  /** Renews every workload certificate, whatever its age. */
-  renewCertificates(): RenewalView;
-  /** Calls a rotation off while the old root is still trusted by all; later it changes nothing. */
-  abortRootRotation(): AuthorityView;
-  /** Resolves with the table as soon as its version is another than `after`, or at the time-out. */
-  names(after: string, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<NamesReply>;
-  /** Resolves as AcknowledgedReply says; never rejects on time-out. */
-  waitAcknowledged(revision: number, options: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<AcknowledgedReply>;
 }
 
 /** Query of /lateen/v1/acknowledged; 10 s is how long `apply` waits before it names who is missing (architecture §3). */

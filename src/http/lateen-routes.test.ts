@@ -12,7 +12,7 @@ import { apiParser } from "../store/api-parser.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { createApiClient } from "./client.ts";
 import type { ApiClient } from "./client-types.ts";
-import type { MeshView } from "./contract.ts";
+import type { MeshView } from "./mesh-view.ts";
 import type { AuthorityView } from "./security-contract.ts";
 import { type ApiServer, startApiServer } from "./server.ts";
 

@@ -3,8 +3,8 @@
 import type { Logger } from "../lib/log.ts";
 import type { Parser } from "../store/parser.ts";
 import type { Store } from "../store/store.ts";
-import type { MeshView } from "./contract.ts";
 import type { FlagsView } from "./flags-contract.ts";
+import type { MeshView } from "./mesh-view.ts";
 import type { MetricsView } from "./metrics-contract.ts";
 import type { ReleasesView } from "./release-contract.ts";
 import type { TokenIssuing } from "./routes/token-request.ts";

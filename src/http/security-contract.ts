@@ -1,5 +1,5 @@
-// The part of Lateen's own routes that tells of identity: the certificate authority, each proxy's certificate, and who may
-// call whom. Types, and zod schemas of what we parse.
+// The part of Lateen's own routes that tells of identity: the certificate authority, who may call whom, and a pod
+// with its proxy's certificate. Types, and zod schemas of what we parse.
 
 import { z } from "zod";
 import type { AccessAnswer } from "../analyze/access/answer-access.ts";
@@ -7,7 +7,7 @@ import type { Unknown } from "../analyze/access/party.ts";
 import type { PodFacts } from "../analyze/describe-pod.ts";
 import type { Diagnostic } from "../api/diagnostic.ts";
 import { isJsonObject, type JsonObject } from "../api/json.ts";
-import type { ProxyStatus } from "./contract.ts";
+import type { CertificateView, ProxyStatus } from "./contract.ts";
 
 /** GET /lateen/v1/authority. Times are RFC 3339. */
 export interface AuthorityView {
@@ -45,18 +45,6 @@ export interface RotationView {
   readonly step: number;
   /** Ids of the proxies that have not acknowledged this phase, sorted; empty when steady. */
   readonly waitingFor: readonly string[];
-}
-
-/** What a proxy shows to others. Times are RFC 3339. */
-export interface CertificateView {
-  readonly spiffeId: string;
-  /** Hexadecimal. */
-  readonly serial: string;
-  readonly issuedAt: string;
-  readonly notBefore: string;
-  readonly notAfter: string;
-  /** About when it is renewed (half of its life, give or take a hundredth). */
-  readonly renewalAt: string;
 }
 
 /** GET /lateen/v1/access: may one workload call another, and why. */

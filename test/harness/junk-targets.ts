@@ -12,7 +12,7 @@ import { openTokenKeys } from "../../src/ca/jwks.ts";
 import { systemSurroundings } from "../../src/ca/leaf.ts";
 import { tokenService } from "../../src/ca/tokens.ts";
 import { createApiClient } from "../../src/http/client.ts";
-import type { MeshView } from "../../src/http/contract.ts";
+import type { MeshView } from "../../src/http/mesh-view.ts";
 import { startApiServer } from "../../src/http/server.ts";
 import { systemClock } from "../../src/lib/clock.ts";
 import { Unavailable } from "../../src/lib/errors.ts";

@@ -13,7 +13,7 @@ import { MemoryStore } from "../../store/memory-store.ts";
 import type { RawResource } from "../../store/store.ts";
 import { createApiClient } from "../client.ts";
 import type { ApiClient } from "../client-types.ts";
-import type { MeshView } from "../contract.ts";
+import type { MeshView } from "../mesh-view.ts";
 import { type ApiServer, startApiServer } from "../server.ts";
 
 const notAskedFor = (): never => {
