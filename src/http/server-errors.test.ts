@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createApiClient } from "./client.ts";
@@ -63,6 +64,28 @@ describe("errors", () => {
   test("a missing server is Unavailable, with what to do", async () => {
     const nobody = createApiClient({ socketPath: join(folder, "none.sock") });
     await expect(nobody.status()).rejects.toMatchObject({ code: "unavailable", fix: expect.stringContaining("lateen up") });
+  });
+
+  test("one that takes a request and says nothing is told before it is given up", async () => {
+    const path = join(folder, "silent.sock");
+    const silent = createServer((socket) => silentSockets.push(socket)).listen(path);
+    const silentSockets: Socket[] = [];
+    await once(silent, "listening");
+    const told: string[] = [];
+    const silence = { afterMs: 20, tell: () => void told.push("silent") };
+    const patient = createApiClient({ socketPath: path, restartMs: 60_000, idleMs: 1000, silence });
+    const answer = patient.status();
+    answer.catch(() => {});
+    await expect.poll(() => told, { timeout: 10_000 }).toHaveLength(1);
+    await expect(answer).rejects.toMatchObject({ code: "unavailable", fix: expect.stringContaining("stopped or too busy") });
+    const watching = new AbortController();
+    const tap = patient.tap({}, { signal: watching.signal }).next();
+    tap.catch(() => {});
+    await expect.poll(() => told, { timeout: 10_000 }).toHaveLength(2);
+    watching.abort();
+    for (const socket of silentSockets) socket.destroy();
+    silent.close();
+    patient.close();
   });
 
   test("a control plane that is being started again is waited for, and then told as such", async () => {

@@ -16,6 +16,10 @@ export interface SocketAddress {
   readonly socketPath: string;
   /** Somebody starts the control plane again when it ends: milliseconds that it is waited for. Not at all unless given. */
   readonly restartMs?: number;
+  /** Called when an answer hasn't begun after so many milliseconds; not for questions that the other side may think about. */
+  readonly silence?: { readonly afterMs: number; readonly tell: () => void };
+  /** In place of ApiRequest.idleMs's default. */
+  readonly idleMs?: number;
 }
 
 export interface ApiRequest {
@@ -26,7 +30,7 @@ export interface ApiRequest {
   /** Default application/json. */
   readonly contentType?: string;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds without a byte until Unavailable; 0 waits for ever. Default 30 s. */
+  /** Milliseconds without a byte until Unavailable; 0 waits for ever. Default 30 s, or the address's. */
   readonly idleMs?: number;
 }
 
@@ -69,7 +73,7 @@ export class Transport {
 
   /** Sends and returns once the headers are there; the caller reads the body. Waits where the address says so. @throws Unavailable */
   async open(request: ApiRequest): Promise<IncomingMessage> {
-    const { restartMs = 0 } = "socketPath" in this.#address ? this.#address : {};
+    const { restartMs = 0 } = this.#socketAddress;
     const endMs = performance.now() + restartMs;
     for (;;) {
       try {
@@ -88,8 +92,10 @@ export class Transport {
     body,
     contentType = "application/json",
     signal,
-    idleMs = 30_000,
+    idleMs: ownIdleMs,
   }: ApiRequest): Promise<IncomingMessage> {
+    const { silence, idleMs: usualIdleMs = defaultIdleMs } = this.#socketAddress;
+    const idleMs = ownIdleMs ?? usualIdleMs;
     const payload = body === undefined ? undefined : JSON.stringify(body);
     const headers: Record<string, string> = { accept: "application/json" };
     if (payload !== undefined) {
@@ -101,13 +107,22 @@ export class Transport {
       const options = { ...this.#place(), method, path: withQuery(path, query), headers, agent: this.#agent, signal };
       const outgoing = httpRequest(withoutUndefined(options), resolve);
       outgoing.once("error", (error) => reject(this.#unreachable(error)));
-      if (idleMs > 0) outgoing.setTimeout(idleMs, () => outgoing.destroy(new Error(`no answer within ${idleMs / 1000} s`)));
+      if (idleMs > 0) outgoing.setTimeout(idleMs, () => outgoing.destroy(new NoAnswer(idleMs)));
+      // Whoever names a time expects an answer that takes its time, or none that ends.
+      if (silence !== undefined && (ownIdleMs === undefined || ownIdleMs === 0)) {
+        const timer = setTimeout(silence.tell, silence.afterMs);
+        for (const event of ["response", "error", "close"]) outgoing.once(event, () => clearTimeout(timer));
+      }
       outgoing.end(payload);
     });
   }
 
   close(): void {
     this.#agent.destroy();
+  }
+
+  get #socketAddress(): Partial<SocketAddress> {
+    return "socketPath" in this.#address ? this.#address : {};
   }
 
   #place(): { socketPath: string } | { host: string; port: number } {
@@ -118,17 +133,31 @@ export class Transport {
 
   #unreachable(cause: Error): MeshError {
     if (cause.name === "AbortError") return new MeshError("timeout", "the request was given up", { cause });
-    const isStartedAgain = "socketPath" in this.#address && (this.#address.restartMs ?? 0) > 0;
+    const isStartedAgain = (this.#socketAddress.restartMs ?? 0) > 0;
     const where = "socketPath" in this.#address ? this.#address.socketPath : `${this.#address.host}:${this.#address.port}`;
     return new Unavailable(`the control plane does not answer at ${where}: ${cause.message}`, {
       cause,
-      fix: isStartedAgain
-        ? "The mesh runs, and its control plane is being started again: try again in a moment. What `lateen up` printed says why it ended."
-        : "Start the mesh with `lateen up`.",
+      fix: isStartedAgain ? (cause instanceof NoAnswer ? fixes.silent : fixes.startedAgain) : fixes.notThere,
     });
   }
 }
 
+const fixes = {
+  silent:
+    "Its process is there, but stopped or too busy: try again. If it stays so, end it with kill -9, and the mesh starts it again at once.",
+  startedAgain:
+    "The mesh runs, and its control plane is being started again: try again in a moment. `lateen logs --own` says why it ended.",
+  notThere: "Start the mesh with `lateen up`.",
+};
+
+/** The other side took the request, and said nothing. */
+class NoAnswer extends Error {
+  constructor(idleMs: number) {
+    super(`no answer within ${idleMs / 1000} s`);
+  }
+}
+
+const defaultIdleMs = 30_000;
 const retryMs = 100;
 
 /** Whether nothing was done yet: nobody took the connection, or it broke before the answer to a question. */

@@ -20,7 +20,7 @@ export const runApply: RunCommand = async ({ options }, context) => {
     terminal.out(`${manifests.resources.length} objects are valid; nothing was written`);
     return bad ? exitCode.badInput : exitCode.ok;
   }
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const startedAt = performance.now();
     const applied = await applyResources(client, manifests.resources);

@@ -14,7 +14,7 @@ const pollMs = 200;
 
 export const runCaStatus: RunCommand = async ({ options }, { config, terminal }) => {
   const format = formatOption(options, ["table", "json"]);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const authority = await client.authority();
     if (format === "json") terminal.out(JSON.stringify(authority, null, 2));
@@ -67,7 +67,7 @@ function namesOf(names: readonly string[]): string {
 export const runRotateRoot: RunCommand = async ({ options }, { config, terminal, signal }) => {
   const timeoutMs = parseDuration(textOption(options, "timeout") ?? "10m");
   if (timeoutMs === undefined) throw new UsageError("--timeout is not a duration", { fix: "write for example --timeout 10m" });
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const isAbort = options["abort"] === true;
     const rootsBefore = fingerprints(await client.authority());
@@ -91,7 +91,7 @@ export const runRotateRoot: RunCommand = async ({ options }, { config, terminal,
 };
 
 export const runRenew: RunCommand = async (_input, { config, terminal }) => {
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const { certificates } = await client.renewCertificates();
     terminal.out(`${certificates} certificates are being renewed; lateen proxy list shows the new ones`);

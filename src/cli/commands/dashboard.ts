@@ -93,8 +93,8 @@ async function grafana({ options }: CommandInput, context: CommandContext): Prom
 
 const notInstalled = "Grafana isn't installed here; https://grafana.com/docs/grafana/latest/setup-grafana says how. What it needs then:";
 
-async function metricsPortOf({ config }: CommandContext): Promise<number> {
-  const client = connect(config);
+async function metricsPortOf({ config, terminal }: CommandContext): Promise<number> {
+  const client = connect(config, terminal);
   try {
     const { metricsPort } = await client.status();
     if (metricsPort !== undefined) return metricsPort;

@@ -23,7 +23,7 @@ export const runDelete: RunCommand = async ({ args, options }, context) => {
     .map(({ kind, value }) => ({ kind, namespace: value.metadata.namespace, name: value.metadata.name }));
   const named = word === undefined ? [] : names.map((name) => ({ kind: kindOfWord(word), namespace, name }));
   const refs: readonly ObjectRef[] = [...fromFiles, ...named];
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const startedAt = performance.now();
     const outcomes = await client.deleteAll(refs);

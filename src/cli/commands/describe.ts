@@ -18,7 +18,7 @@ export const runDescribe: RunCommand = async ({ args, options }, { config, termi
   if (first === undefined) throw new UsageError("no name is given", { fix: `write for example: lateen describe ${word} <name>` });
   const name = second ?? first;
   const namespace = second === undefined ? (textOption(options, "namespace") ?? "default") : first;
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     if (kind !== "Pod") return await describeObject(client, { kind, namespace, name }, { format, terminal });
     const pod = await client.describePod(namespace, name);

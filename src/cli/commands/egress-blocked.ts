@@ -14,7 +14,7 @@ import { age, type Terminal, table } from "../output.ts";
 
 export const runEgressBlocked: RunCommand = async ({ options }, { config, terminal }) => {
   const format = formatOption(options, ["table", "json", "yaml"]);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const namespace = textOption(options, "namespace");
     const pods = await podsOf(client);

@@ -13,7 +13,7 @@ import { table } from "../output.ts";
 export const runFlagList: RunCommand = async ({ options }, { config, terminal }) => {
   const format = formatOption(options, ["table", "json"]);
   const namespace = options["allNamespaces"] === true ? undefined : (textOption(options, "namespace") ?? "default");
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const flags = await flagsOf(client, namespace);
     if (format === "json") terminal.out(JSON.stringify({ flags }, null, 2));
@@ -39,7 +39,7 @@ export const runFlagList: RunCommand = async ({ options }, { config, terminal })
 export const runFlagGet: RunCommand = async ({ args: [key = ""], options }, { config, terminal }) => {
   const format = formatOption(options, ["text", "json"]);
   const namespace = textOption(options, "namespace") ?? "default";
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const flag = (await flagsOf(client, namespace)).find(({ spec }) => spec.key === key);
     if (flag === undefined) throw missing(namespace, key);
@@ -53,7 +53,7 @@ export const runFlagGet: RunCommand = async ({ args: [key = ""], options }, { co
 export const runFlagEval: RunCommand = async ({ args: [key = ""], options }, { config, terminal }) => {
   const format = formatOption(options, ["text", "json"]);
   const namespace = textOption(options, "namespace") ?? "default";
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const answer = await client.flags.evaluate(namespace, key, contextOf(options));
     if (format === "json") terminal.out(JSON.stringify(answer, null, 2));

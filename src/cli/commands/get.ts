@@ -16,7 +16,7 @@ export const runGet: RunCommand = async ({ args, options }, { config, terminal }
   const namespace =
     definition.namespaced && options["allNamespaces"] !== true ? (textOption(options, "namespace") ?? "default") : undefined;
   const format = formatOption(options, formats);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const items =
       name === undefined

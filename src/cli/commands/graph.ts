@@ -23,7 +23,7 @@ const watchMs = 1000;
 async function run({ args, options }: CommandInput, { config, terminal, signal }: Parameters<RunCommand>[1], view: View): Promise<number> {
   const format = formatOption(options, ["table", "json", "dot", "mermaid", "yaml"]);
   const request = requestOf(args, options);
-  const client = connect(config);
+  const client = connect(config, terminal, { isLive: options["watch"] === true });
   const ask = async () => shownOf(await client.edges(request), options);
   try {
     if (options["watch"] !== true) {

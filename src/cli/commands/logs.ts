@@ -153,7 +153,7 @@ async function workloadChoice(
   { namespace, named, proxy, container }: WorkloadChoice,
   { options, context }: { readonly options: OptionValues; readonly context: CommandContext },
 ): Promise<ChosenLogs> {
-  const client = connect(context.config);
+  const client = connect(context.config, context.terminal);
   const what = namedText(named, namespace);
   const logsDir = runFiles.logsDir(context.config.runDir);
   let pods = await podNamesOf(client, namespace, named).catch((error: unknown) => {

@@ -11,7 +11,7 @@ import type { Terminal } from "../output.ts";
 export const runPolicyCan: RunCommand = async (input, { config, terminal }) => {
   const format = formatOption(input.options, ["table", "json"]);
   const question = questionOf(input);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const answer = await client.access(question);
     if ("problem" in answer) throw new UsageError(answer.problem, { fix: answer.fix });

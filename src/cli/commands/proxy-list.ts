@@ -7,7 +7,7 @@ import { age, type Colours, type Column, fittingTable, type Terminal } from "../
 
 export const runProxyList: RunCommand = async ({ options }, { config, terminal }) => {
   const format = formatOption(options, ["table", "json"]);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const list = await client.proxies();
     if (format === "json") terminal.out(JSON.stringify(list, null, 2));

@@ -15,7 +15,7 @@ export function releaseInputCommand(type: PersonInput["type"]): RunCommand {
   return async ({ args: [name = "", value], options }, context) => {
     const namespace = textOption(options, "namespace") ?? "default";
     const percent = type === "set-weight" ? percentOf(value) : undefined;
-    const client = connect(context.config);
+    const client = connect(context.config, context.terminal);
     try {
       const { seq } = await client.releases.ask(namespace, name, {
         type,

@@ -16,7 +16,7 @@ import { waitForEnd } from "./release-show.ts";
 
 export const runReleasePlan: RunCommand = async ({ args: [name = ""], options }, { config, terminal }) => {
   const format = formatOption(options, ["text", "json"]);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const plan = await client.releases.plan(textOption(options, "namespace") ?? "default", name);
     terminal.out(format === "json" ? JSON.stringify(plan, null, 2) : planLines(plan, terminal.colours).join("\n"));
@@ -36,7 +36,7 @@ export const runReleaseStart: RunCommand = async ({ args: [service = ""], option
     terminal.out(stringify(release).trimEnd());
     return exitCode.ok;
   }
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     await makeRelease(client, release, { service, namespace });
     terminal.out(planLines(await client.releases.plan(namespace, service), terminal.colours).join("\n"));
@@ -120,7 +120,7 @@ export const runReleaseReplay: RunCommand = async ({ args: [run = ""], options }
     ...(margin === undefined ? {} : { margin: marginOf(margin) }),
     ...(alarm === undefined ? {} : { falseAlarm: falseAlarmOf(alarm) }),
   };
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const reply = await client.releases.replay(textOption(options, "namespace") ?? "default", run, request);
     terminal.out(format === "json" ? JSON.stringify(reply, null, 2) : replayLines(reply, terminal.colours).join("\n"));

@@ -16,7 +16,7 @@ const pollMs = 500;
 
 export const runReleaseList: RunCommand = async ({ options }, { config, terminal }) => {
   const format = formatOption(options, ["table", "json", "name"]);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const namespace = options["allNamespaces"] === true ? undefined : (textOption(options, "namespace") ?? "default");
     const all = (await client.releases.list()).filter((view) => namespace === undefined || view.namespace === namespace);
@@ -47,7 +47,7 @@ export const runReleaseGet: RunCommand = async ({ args: [name = ""], options }, 
   const { config, terminal, signal } = context;
   const format = formatOption(options, ["tree", "json"]);
   const namespace = textOption(options, "namespace") ?? "default";
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     if (format === "json") {
       terminal.out(JSON.stringify(await client.releases.get(namespace, name), null, 2));
@@ -67,7 +67,7 @@ export const runReleaseGet: RunCommand = async ({ args: [name = ""], options }, 
 };
 
 export const runReleaseStatus: RunCommand = async ({ args: [name = ""], options }, context) => {
-  const client = connect(context.config);
+  const client = connect(context.config, context.terminal);
   try {
     const namespace = textOption(options, "namespace") ?? "default";
     if (options["wait"] === true) return await waitForEnd(client, { namespace, name, options, context });
@@ -147,7 +147,7 @@ export async function waitForEnd(client: ApiClient, { namespace, name, options, 
 }
 
 export const runReleaseWhy: RunCommand = async ({ args: [name = ""], options }, { config, terminal }) => {
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const view = await client.releases.get(textOption(options, "namespace") ?? "default", name);
     if (formatOption(options, ["text", "json"]) === "json") {
@@ -172,7 +172,7 @@ export const runReleaseWhy: RunCommand = async ({ args: [name = ""], options }, 
 
 export const runReleaseHistory: RunCommand = async ({ args: [name = ""], options }, { config, terminal }) => {
   const namespace = textOption(options, "namespace") ?? "default";
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const { items } = await client.list("ReleaseRun", { namespace });
     const runs = items.filter(({ spec }) => fieldOf(spec, "release") === name).sort((a, b) => timeOf(a) - timeOf(b));

@@ -10,7 +10,7 @@ export const runStat: RunCommand = async ({ args, options }, context) => {
   const { config, terminal } = context;
   const format = formatOption(options, ["table", "wide", "json"]);
   const request = statRequestOf(args, options);
-  const client = connect(config);
+  const client = connect(config, terminal, { isLive: options["watch"] === true });
   try {
     if (options["watch"] === true) {
       await drawStat({ client, request, lines: (reply) => (format === "json" ? [JSON.stringify(reply)] : linesOf(reply)) }, context);

@@ -8,7 +8,7 @@ import { type Colours, type Terminal, table } from "../output.ts";
 
 export const runStatus: RunCommand = async ({ options }, { config, terminal }) => {
   const format = formatOption(options, ["table", "json"]);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const [status, { diagnostics }] = await Promise.all([client.status(), client.diagnostics()]);
     if (format === "json") {

@@ -14,12 +14,14 @@ import { TapView } from "../tap-view.ts";
 
 /** Between attempts while the control plane is away. */
 const retryMs = 200;
+/** Where nothing happens, a line says so every five seconds. */
+const silentMs = 12_000;
 
 export const runTap: RunCommand = async (input, context) => {
   const format = formatOption(input.options, ["table", "wide", "jsonl", "json"]);
   const query = queryOf(input);
   const limit = countOption(input.options, "limit", { of: "lines", least: 1 }) ?? Number.POSITIVE_INFINITY;
-  const client = connect(context.config);
+  const client = connect(context.config, context.terminal);
   const ended = new AbortController();
   using reader = new ReaderSignal(context.signal);
   const output = outputOf(format, context);
@@ -73,14 +75,19 @@ interface TapRun {
 async function* linesUntilGone(client: ApiClient, { query, signal, context }: TapRun): AsyncGenerator<TapLine> {
   let wasThere = true;
   while (!signal.aborted) {
+    let hearing: NodeJS.Timeout | undefined;
     try {
       for await (const line of client.tap(query, { signal })) {
         wasThere = true;
+        hearing =
+          hearing?.refresh() ?? setTimeout(() => context.terminal.err("the control plane says nothing any more; waiting for it"), silentMs);
         yield line;
       }
     } catch (error) {
       if (signal.aborted) return;
       if (MeshError.from(error).code !== "unavailable") throw error;
+    } finally {
+      clearTimeout(hearing);
     }
     if (signal.aborted) return;
     if (supervisorOf(context.config) === undefined) {

@@ -18,7 +18,7 @@ export const runTop: RunCommand = async ({ options }, context) => {
   const request: StatRequest = { by: "edge", ...commonRequest(options) };
   const lines = (reply: StatReply) =>
     format === "json" ? [JSON.stringify({ ...reply, rows: busiest(reply.rows) })] : screenOf(reply, request, terminal);
-  const client = connect(config);
+  const client = connect(config, terminal, { isLive: options["once"] !== true });
   try {
     if (options["once"] === true) for (const line of lines(await client.stat(request))) terminal.out(line);
     else await drawStat({ client, request, lines }, format === "json" ? { ...context, terminal: { ...terminal, isTty: false } } : context);

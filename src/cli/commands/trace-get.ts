@@ -6,7 +6,7 @@ import { printTrace } from "../trace-view.ts";
 
 export const runTraceGet: RunCommand = async ({ args, options }, { config, terminal }) => {
   const format = formatOption(options, ["tree", "json"]);
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const trace = await client.traces.get((args[0] ?? "").toLowerCase());
     if (format === "json") terminal.out(JSON.stringify(trace, null, 2));

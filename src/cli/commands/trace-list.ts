@@ -22,7 +22,7 @@ export const runTraceList: RunCommand = async ({ options }, { config, terminal, 
     attributes: attributesOf(listOption(options, "attribute")),
     limit: countOption(options, "limit", { of: "traces", least: 1, most: 1000 }) ?? 20,
   };
-  const client = connect(config);
+  const client = connect(config, terminal);
   try {
     const list = await client.traces.search(query);
     if (format === "json") terminal.out(JSON.stringify(list, null, 2));
