@@ -174,7 +174,7 @@ export class MeshEngine {
     const snapshot = this.#options.store.snapshot();
     const mesh = this.#model.meshOf(snapshot, {
       ...this.#external.of(snapshot),
-      ...releaseInputs(snapshot, this.#mesh),
+      ...releaseInputs(snapshot),
       settings: this.#settingsOf(snapshot).settings,
       settled: this.#settled,
       mtls: this.#security.phases,

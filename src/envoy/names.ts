@@ -138,6 +138,8 @@ const standInRootsPrefix = "file-root:stand-in/";
 
 /** ECDS name of the JWT filter in inbound and gateway chains. */
 export const jwtExtensionName = "lateen.jwt";
+/** ECDS name of the router where callers are: in outbound and gateway chains. */
+export const routerExtensionName = "lateen.router";
 
 /** ALPN that sidecars offer each other for TCP, by which a server's proxy tells them from applications' own TLS (Istio's name). */
 export const meshAlpn = "istio";

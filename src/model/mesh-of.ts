@@ -41,8 +41,8 @@ export interface MeshInputs {
   readonly jwks?: ReadonlyMap<string, string>;
   /** Share of requests, 1 to 100 percent, that somebody watches, by proxy id; none when unset. */
   readonly tapped?: ReadonlyMap<string, number>;
-  /** Ids of proxies that count every try, for a release; none when unset. */
-  readonly counting?: ReadonlySet<string>;
+  /** Ids of proxies that count every try, for a release, by what proxies see; none when unset. The same set for the same scopes. */
+  readonly counting?: (scopes: Mesh["scopes"]) => ReadonlySet<string>;
 }
 
 export interface Model {
@@ -52,6 +52,7 @@ export interface Model {
 
 const noReleaseRoutes: readonly ReleaseRoute[] = [];
 const noPhases: MtlsPhases = new Map();
+const nobody: ReadonlySet<string> = new Set();
 const noKeySets: Mesh["jwks"] = new Map();
 
 /** Starts a model; keep one per control plane, because it remembers. */
@@ -72,7 +73,7 @@ function createParts() {
     securityOf: createSecurityIndex(),
     rulesOf: createRuleHold(),
     securedEndpoints: createEndpointSecurity(),
-    telemetryOf: createTelemetryIndex(),
+    telemetry: createTelemetryIndex(),
     identitiesOf: createIdentities(),
     releasesOf: createReleaseIndex(),
   };
@@ -83,7 +84,7 @@ function meshOf(parts: ReturnType<typeof createParts>, snapshot: Snapshot, input
   const all = parts.servicesOf(services, entries);
   const everyProxy = parts.proxiesOf(pods, services, all);
   const { rootNamespace } = inputs.settings;
-  const telemetry = parts.telemetryOf(everyProxy, { ...inputs, telemetries });
+  const telemetry = parts.telemetry.settingsOf(everyProxy, { settings: inputs.settings, telemetries });
   const security = parts.securityOf({
     ...policies,
     proxies: everyProxy,
@@ -107,6 +108,7 @@ function meshOf(parts: ReturnType<typeof createParts>, snapshot: Snapshot, input
     credentials: inputs.credentials ?? noCredentials,
     settled: inputs.settled,
   });
+  const counting = inputs.counting?.(traffic.scopes) ?? nobody;
   return {
     settings: inputs.settings,
     services: all,
@@ -117,7 +119,8 @@ function meshOf(parts: ReturnType<typeof createParts>, snapshot: Snapshot, input
     security: security.proxies,
     mtls: { phases: security.phases, isMoving: security.isMoving || rules !== newest },
     jwks: inputs.jwks ?? noKeySets,
-    telemetry: telemetry.runtime,
+    telemetry: parts.telemetry.runtimeOf(everyProxy, telemetry, { ...inputs, counting }),
+    counting,
     reporting: telemetry.proxies,
     listenerTelemetry: telemetry.listeners,
     identities: parts.identitiesOf(all, services, pods, inputs.settings),

@@ -247,6 +247,8 @@ export interface Mesh {
   readonly runtime: ReadonlyMap<string, number>;
   /** What each proxy reports, as runtime keys, by proxy id. */
   readonly telemetry: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  /** Ids of proxies that count every try by itself: a release judges their calls, or may have to look back at them. */
+  readonly counting: ReadonlySet<string>;
   /** What each proxy reports, by proxy id, sorted. */
   readonly reporting: ReadonlyMap<string, ProxyTelemetry>;
   /** What listeners say of telemetry, by proxy id; only where it isn't what the settings say. */

@@ -25,7 +25,10 @@ export const telemetryRuntimeKeys = {
   accessLogFile: "lateen.access_log_file",
   /** Requests sent to somebody who watches them live; none where the key is missing. */
   tap: "lateen.tap",
-  /** Every try counted by itself, while a release judges or may have to look back; none where the key is missing. */
+  /**
+   * At sidecars that count every try (Mesh.counting): also what their applications were told of users. None where the key is missing. Tries have no
+   * key: a proxy that counts them has another router.
+   */
   tries: "lateen.tries",
   /**
    * Envoy's own key for HttpConnectionManager.Tracing.random_sampling, in hundredths of a percent (0 to 10,000). Where it is missing the
@@ -46,39 +49,46 @@ export function accessLogKey({ provider }: AccessLogSink, side: Side): string {
 export interface TelemetryInputs {
   readonly telemetries: readonly Telemetry[];
   readonly settings: MeshSettings;
+}
+
+/** What runtime keys come from, besides TelemetryInputs. */
+export interface RuntimeInputs {
+  readonly settings: MeshSettings;
   /** Share of requests, 1 to 100 percent, that somebody watches, by proxy id; none when unset. */
-  readonly tapped?: ReadonlyMap<string, number>;
-  /** Ids of proxies that count every try; none when unset. */
-  readonly counting?: ReadonlySet<string>;
+  readonly tapped?: ReadonlyMap<string, number> | undefined;
+  /** Mesh.counting. */
+  readonly counting: ReadonlySet<string>;
 }
 
 /** Runtime keys by proxy id, sorted by proxy; only what differs from what the listeners say by themselves. */
 export type TelemetryRuntime = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-/** What telemetry is, by proxy id; each map and value stays the same object while nothing in it changed. */
+/** What telemetry is, by proxy id; each map and value stays the same object while nothing in it changed. Runtime keys come from it (TelemetryIndex). */
 export interface MeshTelemetrySettings {
   /** What each proxy should report. */
   readonly proxies: ReadonlyMap<string, ProxyTelemetry>;
-  readonly runtime: TelemetryRuntime;
   /** What listeners must say, only of proxies where it isn't what the mesh's settings say. */
   readonly listeners: ReadonlyMap<string, ListenerTelemetry>;
 }
 
-const nobody: ReadonlySet<string> = new Set();
 const untapped: ReadonlyMap<string, number> = new Map();
 
-/** Starts an index; keep one per model: unchanged proxies keep their map. */
-export function createTelemetryIndex(): (proxies: ReadonlyMap<string, MeshProxy>, inputs: TelemetryInputs) => MeshTelemetrySettings {
-  const runtimeOf = createRuntimeIndex();
-  const settingsOf = createProxySettings();
-  const together = memoLast((settings: ProxySettings, runtime: TelemetryRuntime): MeshTelemetrySettings => ({ ...settings, runtime }));
-  return (proxies, { telemetries, settings, tapped = untapped, counting = nobody }) => {
-    const found = settingsOf(proxies, telemetries, settings);
-    return together(found, runtimeOf(proxies, found, settings, tapped, counting));
-  };
+export interface TelemetryIndex {
+  /** What proxies report. */
+  settingsOf(proxies: ReadonlyMap<string, MeshProxy>, inputs: TelemetryInputs): MeshTelemetrySettings;
+  /** The keys that tell them so. */
+  runtimeOf(proxies: ReadonlyMap<string, MeshProxy>, found: MeshTelemetrySettings, inputs: RuntimeInputs): TelemetryRuntime;
 }
 
-type ProxySettings = Omit<MeshTelemetrySettings, "runtime">;
+/** Starts an index; keep one per model: unchanged proxies keep their map. */
+export function createTelemetryIndex(): TelemetryIndex {
+  const runtimeOf = createRuntimeIndex();
+  const settingsOf = createProxySettings();
+  return {
+    settingsOf: (proxies, { telemetries, settings }) => settingsOf(proxies, telemetries, settings),
+    runtimeOf: (proxies, found, { settings, tapped = untapped, counting }) => runtimeOf(proxies, found, settings, tapped, counting),
+  };
+}
 
 function createProxySettings() {
   const proxyMap = stableMap<string, ProxyTelemetry>();
@@ -88,25 +98,27 @@ function createProxySettings() {
   const lookupOf = memoLast(createTelemetryLookup);
   const memo = new KeyedMemo<ProxyTelemetry>();
   const joined = memoLast(
-    (byProxy: ReadonlyMap<string, ProxyTelemetry>, listeners: ReadonlyMap<string, ListenerTelemetry>): ProxySettings => ({
+    (byProxy: ReadonlyMap<string, ProxyTelemetry>, listeners: ReadonlyMap<string, ListenerTelemetry>): MeshTelemetrySettings => ({
       proxies: byProxy,
       listeners,
     }),
   );
-  return memoLast((proxies: ReadonlyMap<string, MeshProxy>, telemetries: readonly Telemetry[], settings: MeshSettings): ProxySettings => {
-    memo.generation();
-    const lookup = lookupOf(telemetries, settings);
-    const byProxy = new Map<string, ProxyTelemetry>();
-    const listeners = new Map<string, ListenerTelemetry>();
-    const ofMesh = JSON.stringify(meshListenerTelemetry(settings));
-    for (const proxy of proxies.values()) {
-      const found = memo.get(proxy.id, [proxy, lookup], () => shared(lookup(proxy)));
-      byProxy.set(proxy.id, found);
-      const own = listenerTelemetryOf(found, proxy.kind);
-      if (JSON.stringify(own) !== ofMesh) listeners.set(proxy.id, sharedListeners(own));
-    }
-    return joined(proxyMap(byProxy), listenerMap(listeners));
-  });
+  return memoLast(
+    (proxies: ReadonlyMap<string, MeshProxy>, telemetries: readonly Telemetry[], settings: MeshSettings): MeshTelemetrySettings => {
+      memo.generation();
+      const lookup = lookupOf(telemetries, settings);
+      const byProxy = new Map<string, ProxyTelemetry>();
+      const listeners = new Map<string, ListenerTelemetry>();
+      const ofMesh = JSON.stringify(meshListenerTelemetry(settings));
+      for (const proxy of proxies.values()) {
+        const found = memo.get(proxy.id, [proxy, lookup], () => shared(lookup(proxy)));
+        byProxy.set(proxy.id, found);
+        const own = listenerTelemetryOf(found, proxy.kind);
+        if (JSON.stringify(own) !== ofMesh) listeners.set(proxy.id, sharedListeners(own));
+      }
+      return joined(proxyMap(byProxy), listenerMap(listeners));
+    },
+  );
 }
 
 /** What listeners say where no Telemetry says otherwise. */
@@ -137,7 +149,7 @@ function createRuntimeIndex() {
   return memoLast(
     (
       proxies: ReadonlyMap<string, MeshProxy>,
-      found: ProxySettings,
+      found: MeshTelemetrySettings,
       settings: MeshSettings,
       tapped: ReadonlyMap<string, number>,
       counting: ReadonlySet<string>,
@@ -148,7 +160,7 @@ function createRuntimeIndex() {
         const keys = telemetry === undefined ? new Map<string, number>() : settingKeys(telemetry, { sinks, kind });
         const watched = tapped.get(id);
         if (watched !== undefined) keys.set(telemetryRuntimeKeys.tap, watched);
-        if (counting.has(id)) keys.set(telemetryRuntimeKeys.tries, 100);
+        if (kind === "sidecar" && counting.has(id)) keys.set(telemetryRuntimeKeys.tries, 100);
         return shared(keys);
       };
       return byProxy(new Map([...proxies].map(([id, proxy]) => [id, keysOf(proxy)])));

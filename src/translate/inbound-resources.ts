@@ -8,7 +8,7 @@ import { resourceName } from "../api/resource.ts";
 import type { EncodedResource, ResourceReference, ResourceSet } from "../envoy/config.ts";
 import type { EncodeCache } from "../envoy/encode-cache.ts";
 import { blackHoleClusterName, inboundClusterName, inboundPassthroughClusterName, inboundRouteName } from "../envoy/names.ts";
-import { KeyedMemo } from "../model/memo.ts";
+import { KeyedMemo, sameEntries } from "../model/memo.ts";
 import type { Mesh, MeshProxy, MeshSettings } from "../model/mesh.ts";
 import type { WorkloadMtls, WorkloadPolicies } from "../model/policies.ts";
 import { defaultMtlsMode } from "../model/policies.ts";
@@ -116,8 +116,21 @@ function policyResources(
   const extensions = [...rbacExtensions(policies, options)].map(([name, typedConfig]) =>
     cache.resource({ type: "ecds", name, schema: TypedExtensionConfigSchema, json: { name, typedConfig }, sources }),
   );
-  return { routes: byName(routes), extensions: byName(extensions) };
+  return { routes: byName(routes), extensions: sharedSet(byName(extensions)) };
 }
+
+/** The first set with these very resources: proxies without policies of their own share theirs, and all that is made of it. */
+const sharedSet = ((): ((set: ResourceSet) => ResourceSet) => {
+  const known = new WeakMap<EncodedResource, WeakRef<ResourceSet>>();
+  return (set) => {
+    const [first] = set.values();
+    if (first === undefined) return noResources;
+    const before = known.get(first)?.deref();
+    if (before !== undefined && sameEntries(before, set)) return before;
+    known.set(first, new WeakRef(set));
+    return set;
+  };
+})();
 
 /** How AuthorizationPolicies are read in a mesh of these settings. */
 export function rbacOptions({ trustDomain, trustDomainAliases }: MeshSettings): RbacOptions {

@@ -20,6 +20,7 @@ import type { ClusterPlan, ClusterPlanner, EndpointSource } from "./cluster/plan
 import { createClusterPlanner } from "./cluster/plan.ts";
 import { clusterLoadAssignment, splitLoadAssignment } from "./endpoint/cluster-load-assignment.ts";
 import { createJwtResources } from "./filter/jwt-resources.ts";
+import { createRouterResources } from "./filter/router.ts";
 import { createInboundResources, rbacOptions } from "./inbound-resources.ts";
 import { extensionReferences } from "./listener/extension-references.ts";
 import { terminatedChainReferences } from "./listener/gateway.ts";
@@ -42,6 +43,7 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
   const plannerOf = createClusterPlanner(cache);
   const plaintextOf = createPlaintextPorts();
   const tokens = createJwtResources(cache);
+  const routerOf = createRouterResources(cache);
   const classes = new Map<string, ClassTranslator>();
   const configs = new KeyedMemo<ProxyConfig>();
   let round: Mesh | undefined;
@@ -62,7 +64,7 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
     classes.set(scope.key, translate);
     const shared = translate(mesh, scope, encoderOf(mesh.settings));
     const inbound = inboundSide.resources(mesh, proxy);
-    const extensions = tokens.resources(mesh, proxy);
+    const extensions = joined(tokens.resources(mesh, proxy), routerOf(mesh.counting.has(proxy.id)));
     const policies = proxy.kind === "gateway" ? mesh.security.get(proxy.id)?.policies : undefined;
     const routes = policies === undefined ? shared.routes : gatewayPoliciesOf(mesh.settings)(shared.routes, policies);
     const runtime = withRuntimeKeys(shared.runtime)(mesh.telemetry.get(proxy.id) ?? noRuntimeKeys);
@@ -71,7 +73,7 @@ export function createTranslator(cache: EncodeCache = new EncodeCache()): Transl
       clusters: joined(shared.clusters, inbound.clusters),
       listeners: joined(shared.listeners, inbound.listeners),
       routes: joined(routes, inbound.routes),
-      extensions: joined(joined(shared.extensions, extensions), inbound.extensions),
+      extensions: joined(extensions, inbound.extensions),
       runtime,
     }));
   };

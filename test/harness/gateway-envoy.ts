@@ -29,6 +29,8 @@ export interface GatewayEnvoy extends AsyncDisposable {
   apply(yaml: string, jwks?: ReadonlyMap<string, string>): Promise<void>;
   /** Replaces the releases; resolves when the gateway has acknowledged it. */
   release(releases: readonly ReleaseRoute[]): Promise<void>;
+  /** Has the gateway count every try, or no longer; resolves when it has acknowledged it. */
+  count(isCounting: boolean): Promise<void>;
   /** The gateway's own certificate, which the whole mesh accepts. */
   meshCertificate(): TestCertificate;
   /** What is said about the credentials of the newest world. */
@@ -39,6 +41,8 @@ export interface GatewayEnvoy extends AsyncDisposable {
 
 export interface GatewayOptions {
   readonly now?: () => number;
+  /** Whether it counts tries from the start; not unless given. */
+  readonly isCounting?: boolean;
   /** Makes the secrets; it gets the world's credentials. */
   readonly secretsOf?: (credentials: CredentialSecrets) => TestSecrets;
 }
@@ -115,6 +119,10 @@ export async function startGatewayEnvoy(
       core.releases = releases;
       return pushed(core.yaml);
     },
+    count: (isCounting) => {
+      core.isCounting = isCounting;
+      return pushed(core.yaml);
+    },
     meshCertificate: () => certificateIn(desired.config.secrets),
     findings: () => core.findings,
     stat: async (name) => {
@@ -133,6 +141,7 @@ class GatewayCore implements Disposable {
   yaml = "";
   keySets: ReadonlyMap<string, string> = new Map();
   releases: readonly ReleaseRoute[] = [];
+  isCounting: boolean;
   /** About the newest world's credentials. */
   findings: readonly Diagnostic[] = [];
   readonly #settings: MeshSettings;
@@ -145,7 +154,8 @@ class GatewayCore implements Disposable {
   #settled: SettledWeights = new Map();
   #snapshot: Snapshot | undefined;
 
-  constructor(settings: Partial<MeshSettings>, { now = Date.now, secretsOf = startTestSecrets }: GatewayOptions) {
+  constructor(settings: Partial<MeshSettings>, { now = Date.now, secretsOf = startTestSecrets, isCounting = false }: GatewayOptions) {
+    this.isCounting = isCounting;
     this.#settings = {
       ...defaultMeshSettings,
       accessLogFile: "",
@@ -171,6 +181,7 @@ class GatewayCore implements Disposable {
       credentials: this.#credentials.usable,
       jwks: this.keySets,
       releases: this.releases,
+      counting: () => new Set(this.isCounting ? [gatewayId] : []),
     });
     this.#settled = mesh.settled;
     this.findings = credentialFindings(snapshot, { credentials: this.#credentials, proxies: mesh.proxies, nowMs: this.#now() });

@@ -16,7 +16,7 @@ function counting(...texts: readonly string[]): readonly string[] {
   const yaml = [clientYaml, serviceYaml("web", ["v1"], http), ...texts].join("---\n");
   const snapshot = snapshotOf(withEndpoints(resourcesOf(yaml)));
   const mesh = createModel().meshOf(snapshot, { settings: defaultMeshSettings, resolved: new Map(), settled: new Map() });
-  return [...countingProxies(snapshot, mesh)].toSorted();
+  return [...countingProxies(snapshot)(mesh.scopes)].toSorted();
 }
 
 const of = (spec: object) => releaseYaml("web", { ...spec }).replace("namespace: default", "namespace: shop");

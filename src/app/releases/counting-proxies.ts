@@ -11,8 +11,8 @@ import { storedReleaseOf } from "./stored-release.ts";
 
 const nobody: ReadonlySet<string> = new Set();
 
-/** Ids of the callers' proxies, by what the last mesh says of who calls whom. */
-export function countingProxies(snapshot: Snapshot, mesh: Mesh | undefined): ReadonlySet<string> {
+/** Ids of the callers' proxies, by what a mesh's scopes say of who calls whom. */
+export function countingProxies(snapshot: Snapshot): (scopes: Mesh["scopes"]) => ReadonlySet<string> {
   const services = snapshot.list("Release").flatMap((release) => {
     const { run } = storedReleaseOf(release).state;
     // A Deployment's own update may be over before there is evidence: the candidate is compared with what was before (release/before.ts).
@@ -20,8 +20,9 @@ export function countingProxies(snapshot: Snapshot, mesh: Mesh | undefined): Rea
     const { namespace } = release.metadata;
     return [hostKey(namespace, serviceHost(release.spec.service, namespace))];
   });
-  if (services.length === 0 || mesh === undefined) return nobody;
-  return callersOf(services.sort().join("\n"), mesh.scopes);
+  if (services.length === 0) return () => nobody;
+  const wanted = services.sort().join("\n");
+  return (scopes) => callersOf(wanted, scopes);
 }
 
 type Scope = Mesh["scopes"] extends ReadonlyMap<string, infer One> ? One : never;

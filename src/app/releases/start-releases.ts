@@ -61,12 +61,12 @@ export interface RunningReleases {
 /** What the model takes of releases: routes, and who counts every try for them. */
 export interface ReleaseInputs {
   readonly releases: readonly ReleaseRoute[];
-  readonly counting: ReadonlySet<string>;
+  readonly counting: (scopes: Mesh["scopes"]) => ReadonlySet<string>;
 }
 
-/** For the mesh of a snapshot; `before` is the mesh made last, which knows who calls whom. */
-export function releaseInputs(snapshot: Snapshot, before: Mesh | undefined): ReleaseInputs {
-  return { releases: releaseRoutesOf(snapshot), counting: countingProxies(snapshot, before) };
+/** For the mesh of a snapshot. */
+export function releaseInputs(snapshot: Snapshot): ReleaseInputs {
+  return { releases: releaseRoutesOf(snapshot), counting: countingProxies(snapshot) };
 }
 
 /** Starts deciding. */

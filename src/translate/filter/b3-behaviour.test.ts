@@ -6,14 +6,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ClusterJson } from "#envoy/envoy/config/cluster/v3/cluster_pb.js";
 import type { FilterJson } from "#envoy/envoy/config/listener/v3/listener_components_pb.js";
 import type { ListenerJson } from "#envoy/envoy/config/listener/v3/listener_pb.js";
-import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
 import { HttpConnectionManagerSchema } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { startEnvoy, temporaryFolder } from "../../../test/harness/envoy.ts";
 import { any } from "../../envoy/any.ts";
 import { xdsClusterName } from "../../envoy/names.ts";
 import { defaultMeshSettings } from "../../model/mesh.ts";
 import { b3Parent, b3Sampled, traceHeaders } from "./b3.ts";
-import { httpConnectionManagerFilter } from "./http-connection-manager.ts";
+import { httpConnectionManager } from "./http-connection-manager.ts";
+import { serverRouter } from "./router.ts";
 import { tracing } from "./tracing.ts";
 
 const cleanup = new AsyncDisposableStack();
@@ -40,18 +40,22 @@ beforeAll(async () => {
     address: { pipe: { path } },
     filterChains: [{ filters: [filter] }],
   });
-  const plain = httpConnectionManagerFilter({
-    direction: "outbound",
-    statPrefix: "plain",
-    routes: { virtualHosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "app" } }] }] },
-    settings: defaultMeshSettings,
+  const httpFilters = [serverRouter];
+  const plain = any(HttpConnectionManagerSchema, {
+    ...httpConnectionManager({
+      direction: "outbound",
+      statPrefix: "plain",
+      routes: { virtualHosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster: "app" } }] }] },
+      settings: defaultMeshSettings,
+    }),
+    httpFilters,
   });
   const traced = tracing({ direction: "inbound", statPrefix: "x", routes: "x", settings: defaultMeshSettings });
   const manager = any(HttpConnectionManagerSchema, {
     statPrefix: "x",
     earlyHeaderMutationExtensions: [traceHeaders({ b3: true })],
     ...(traced === undefined ? {} : { tracing: traced }),
-    httpFilters: [{ name: "router", typedConfig: any(RouterSchema, {}) }],
+    httpFilters,
     routeConfig: {
       requestHeadersToAdd: [...b3Parent],
       virtualHosts: [
@@ -66,7 +70,7 @@ beforeAll(async () => {
       layeredRuntime: { layers: [{ name: "static", staticLayer: { "tracing.random_sampling": 0 } }] },
       staticResources: {
         clusters: [cluster("app"), cluster(xdsClusterName)],
-        listeners: [listener(socketPath, { name: "http", typedConfig: manager }), listener(plainPath, plain)],
+        listeners: [listener(socketPath, { name: "http", typedConfig: manager }), listener(plainPath, { name: "http", typedConfig: plain })],
       },
     }),
   );

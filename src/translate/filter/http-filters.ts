@@ -4,7 +4,6 @@ import { CorsSchema } from "#envoy/envoy/extensions/filters/http/cors/v3/cors_pb
 import { HTTPFaultSchema } from "#envoy/envoy/extensions/filters/http/fault/v3/fault_pb.js";
 import { FilterConfigSchema as GrpcStatsSchema } from "#envoy/envoy/extensions/filters/http/grpc_stats/v3/config_pb.js";
 import { GrpcWebSchema } from "#envoy/envoy/extensions/filters/http/grpc_web/v3/grpc_web_pb.js";
-import { RouterSchema } from "#envoy/envoy/extensions/filters/http/router/v3/router_pb.js";
 import type { HttpFilterJson } from "#envoy/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js";
 import { any } from "../../envoy/any.ts";
 import type { PortProtocol } from "../../model/mesh.ts";
@@ -13,7 +12,7 @@ import { messageCountsFilter } from "./grpc-messages.ts";
 import { jwtFilter } from "./jwt-filter.ts";
 import { believesMarks, withoutMirrorBaggage } from "./mirror-mark.ts";
 import { rbacHttpFilters } from "./rbac-filters.ts";
-import { tryStatsLogs } from "./stats-log.ts";
+import { callerRouter, serverRouter } from "./router.ts";
 
 export interface FilterPlace {
   readonly direction: "inbound" | "outbound" | "gateway";
@@ -80,13 +79,13 @@ const table: readonly FilterRow[] = [
     applies: routesRequests,
   },
   {
-    filter: { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, {}) },
+    filter: serverRouter,
     reason: "Last: it ends the chain.",
     applies: ({ direction }) => direction === "inbound",
   },
   {
-    filter: { name: "envoy.filters.http.router", typedConfig: any(RouterSchema, { upstreamLog: tryStatsLogs() }) },
-    reason: "Last as well: it also counts tries, which only callers make.",
+    filter: callerRouter,
+    reason: "Last as well: where a release needs it, it also counts tries, which only callers make.",
     applies: routesRequests,
   },
 ];

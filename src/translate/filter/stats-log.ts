@@ -58,7 +58,7 @@ export function connectionLogOptions(_place: TcpPlace): TcpProxyJson["accessLogO
   return { flushAccessLogOnConnected: true, accessLogFlushInterval: connectionReportInterval };
 }
 
-/** Loggers of a router's upstream side: each try by itself, so that retries hide nothing. Silent but where a runtime key says that a release judges. */
+/** Loggers of a router's upstream side, where a release judges: each try by itself, so that retries hide nothing. */
 export function tryStatsLogs(): AccessLogJson[] {
   const { traffic = "", service = "" } = tagFormats({ reporter: "source" }, { protocol: "request", mirrored: false });
   const untold: Metric = { counters: [{ stat: stat(untoldTriesTotal, { traffic, service }), valueFixed: "1" }] };
@@ -70,18 +70,18 @@ export function tryStatsLogs(): AccessLogJson[] {
       counters: [{ stat: stat(triesTotal, tags), valueFixed: "1" }],
       histograms: [{ stat: stat(tryDuration, tags), unit: "Milliseconds", valueFormat: "%DURATION%" }],
     };
-    return statsLog(metrics, and(tried, mirrored ? isCopy : isNoCopy));
+    return statsLog(metrics, mirrored ? isCopy : isNoCopy);
   });
-  return [...tries, statsLog(untold, and(tried, isUntold, isNoCopy))];
+  return [...tries, statsLog(untold, and(isUntold, isNoCopy))];
 }
 
-/** Of servers, behind the same key: what they got that names the user, and so should pass on. */
+/** Of a server's connection manager, silent without a runtime key: what it got that names the user, and so should pass on while its own tries count. */
 export function toldStatsLogs(): AccessLogJson[] {
   const counters = [{ stat: stat(toldRequestsTotal, { traffic: joinParts(["destination", "http"]) }), valueFixed: "1" }];
-  return [statsLog({ counters }, and(tried, isTold, isNoCopy))];
+  return [statsLog({ counters }, and(isJudging, isTold, isNoCopy))];
 }
 
-const tried: AccessLogFilterJson = {
+const isJudging: AccessLogFilterJson = {
   runtimeFilter: {
     runtimeKey: telemetryRuntimeKeys.tries,
     percentSampled: { numerator: 0, denominator: "HUNDRED" },
