@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { worldOf } from "../../test/harness/world.ts";
 import { type MeshConfig, parseMeshConfig } from "../api/mesh-config.ts";
 import { telemetrySchema } from "../api/telemetry/telemetry.ts";
+import type { ProxyConfig } from "../envoy/config.ts";
+import { routerExtensionName } from "../envoy/names.ts";
 import { createTranslator } from "../translate/proxy-config.ts";
 import { meshSettingsOf } from "./settings.ts";
 import { createTelemetryLookup, type ProxyTelemetry } from "./telemetry-levels.ts";
@@ -179,6 +181,14 @@ spec: {containers: [{name: main, image: in}]}
 status: {podIP: 10.1.0.2}
 `;
 
+const caller = `
+apiVersion: v1
+kind: Pod
+metadata: {name: other, namespace: shop, labels: {app: other}}
+spec: {containers: [{name: main, image: other}]}
+status: {podIP: 10.1.0.3}
+`;
+
 function translated(spec: object, mesh: object = {}, proxy = "web-1.shop") {
   const document = JSON.stringify({
     apiVersion: "telemetry.istio.io/v1",
@@ -244,4 +254,28 @@ test("a workload's own tags, no spans, and sampling that differs by side, change
     expect(after.runtime).toEqual({});
     expect(translated({ selector: web, ...spec }, {}, "in.shop")).toEqual(translated({}, {}, "in.shop"));
   }
+});
+
+test("who counts tries has another router and no other listener; sidecars count what they are told of users as well", () => {
+  const counted = new Set(["web-1.shop", "in.shop"]);
+  const translate = createTranslator();
+  const of = (counting: ReadonlySet<string>) => {
+    const built = worldOf(`${world}\n---\n${caller}`, { counting: () => counting });
+    const [web, gateway, other] = ["web-1.shop", "in.shop", "other.shop"].map((id) => translate(built.mesh, built.proxy(id)));
+    if (web === undefined || gateway === undefined || other === undefined) throw new Error("a proxy is missing");
+    return { web, gateway, other };
+  };
+  const [before, after] = [of(new Set()), of(counted)];
+  const routerOf = ({ extensions }: ProxyConfig) => extensions.get(routerExtensionName);
+  for (const name of ["web", "gateway"] as const) {
+    expect([...after[name].listeners.values()].map(({ version }) => version)).toEqual(
+      [...before[name].listeners.values()].map(({ version }) => version),
+    );
+    expect(routerOf(after[name])?.version).not.toBe(routerOf(before[name])?.version);
+  }
+  expect([...after.web.runtime]).toEqual([["lateen.tries", 100]]);
+  expect([...after.gateway.runtime, ...before.web.runtime]).toEqual([]);
+  expect(routerOf(after.web), "one for all that count").toBe(routerOf(after.gateway));
+  expect(routerOf(after.other), "and one for all others").toBe(routerOf(before.gateway));
+  expect(after.other.extensions, "the whole set, where policies are the same").toBe(before.web.extensions);
 });
