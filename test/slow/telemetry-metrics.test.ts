@@ -1,15 +1,17 @@
 // Known traffic through real sidecars and a gateway: Istio's series with exactly the counts that were sent, of every protocol, code and flag.
 
-import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { telemetryRuntimeKeys } from "../../src/model/telemetry.ts";
+import { askAdmin } from "../../src/platform/local/sidecar.ts";
 import type { TextSample } from "../../src/telemetry/prometheus/family.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
+import { envoyStats } from "../harness/outage.ts";
+import { releaseYaml } from "../harness/releases.ts";
 import { keySetOf, tokenSigner } from "../harness/tokens.ts";
 import { istioYaml, routedServiceYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
+import { lossesOf, nothing, underLoad } from "../harness/under-load.ts";
 
 let mesh: TestMesh;
 
@@ -232,17 +234,53 @@ describe("copies of requests", () => {
   });
 });
 
+/** Whose Deployment may be updated in place: whoever sees the service counts tries, of all services. */
+const watched = releaseYaml("nobody", { strategy: "rolling" });
+
 describe("tries", () => {
+  const tried = ["destination_service_name", "destination_version", "response_code"];
+  /** Of this file's tests before, none was counted. */
+  const counts = { "retry v1 503": 6, "copied v1 200": 3 };
+
   it("are counted one by one while a release judges, those of copies apart", async () => {
-    const [pod = ""] = await mesh.pods("client");
-    // What RTDS says while a release judges.
-    await runtimeModify(pod, `${telemetryRuntimeKeys.tries}=100`);
+    await mesh.apply(watched);
     await send("retry/?status=503", 2);
     await send("copied/", 3);
-    const tried = ["destination_service_name", "destination_version", "response_code"];
-    await counted("lateen_tries_total", tried, {}, { "retry v1 503": 6, "copied v1 200": 3 });
-    await counted("lateen_try_duration_milliseconds_count", tried, {}, { "retry v1 503": 6, "copied v1 200": 3 });
+    await counted("lateen_tries_total", tried, {}, counts);
+    await counted("lateen_try_duration_milliseconds_count", tried, {}, counts);
     await counted("lateen_mirrored_tries_total", tried, {}, { "copied v2 200": 3 });
+  });
+
+  it("begin and end to be counted under load: no request is lost, no listener changes, and else routers have no log", async () => {
+    const [pod = ""] = await mesh.pods("client");
+    const stats = () => envoyStats(mesh, pod, /^listener_manager\.(listener_|total_(filter_chains|listeners)_draining)/);
+    const before = await stats();
+    expect(Object.keys(before)).toContain("listener_manager.listener_modified");
+    expect(await routersLog(pod)).toBe(true);
+    const report = await underLoad(mesh, { from: "client", url: "http://plain/" }, async () => {
+      for (let round = 0; round < 3; round += 1) {
+        await mesh.remove(watched);
+        expect(await routersLog(pod)).toBe(false);
+        await mesh.apply(watched);
+        expect(await routersLog(pod)).toBe(true);
+      }
+      await mesh.remove(watched);
+    });
+    expect(lossesOf(report)).toEqual(nothing);
+    expect(await stats()).toEqual(before);
+    const underLoadOnly = async () => (await totals("lateen_tries_total", tried))["plain v1 200"] ?? 0;
+    await eventually(async () => (await underLoadOnly()) > 0, 60_000, "tries under load");
+    await send("slow/", 5);
+    // They are counted, and no try was when these are.
+    await counted(
+      "istio_requests_total",
+      outcome,
+      { reporter: "source", ...service("slow") },
+      { "server-v1 504 UT": 2, "server-v1 200 -": 5 },
+    );
+    const { "plain v1 200": some = 0, ...others } = await totals("lateen_tries_total", tried);
+    expect(others).toEqual(counts);
+    expect(some).toBeLessThan(report.total);
   });
 });
 
@@ -261,8 +299,7 @@ describe("gRPC", () => {
   });
 
   it("has its status in tries too: a release of a gRPC service is judged by it", async () => {
-    const [pod = ""] = await mesh.pods("client");
-    await runtimeModify(pod, `${telemetryRuntimeKeys.tries}=100`);
+    await mesh.apply(watched);
     await grpc({ headers: { "x-want-grpc-status": "13" } });
     // Either version answers.
     const tried = ["destination_service_name", "response_code"];
@@ -337,15 +374,13 @@ function plus(sums: Counts, more: Counts): Counts {
   return Object.fromEntries(Object.keys({ ...sums, ...more }).map((key) => [key, (sums[key] ?? 0) + (more[key] ?? 0)]));
 }
 
-async function runtimeModify(pod: string, change: string): Promise<void> {
+/** Whether the routers of the proxy's outbound side have a log. */
+async function routersLog(pod: string): Promise<boolean> {
   const { metadata } = await mesh.client.get({ kind: "Pod", namespace: "default", name: pod });
-  const socketPath = join(mesh.runDir, "pods", metadata.uid ?? "", "admin.sock");
-  await new Promise((resolve, reject) => {
-    const call = request({ socketPath, path: `/runtime_modify?${change}`, method: "POST" }, (answer) => {
-      answer.resume().on("end", resolve);
-    });
-    call.on("error", reject).end();
-  });
+  const adminPath = join(mesh.runDir, "pods", metadata.uid ?? "", "admin.sock");
+  const { body } = await askAdmin(adminPath, "GET", "/config_dump?resource=ecds_filters");
+  expect(body).toContain('"lateen.router"');
+  return body.includes('"upstream_log"');
 }
 
 async function addressOf(app: string): Promise<string> {
