@@ -3,8 +3,10 @@
 
 import { writeFileSync } from "node:fs";
 import { z } from "zod";
+import { routerExtensionName } from "../../src/envoy/names.ts";
 import { askAdmin } from "../../src/platform/local/sidecar.ts";
 import type { bootstrapOf } from "../../src/translate/bootstrap.ts";
+import { serverRouter } from "../../src/translate/filter/router.ts";
 
 /** What of telemetry is left in: nothing, if it has no field. */
 export interface Reporting {
@@ -179,13 +181,14 @@ function staticLayerOf({ layeredRuntime }: Bootstrap): Json {
   return Object.assign({}, ...(layeredRuntime?.layers ?? []).map((layer) => ("staticLayer" in layer ? layer.staticLayer : {})));
 }
 
+/** Clients' router comes from the control plane, which could have it count tries; without counts it stands in its place, as servers' does. */
 function managerThatReports({ manager, routes }: Configured, { counts = false, logs = false, sampling }: Reporting): Json {
   const { rds: _rds, access_log, http_filters, tracing, early_header_mutation_extensions, ...common } = manager;
   const isCounting = (log: unknown) => JSON.stringify(log).includes("envoy.access_loggers.stats");
   const spans = sampling === undefined ? {} : { tracing, early_header_mutation_extensions };
   const filters = http_filters
     .filter(({ name }) => counts || name !== "envoy.filters.http.grpc_stats")
-    .map((filter) => (counts ? filter : withoutUpstreamLog(filter)));
+    .map((filter) => (counts || filter.name !== routerExtensionName ? filter : serverRouter));
   return {
     ...common,
     ...spans,
@@ -194,14 +197,6 @@ function managerThatReports({ manager, routes }: Configured, { counts = false, l
     // Its other virtual hosts lead to clusters that aren't there.
     route_config: { ...routes, validate_clusters: false },
   };
-}
-
-/** The router counts tries, in silence as long as no release asks for it. */
-function withoutUpstreamLog(filter: Json): Json {
-  const router = json.optional().parse(filter["typed_config"]);
-  if (router === undefined) return filter;
-  const { upstream_log: _log, ...others } = router;
-  return { ...filter, typed_config: others };
 }
 
 function clusterTo({ cluster, clusterName, endpoint }: Configured, port: number): Json {
