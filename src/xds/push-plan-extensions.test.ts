@@ -61,6 +61,18 @@ describe("a changed filter", () => {
     expect(c.news()).toEqual(["ecds jwt", "rds 80"]);
   });
 
+  test("that isn't acknowledged yet holds up neither routes nor weights", () => {
+    const c = settled(configOf(0));
+    c.desire(configOf(1));
+    expect(c.news()).toEqual(["ecds jwt"]);
+    c.desire(configOf(1, 1));
+    expect(c.news()).toEqual(["rds 80"]);
+    c.desire({ ...configOf(1, 1), runtime: new Map([["lateen.tries", 100]]) });
+    expect(c.news()).toEqual(["rtds weights"]);
+    c.acknowledge("rds", "rtds");
+    expect(c.state.types.ecds.outstanding?.resources.has("jwt")).toBe(true);
+  });
+
   test("that the proxy refuses is reported, and waited for by nobody", () => {
     const c = settled(configOf(0));
     const next = configOf(1);

@@ -118,10 +118,15 @@ test("switching back and forth under load loses no request and touches no listen
   expect(changes, "one listener, added once").toEqual([1, 0, 0, 0, 1]);
 });
 
-test("a proxy that starts while it should count has no request uncounted", async () => {
+test("a proxy that starts while it should count has no request uncounted, nor has a listener that comes meanwhile", async () => {
   await using backend = await startEchoServer("backend", () => {});
-  const port = await freePort();
-  await using gateway = await startGatewayEnvoy(world(port, backend.port), {}, { isCounting: true });
+  const [port, other] = [await freePort(), await freePort()];
+  const first = world(port, backend.port);
+  await using gateway = await startGatewayEnvoy(first, {}, { isCounting: true });
   await askTimes(port, 3);
   await eventually(async () => (await tries(gateway)) >= 3);
+  const second = gatewayYaml(other, "HTTP").replace("name: gateway", "name: second");
+  await gateway.apply(first.replace("gateways: [gateway]", "gateways: [gateway, second]") + second);
+  await askTimes(other, 2);
+  await eventually(async () => (await tries(gateway)) >= 5);
 });
