@@ -5,23 +5,7 @@ import { describe, expect, test } from "vitest";
 import { codes } from "./codes.ts";
 import { allKinds, kindByPlural, kindOf, kinds } from "./registry.ts";
 import { fieldPaths } from "./schema-walk.ts";
-
-const typesFolder = new URL("../../node_modules/@kubernetes-models/istio/", import.meta.url);
-
-/** Field paths of a generated type declaration, told by its indentation; unions repeat their fields at one depth. */
-function declaredPaths(file: string): ReadonlySet<string> {
-  const text = readFileSync(new URL(file, typesFolder), "utf8").split("export declare class")[0] ?? "";
-  const stack: string[] = [];
-  const paths = new Set<string>();
-  for (const line of text.split("\n")) {
-    const field = /^(\s*)(?:"([^"]+)"|\[key: string\])\??: (.*)$/.exec(line);
-    if (field === null) continue;
-    stack.length = (field[1] ?? "").length / 4 - 1;
-    stack.push(`${field[2] ?? "*"}${field[3]?.startsWith("Array<") ? "[]" : ""}`);
-    paths.add(stack.join(".").replace(/\[\]$/, ""));
-  }
-  return paths;
-}
+import { declaredPaths, plainPath } from "./testing/declared-paths.ts";
 
 const networking = ["VirtualService", "DestinationRule", "Gateway", "ServiceEntry"] as const;
 const declared = [
@@ -33,12 +17,10 @@ const declared = [
 describe("fields", () => {
   test.each(declared)("every field of %s %s is known", (kind, version) => {
     const { group, schema } = kinds[kind];
-    const paths = [...declaredPaths(`${group}/${version}/${kind}.d.ts`)].filter(
-      (path) => !path.startsWith("status") && !path.startsWith("metadata"),
-    );
-    const ours = new Set(fieldPaths(schema).map((path) => path.replaceAll("[]", "").replace(/\.\*$/, "")));
+    const paths = declaredPaths(`${group}/${version}/${kind}.d.ts`);
+    const ours = new Set(fieldPaths(schema).map(plainPath));
     expect(paths.length).toBeGreaterThan(20);
-    expect(paths.map((path) => path.replaceAll("[]", "").replace(/\.\*$/, "")).filter((path) => !ours.has(path))).toEqual([]);
+    expect(paths.filter((path) => !ours.has(path))).toEqual([]);
   });
 
   test.each(allKinds().map((definition) => [definition.kind, definition] as const))(

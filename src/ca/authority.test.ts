@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { BadInput, Conflict, MeshError, UserError } from "../lib/errors.ts";
 import { openAuthority } from "./authority.ts";
 import { outputOf, startInOtherProcess } from "./testing/other-process.ts";
+import { thrown } from "./testing/thrown.ts";
 import { mutualTls, type TestSurroundings, temporaryDirectory, testSurroundings } from "./testing/world.ts";
 
 const dayMs = 86_400_000;
@@ -247,14 +248,4 @@ describe("the stored state", () => {
 
 function newest(directory: string): number {
   return Math.max(...readdirSync(directory).map((name) => Number(/^authority\.(\d+)\.json$/.exec(name)?.[1] ?? 0)));
-}
-
-function thrown(run: () => unknown): MeshError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof MeshError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
 }

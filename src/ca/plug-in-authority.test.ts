@@ -7,6 +7,7 @@ import { BadInput, MeshError, UserError } from "../lib/errors.ts";
 import { issuerOf, readCaCertificate } from "./ca-certificate.ts";
 import { type CaCertificate, makeIntermediate, makeRoot } from "./leaf.ts";
 import { openPlugInAuthority } from "./plug-in-authority.ts";
+import { thrown } from "./testing/thrown.ts";
 import { mutualTls, temporaryDirectory, testSurroundings } from "./testing/world.ts";
 
 const dayMs = 86_400_000;
@@ -173,13 +174,3 @@ describe("plug-in CA files", () => {
     await mutualTls(side, side);
   });
 });
-
-function thrown(run: () => unknown): MeshError {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof MeshError) return error;
-    throw error;
-  }
-  throw new Error("nothing was thrown");
-}

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { printPath } from "../../lib/field-path.ts";
 import { fieldPaths } from "../schema-walk.ts";
+import { declaredPaths, plainPath } from "../testing/declared-paths.ts";
 import { parseYaml } from "../yaml.ts";
 import { securityKinds } from "./kinds.ts";
 
@@ -199,30 +199,13 @@ test("a missing spec is an empty one", () => {
   }
 });
 
-const typesFolder = new URL("../../../node_modules/@kubernetes-models/istio/security.istio.io/", import.meta.url);
-
-/** Field paths of a generated type declaration, told by its indentation; unions repeat their fields at one depth. */
-function declaredPaths(file: string): readonly string[] {
-  const text = readFileSync(new URL(file, typesFolder), "utf8").split("export declare class")[0] ?? "";
-  const stack: string[] = [];
-  const paths = new Set<string>();
-  for (const line of text.split("\n")) {
-    const field = /^(\s*)(?:"([^"]+)"|\[key: string\])\??: (.*)$/.exec(line);
-    if (field === null) continue;
-    stack.length = (field[1] ?? "").length / 4 - 1;
-    stack.push(field[2] ?? "*");
-    paths.add(stack.join(".").replace(/\.\*$/, ""));
-  }
-  return [...paths].filter((path) => !path.startsWith("status") && !path.startsWith("metadata"));
-}
-
 test.each(
   (["AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"] as const).flatMap((kind) =>
     securityKinds[kind].versions.map((version) => [kind, version] as const),
   ),
 )("every field of %s %s is known", (kind, version) => {
-  const ours = new Set(fieldPaths(securityKinds[kind].schema).map((path) => path.replaceAll("[]", "").replace(/\.\*$/, "")));
-  const declared = declaredPaths(`${version}/${kind}.d.ts`);
+  const ours = new Set(fieldPaths(securityKinds[kind].schema).map(plainPath));
+  const declared = declaredPaths(`security.istio.io/${version}/${kind}.d.ts`);
   expect(declared.length).toBeGreaterThan(5);
   expect(declared.filter((path) => !ours.has(path))).toEqual([]);
 });
