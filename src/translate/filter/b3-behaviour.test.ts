@@ -70,7 +70,10 @@ beforeAll(async () => {
       layeredRuntime: { layers: [{ name: "static", staticLayer: { "tracing.random_sampling": 0 } }] },
       staticResources: {
         clusters: [cluster("app"), cluster(xdsClusterName)],
-        listeners: [listener(socketPath, { name: "http", typedConfig: manager }), listener(plainPath, { name: "http", typedConfig: plain })],
+        listeners: [
+          listener(socketPath, { name: "http", typedConfig: manager }),
+          listener(plainPath, { name: "http", typedConfig: plain }),
+        ],
       },
     }),
   );
