@@ -11,7 +11,7 @@ import { lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
 import { testAuthority } from "../harness/test-identities.ts";
-import { istioYaml, yamlOf } from "../harness/traffic-yaml.ts";
+import { istioYaml, meshConfigYaml, yamlOf } from "../harness/traffic-yaml.ts";
 
 const hosts = ["closed.out.test", "api.out.test", "fake.out.test"] as const;
 const authority = testAuthority();
@@ -28,12 +28,7 @@ function external(host: string): object {
   return { command: ["node", "test-app.mjs"], workingDir, env, ports: [8080, 8082, 8443, tlsPort], caFile };
 }
 
-const registryOnly = stringify({
-  apiVersion: "v1",
-  kind: "ConfigMap",
-  metadata: { name: "istio", namespace: "istio-system" },
-  data: { mesh: stringify({ outboundTrafficPolicy: { mode: "REGISTRY_ONLY" } }) },
-});
+const registryOnly = meshConfigYaml({ outboundTrafficPolicy: { mode: "REGISTRY_ONLY" } });
 const outside = (name: string, names: readonly string[]): string =>
   istioYaml("ServiceEntry", name, {
     hosts: names,

@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { askAdmin } from "../../src/platform/local/sidecar.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
-import { routesYaml, subsetsYaml, yamlOf } from "../harness/traffic-yaml.ts";
+import { meshConfigYaml, routesYaml, subsetsYaml, yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
 
@@ -37,14 +37,6 @@ const telemetryYaml = (place: string, spec: object): string => {
   const [namespace = "", name = ""] = place.split("/");
   return stringify({ apiVersion: "telemetry.istio.io/v1", kind: "Telemetry", metadata: { name, namespace }, spec });
 };
-
-const meshConfig = (config: object): string =>
-  stringify({
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "istio", namespace: "istio-system" },
-    data: { mesh: stringify(config) },
-  });
 
 const logging = (...accessLogging: readonly object[]) => ({ accessLogging });
 
@@ -117,7 +109,7 @@ describe("access logs", () => {
   it("go on and off by level and side, and no listener changes", async () => {
     const before = await listenerChanges();
     for (const { what, telemetries = {}, config = {} } of steps) {
-      const yaml = yamlOf(meshConfig(config), ...Object.entries(telemetries).map(([place, spec]) => telemetryYaml(place, spec)));
+      const yaml = yamlOf(meshConfigYaml(config), ...Object.entries(telemetries).map(([place, spec]) => telemetryYaml(place, spec)));
       await mesh.apply(yaml);
       await call(`/${what}`);
       await mesh.remove(yaml);
@@ -145,7 +137,7 @@ describe("access logs", () => {
   it("are JSON with Istio's keys when the mesh says so", async () => {
     await mesh.apply(
       yamlOf(
-        meshConfig({ accessLogEncoding: "JSON" }),
+        meshConfigYaml({ accessLogEncoding: "JSON" }),
         telemetryYaml("default/one", { selector: { matchLabels: { app: "client" } }, ...logging({ disabled: true }) }),
       ),
     );

@@ -5,7 +5,7 @@ import { stringify } from "yaml";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
 import { upgraded } from "../harness/test-app-streams.mjs";
-import { istioYaml, routedServiceYaml, routesYaml, subsetsYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
+import { istioYaml, meshConfigYaml, routedServiceYaml, routesYaml, subsetsYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
 
@@ -181,14 +181,6 @@ describe("ports nobody declared", () => {
 });
 
 describe("the mesh's own settings", () => {
-  const meshConfig = (mesh: object): string =>
-    stringify({
-      apiVersion: "v1",
-      kind: "ConfigMap",
-      metadata: { name: "istio", namespace: "istio-system" },
-      data: { mesh: stringify(mesh) },
-    });
-
   it("a retry policy for all routes that have none", async () => {
     const [pod = ""] = (await mesh.pods("server")).filter((name) => name.includes("-v2-"));
     const triesOf = async (path: string) => {
@@ -197,9 +189,9 @@ describe("the mesh's own settings", () => {
       return seen.filter((request) => request.path.startsWith(path)).length;
     };
     expect(await triesOf("/standard")).toBe(1);
-    await mesh.apply(meshConfig({ accessLogFile: "/dev/stdout", defaultHttpRetryPolicy: { attempts: 4, retryOn: "5xx" } }));
+    await mesh.apply(meshConfigYaml({ accessLogFile: "/dev/stdout", defaultHttpRetryPolicy: { attempts: 4, retryOn: "5xx" } }));
     expect(await triesOf("/changed")).toBe(5);
-    await mesh.apply(meshConfig({ accessLogFile: "/dev/stdout" }));
+    await mesh.apply(meshConfigYaml({ accessLogFile: "/dev/stdout" }));
     expect(await triesOf("/back")).toBe(1);
   });
 });

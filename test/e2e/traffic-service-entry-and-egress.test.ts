@@ -3,12 +3,11 @@
 
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { stringify } from "yaml";
 import { endedAt, flagged, responseFlags } from "../harness/access-log.ts";
 import { binomialBounds } from "../harness/binomial.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, type LoadSummary, serviceYaml, TestMesh } from "../harness/mesh.ts";
-import { istioYaml, routesYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
+import { istioYaml, meshConfigYaml, routesYaml, to, yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
 const hosts = ["a.out.test", "b.out.test", "free.out.test"];
@@ -21,12 +20,7 @@ function external(host: string): object {
 }
 
 function meshConfig(mode: "ALLOW_ANY" | "REGISTRY_ONLY"): string {
-  return stringify({
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: { name: "istio", namespace: "istio-system" },
-    data: { mesh: stringify({ outboundTrafficPolicy: { mode }, accessLogFile: "/dev/stdout", protocolDetectionTimeout: "1s" }) },
-  });
+  return meshConfigYaml({ outboundTrafficPolicy: { mode }, accessLogFile: "/dev/stdout", protocolDetectionTimeout: "1s" });
 }
 
 const port = (number: number, protocol: string, targetPort?: number): object => ({

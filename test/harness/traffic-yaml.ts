@@ -12,6 +12,12 @@ export function istioYaml(kind: string, name: string, spec: object): string {
   return stringify({ apiVersion, kind, metadata, spec });
 }
 
+/** The mesh-wide settings (Istio's MeshConfig), where Istio has them. */
+export function meshConfigYaml(config: object): string {
+  const metadata = { name: "istio", namespace: "istio-system" };
+  return stringify({ apiVersion: "v1", kind: "ConfigMap", metadata, data: { mesh: stringify(config) } });
+}
+
 /** YAML documents as one text. */
 export function yamlOf(...documents: readonly string[]): string {
   return documents.join("---\n");

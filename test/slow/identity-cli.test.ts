@@ -6,7 +6,7 @@ import { parseAllDocuments, stringify } from "yaml";
 import { type CliResult, lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
-import { yamlOf } from "../harness/traffic-yaml.ts";
+import { meshConfigYaml, yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
 
@@ -20,12 +20,7 @@ const outside = {
 const securityYaml = (kind: string, name: string, spec: object): string =>
   stringify({ apiVersion: "security.istio.io/v1", kind, metadata: { name, namespace: "default" }, spec });
 
-const registryOnly = stringify({
-  apiVersion: "v1",
-  kind: "ConfigMap",
-  metadata: { name: "istio", namespace: "istio-system" },
-  data: { mesh: stringify({ outboundTrafficPolicy: { mode: "REGISTRY_ONLY" } }) },
-});
+const registryOnly = meshConfigYaml({ outboundTrafficPolicy: { mode: "REGISTRY_ONLY" } });
 
 const getOnly = securityYaml("AuthorizationPolicy", "get-only", {
   selector: { matchLabels: { app: "server" } },

@@ -11,7 +11,7 @@ import { askAdmin } from "../../src/platform/local/sidecar.ts";
 import { lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
-import { istioYaml, routesYaml, subsetsYaml, yamlOf } from "../harness/traffic-yaml.ts";
+import { istioYaml, meshConfigYaml, routesYaml, subsetsYaml, yamlOf } from "../harness/traffic-yaml.ts";
 
 let mesh: TestMesh;
 /** What a Zipkin server would get. */
@@ -38,12 +38,7 @@ beforeAll(async () => {
   mesh = await TestMesh.start({
     manifests: yamlOf(
       "apiVersion: v1\nkind: Namespace\nmetadata: {name: istio-system}\n",
-      stringify({
-        apiVersion: "v1",
-        kind: "ConfigMap",
-        metadata: { name: "istio", namespace: "istio-system" },
-        data: { mesh: stringify(meshConfig) },
-      }),
+      meshConfigYaml(meshConfig),
       telemetry(100),
       appYaml("a", ["v1"]),
       appYaml("b", ["v2"]),

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, TestMesh } from "../harness/mesh.ts";
-import { istioYaml, yamlOf } from "../harness/traffic-yaml.ts";
+import { istioYaml, meshConfigYaml, yamlOf } from "../harness/traffic-yaml.ts";
 import { zipkinJar } from "../harness/zipkin.ts";
 
 let mesh: TestMesh;
@@ -43,12 +43,7 @@ beforeAll(async () => {
   mesh = await TestMesh.start({
     manifests: yamlOf(
       "apiVersion: v1\nkind: Namespace\nmetadata: {name: istio-system}\n",
-      stringify({
-        apiVersion: "v1",
-        kind: "ConfigMap",
-        metadata: { name: "istio", namespace: "istio-system" },
-        data: { mesh: stringify(meshConfig) },
-      }),
+      meshConfigYaml(meshConfig),
       stringify({
         apiVersion: "security.istio.io/v1",
         kind: "PeerAuthentication",
