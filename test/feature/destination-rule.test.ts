@@ -7,6 +7,7 @@ import type { EchoServer } from "../harness/echo-server.ts";
 import { startEchoServer } from "../harness/echo-server.ts";
 import { eventually } from "../harness/eventually.ts";
 import { freePort, gatewayYaml, startGatewayEnvoy } from "../harness/gateway-envoy.ts";
+import { versionsYaml } from "../harness/versions-yaml.ts";
 
 interface Answer {
   readonly status: number;
@@ -45,26 +46,9 @@ function world(port: number, policy: string, weights: readonly [number, number] 
     weights === undefined
       ? "{destination: {host: web.example}}"
       : `{destination: {host: web.example, subset: v1}, weight: ${weights[0]}}, {destination: {host: web.example, subset: v2}, weight: ${weights[1]}}`;
-  return `${gatewayYaml(port, "HTTP")}
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: web, namespace: test}
-spec:
-  hosts: [web.example]
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints:
-  - {address: 127.0.0.1, ports: {http: ${first?.port}}, labels: {version: v1}}
-  - {address: 127.0.0.1, ports: {http: ${second?.port}}, labels: {version: v2}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: web, namespace: test}
-spec:
-  host: web.example
-  subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]
-  trafficPolicy: ${policy}
----
+  const versions = { v1: first?.port, v2: second?.port };
+  const web = versionsYaml({ host: "web.example", port: 80, protocol: "HTTP", servers: versions, trafficPolicy: policy });
+  return `${gatewayYaml(port, "HTTP")}${web}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: web, namespace: test}

@@ -10,6 +10,7 @@ import { startEchoServer } from "../harness/echo-server.ts";
 import { temporaryFolder } from "../harness/envoy.ts";
 import { eventually } from "../harness/eventually.ts";
 import { freePort, gatewayYaml, startGatewayEnvoy } from "../harness/gateway-envoy.ts";
+import { versionsYaml } from "../harness/versions-yaml.ts";
 
 function call(port: number, agent: Agent, method: string): Promise<string> {
   return new Promise((resolve) => {
@@ -27,23 +28,9 @@ test("20 times a member loses its endpoints and gets them back: 0 failed request
   await using v1 = await startEchoServer("v1", () => {});
   await using v2 = await startEchoServer("v2", () => {});
   const port = await freePort();
-  const world = (withSecond: boolean): string => `${gatewayYaml(port, "HTTP")}
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: web, namespace: test}
-spec:
-  hosts: [web.example]
-  resolution: STATIC
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  endpoints:
-  - {address: 127.0.0.1, ports: {http: ${v1.port}}, labels: {version: v1}}
-${withSecond ? `  - {address: 127.0.0.1, ports: {http: ${v2.port}}, labels: {version: v2}}` : ""}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: web, namespace: test}
-spec: {host: web.example, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
----
+  const web = (v2Port?: number): string =>
+    versionsYaml({ host: "web.example", port: 80, protocol: "HTTP", servers: { v1: v1.port, v2: v2Port } });
+  const world = (withSecond: boolean): string => `${gatewayYaml(port, "HTTP")}${web(withSecond ? v2.port : undefined)}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: web, namespace: test}

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { expect, test } from "vitest";
 import { freePort, gatewayYaml, startGatewayEnvoy } from "../harness/gateway-envoy.ts";
+import { versionsYaml } from "../harness/versions-yaml.ts";
 
 interface Speaker extends AsyncDisposable {
   readonly port: number;
@@ -79,23 +80,8 @@ test("open connections survive 100 changes of weights, shares of new ones follow
   await using v1 = await startSpeaker("v1");
   await using v2 = await startSpeaker("v2");
   const port = await freePort();
-  const world = (weight: number): string => `${gatewayYaml(port, "TCP")}
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: db, namespace: test}
-spec:
-  hosts: [db.example]
-  resolution: STATIC
-  ports: [{number: 5432, name: tcp, protocol: TCP}]
-  endpoints:
-  - {address: 127.0.0.1, ports: {tcp: ${v1.port}}, labels: {version: v1}}
-  - {address: 127.0.0.1, ports: {tcp: ${v2.port}}, labels: {version: v2}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: db, namespace: test}
-spec: {host: db.example, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
----
+  const db = versionsYaml({ host: "db.example", port: 5432, protocol: "TCP", servers: { v1: v1.port, v2: v2.port } });
+  const world = (weight: number): string => `${gatewayYaml(port, "TCP")}${db}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: db, namespace: test}
