@@ -2,10 +2,10 @@
 // control plane and proxies, not the network, and not the pod's own proxy, even when it has been taken over.
 
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { request } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { askAdmin } from "../../src/platform/local/sidecar.ts";
 import { eventually } from "../harness/eventually.ts";
 import { adsHeaders, frame, grpcMessage, preface } from "../harness/http2-frames.ts";
 import { type Listening, listeningOf, networkOf } from "../harness/listening.ts";
@@ -173,7 +173,7 @@ describe("a pod of namespace a", () => {
 
   it("has a proxy that knows nothing of it either, and would be told nothing when it asked", async () => {
     const key = await keyOfB();
-    const dump = await adminAnswer(adminSocket(podA), "/config_dump?include_eds");
+    const { body: dump } = await askAdmin(adminSocket(podA), "GET", "/config_dump?include_eds");
     expect(dump).toContain("store.b.svc.cluster.local");
     for (const text of [...hiddenTexts, key]) expect(dump.includes(text), text).toBe(false);
     using taken = new RawAdsClient({ target: `unix:${xdsSocket(podA)}` });
@@ -259,19 +259,4 @@ function portsOf(listening: readonly Listening[]): readonly number[] {
 /** The node's own listener for connections to the outside, on a port that the kernel chose, at the fabric's address. */
 function isEgress(listening: readonly Listening[], port: number): boolean {
   return listening.filter(({ address }) => address.endsWith(`:${port}`)).every(({ address }) => address.startsWith("198.18.0.1:"));
-}
-
-function adminAnswer(socketPath: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        text += chunk;
-      });
-      response.on("end", () => resolve(text));
-    });
-    call.on("error", reject);
-    call.end();
-  });
 }
