@@ -55,6 +55,7 @@ export class RefusedResource extends MeshError {
 export class Transport {
   readonly #address: ApiAddress;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  #isClosed = false;
 
   constructor(address: ApiAddress) {
     this.#address = address;
@@ -79,7 +80,7 @@ export class Transport {
       try {
         return await this.#openNow(request);
       } catch (error) {
-        if (performance.now() >= endMs || !mayTryAgain(error, request)) throw error;
+        if (this.#isClosed || performance.now() >= endMs || !mayTryAgain(error, request)) throw error;
         await sleep(retryMs);
       }
     }
@@ -117,7 +118,9 @@ export class Transport {
     });
   }
 
+  /** Ends what is asked, too. */
   close(): void {
+    this.#isClosed = true;
     this.#agent.destroy();
   }
 

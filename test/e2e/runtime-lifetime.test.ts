@@ -114,9 +114,10 @@ describe("a mesh in the background", () => {
       if (typeof pid !== "number") throw new Error("supervisor.json names no process");
       const [controlPlane] = findProcesses(pid, /"role":"control-plane"/);
       process.kill(controlPlane?.pid ?? 0, "SIGKILL");
-      // The supervisor says so, to nobody.
+      // The supervisor says so, to nobody, and to whoever looks later.
       await eventually(() => findProcesses(pid, /"role":"control-plane"/).some((each) => each.pid !== controlPlane?.pid), goneMs);
       await eventually(async () => (await on("status")).stdout.includes("3 of 3 have acknowledged everything"), goneMs);
+      expect((await on("logs", "--own")).stdout).toMatch(/warn supervisor: the control plane ended and is started again {2}how=SIGKILL/);
     } finally {
       expect((await on("down")).stderr).toContain("nothing of it is left");
     }

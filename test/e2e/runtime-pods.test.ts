@@ -211,6 +211,8 @@ describe("the life of containers", () => {
     await expect.poll(status, { timeout: waitMs }).toMatch(/crash .*not ready[\s\S]*exit code 3/);
     const logs = await lateenOn(mesh, ["logs", "crash", "--previous"]);
     expect(logs.stdout).toContain("dying");
+    const own = await lateenOn(mesh, ["logs", "--own"]);
+    expect(own.stdout).toMatch(/warn node: a container ended and is started again {2}pod=default\/crash {2}container=app {2}exitCode=3/);
   });
 
   it("init containers run in order before the others", async () => {
