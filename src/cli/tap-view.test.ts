@@ -70,7 +70,9 @@ test.each([
 
 test("a copy, a server's half alone, a connection", () => {
   const fromServer: TapEvent = { ...bare, server: { ...half, attempts: 2 } };
+  const firstTry: TapEvent = { ...bare, server: half, earlierTry: true };
   expect(lineOf({ mirrored: true }, { from: fromServer })).toMatch(/ 200 {2}12ms {2}mirrored {2}try 2$/);
+  expect(lineOf({}, { from: firstTry })).toMatch(/ 200 {2}12ms {2}try 1$/);
   const closed = lineOf({ kind: "closed", protocol: "TCP", sni: "db.example" });
   expect(closed).toContain("TCP closed db.example");
 });

@@ -152,13 +152,13 @@ function ruleText({ rule }: TapEvent): string {
 }
 
 /** Whatever isn't ordinary about the request. */
-function notes({ client, server, mirrored }: TapEvent, colours: Colours): readonly string[] {
+function notes({ client, server, mirrored, earlierTry }: TapEvent, colours: Colours): readonly string[] {
   const tries = client === undefined ? (server?.attempts ?? 1) : client.attempts;
   const flags = [...new Set([...(client?.flags ?? []), ...(server?.flags ?? [])])];
   const denied = [server, client].find((half) => half?.details.startsWith("rbac_access_denied"));
   return [
     mirrored ? colours.cyan("mirrored") : "",
-    tries > 1 ? colours.yellow(client === undefined ? `try ${tries}` : `${tries} tries`) : "",
+    tries > 1 || earlierTry === true ? colours.yellow(client === undefined ? `try ${tries}` : `${tries} tries`) : "",
     denied === undefined ? "" : colours.red(deniedText(denied.details)),
     ...(denied === undefined ? flags.map((flag) => colours.yellow(`${flag} ${flagWords[flag] ?? ""}`.trim())) : []),
   ].filter((text) => text !== "");

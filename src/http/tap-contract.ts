@@ -77,6 +77,8 @@ export interface TapEvent {
   /** As the client's proxy saw it, and as the server's did; at least one of them. */
   readonly client?: TapHalf;
   readonly server?: TapHalf;
+  /** The server's half of a try that wasn't the request's last. */
+  readonly earlierTry?: true;
   /** Known from the client's proxy. */
   readonly rule?: TapRule;
   readonly mirrored: boolean;

@@ -67,6 +67,7 @@ export const connectionTapFormats = {
   local: requestTapFormats.local,
   sni: requestTapFormats.sni,
   connection: "%CONNECTION_ID%",
+  from: "%UPSTREAM_LOCAL_ADDRESS%",
 } as const;
 
 /** Attribute that says at which end of a request the proxy stands: "source" or "destination"; "tcp" for connections, whose cluster says it. */
@@ -113,6 +114,8 @@ export interface TapRecord {
   readonly attempt: number;
   /** Address and port of the connection's other end. */
   readonly client: string;
+  /** Of a connection: address and port that the proxy itself connected from. */
+  readonly from: string;
   /** Names in the certificates of both ends' peers. */
   readonly clientIdentity: string;
   readonly serverIdentity: string;
@@ -160,6 +163,7 @@ export function tapRecordOf({ attributes, timeMs }: OtlpLogRecord): TapRecord | 
     attempted: text("attempted") === "" ? [] : text("attempted").split(","),
     attempt: Math.max(1, number("attempt")),
     client: text("client"),
+    from: text("from"),
     clientIdentity: text("client_identity"),
     serverIdentity: text("server_identity"),
     local: text("local"),

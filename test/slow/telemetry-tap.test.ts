@@ -212,6 +212,7 @@ describe("tap", () => {
     const tries = of("/again?status=503");
     expect(tries.filter((event) => event.client !== undefined)).toHaveLength(1);
     expect(tries.flatMap(({ server }) => server?.attempts ?? []).toSorted()).toEqual([1, 2, 3]);
+    expect(tries.filter(({ earlierTry }) => earlierTry)).toHaveLength(2);
     expect(tries.find((event) => event.client !== undefined)).toMatchObject({
       client: { code: 503, attempts: 3, flags: expect.arrayContaining(["URX"]) },
       server: { code: 503, attempts: 3 },
@@ -249,15 +250,19 @@ describe("tap", () => {
   it("tells of connections, and goes on when the control plane was away", async () => {
     const tap = await watching("client");
     await mesh.run("client", { kind: "tcp-once", host: "web", port: 83 });
-    // Each proxy tells of the connection by itself; the client's knows the rule.
-    const closed = () => tap.events.find(({ kind, client: half }) => kind === "closed" && half !== undefined);
+    const closed = () => tap.events.find(({ kind }) => kind === "closed");
     await eventually(() => closed() !== undefined, 60_000, "a closed connection");
     expect(closed()).toMatchObject({
       protocol: "TCP",
       source: client,
       destination: { services: expect.arrayContaining(["web.default.svc.cluster.local"]) },
       rule: { text: "Service default/web port 83" },
+      client: { proxy: expect.stringMatching(/^client/) },
+      server: { proxy: expect.stringMatching(/^web/) },
     });
+    const kinds = () => tap.events.map(({ kind }) => kind).filter((kind) => kind !== "request");
+    await eventually(() => kinds().length >= 2, 60_000, "both lines of a connection");
+    expect(kinds()).toEqual(["connected", "closed"]);
     const [controlPlane] = findProcesses(mesh.pid, /"role":"control-plane"/).toReversed();
     process.kill(controlPlane?.pid ?? 0, "SIGKILL");
     await eventually(() => tap.said().split("watching").length > 2, 60_000, "a tap that watches again");

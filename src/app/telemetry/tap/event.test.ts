@@ -89,6 +89,19 @@ describe("events", () => {
     expect(pairOf("8668aad8-7e27-4319-ab2a-04e5a8dc3d2e", received, orders)).not.toBe(pair);
   });
 
+  test("a connection's both halves meet by the address that it comes from", () => {
+    const tcp = { reporter: "tcp", log_type: "TcpConnectionEnd", upstream: "198.18.0.3:5432" };
+    const out = { ...tcp, cluster: "outbound|5432||orders.shop.svc.cluster.local", from: "198.18.0.2:40000", client: "198.18.0.2:39999" };
+    const into = { ...tcp, cluster: "inbound|5432||", from: "127.0.0.6:50000", client: "198.18.0.2:40000" };
+    const { pair } = tapEventOf(recordOf(out), web, mesh);
+    expect(pair).toBeDefined();
+    expect(tapEventOf(recordOf(into), orders, mesh).pair).toBe(pair);
+    expect(tapEventOf(recordOf({ ...into, client: "198.18.0.2:40001" }), orders, mesh).pair).not.toBe(pair);
+    expect(tapEventOf(recordOf({ ...into, log_type: "TcpUpstreamConnected" }), orders, mesh).pair).not.toBe(pair);
+    expect(tapEventOf(recordOf({ ...out, from: "-" }), web, mesh).pair).toBeUndefined();
+    expect([{}, { flags: "UR" }, { flags: "UF,URX" }].map((more) => eventOf({ ...out, ...more }).failed)).toEqual([false, true, true]);
+  });
+
   test("failed are servers' faults and missing answers", () => {
     const failed = (more: Readonly<Record<string, string>>) => eventOf({ ...sent, ...more }).failed;
     expect([{ code: "503" }, { code: "0" }, { grpc: "14" }].map(failed)).toEqual([true, true, true]);

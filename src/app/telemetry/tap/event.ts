@@ -12,6 +12,8 @@ export interface ToldEvent {
   readonly ends: TapEnds;
   /** Equal in the records of both proxies of one try; undefined where there is no second one. */
   readonly pair: string | undefined;
+  /** Equal in the records of all proxies and tries of one request. */
+  readonly request: string | undefined;
 }
 
 /** The event that `sender` tells. */
@@ -38,7 +40,7 @@ export function tapEventOf(record: TapRecord, sender: MeshProxy, mesh: Mesh): To
     userAgent,
     sni,
   };
-  return { event, ends, pair: pairOf(record, ends) };
+  return { event, ends, pair: pairOf(record, ends), request: requestOf(record, ends) };
 }
 
 function halfOf(record: TapRecord, sender: MeshProxy): TapHalf {
@@ -62,8 +64,8 @@ function halfOf(record: TapRecord, sender: MeshProxy): TapHalf {
   };
 }
 
-/** Flags of connections that ended as they should not: no upstream, no route, refused, time-outs. */
-const failedConnectionFlags = new Set(["UF", "UH", "NR", "URX", "UO", "UT", "UC", "NC", "DPE", "UPE"]);
+/** Flags of connections that ended as they should not: no upstream, no route, refused, time-outs, reset by the server. */
+const failedConnectionFlags = new Set(["UF", "UH", "NR", "URX", "UO", "UT", "UC", "UR", "NC", "DPE", "UPE"]);
 
 function isFailed({ kind, code, grpcStatus, flags, transportFailure }: TapRecord): boolean {
   if (kind !== "request") return transportFailure !== "" || flags.some((flag) => failedConnectionFlags.has(flag));
@@ -71,11 +73,19 @@ function isFailed({ kind, code, grpcStatus, flags, transportFailure }: TapRecord
   return outcomeOf(labels) === "failed";
 }
 
-/** A copy is told by its server alone: the client's proxy tells of the original. Connections have no id that both ends know. */
-function pairOf({ kind, requestId, isCopy, reporter, attempts, attempt }: TapRecord, { client, server }: TapEnds): string | undefined {
-  if (kind !== "request" || requestId === "" || isCopy || client === undefined || server === undefined || client === server)
-    return undefined;
+/** A copy is told by its server alone: the client's proxy tells of the original. A connection both ends know by the address that it comes from. */
+function pairOf(record: TapRecord, { client, server }: TapEnds): string | undefined {
+  const { kind, requestId, isCopy, reporter, attempts, attempt } = record;
+  if (client === undefined || server === undefined || client === server) return undefined;
+  const address = reporter === "source" ? record.from : record.client;
+  if (kind !== "request") return address === "" ? undefined : `${client} ${server} ${kind} ${address}`;
+  if (requestId === "" || isCopy) return undefined;
   return `${client} ${server} ${reporter === "source" ? Math.max(1, attempts) : attempt} ${withoutTraceReason(requestId)}`;
+}
+
+function requestOf({ kind, requestId, isCopy }: TapRecord, { client }: TapEnds): string | undefined {
+  if (kind !== "request" || requestId === "" || isCopy || client === undefined) return undefined;
+  return `${client} ${withoutTraceReason(requestId)}`;
 }
 
 /** Each Envoy on the way writes into one digit of a UUID why it traces the request, or not (UUIDRequestIDExtension, pack_trace_reason). */

@@ -31,6 +31,20 @@ describe("joining", () => {
     expect(joiner.expire(9999)).toEqual([]);
   });
 
+  test("the server's half of an earlier try says that it is one", () => {
+    const joiner = new TapJoiner();
+    const attempt = (event: TapEvent, attempts: number): TapEvent => ({
+      ...event,
+      ...(event.client === undefined ? {} : { client: { ...event.client, attempts } }),
+      ...(event.server === undefined ? {} : { server: { ...event.server, attempts } }),
+    });
+    joiner.push({ event: attempt(fromServer, 1), pair: "1", request: "r" }, 0);
+    joiner.push({ event: attempt(fromServer, 1), pair: "other", request: "other" }, 0);
+    joiner.push({ event: attempt(fromServer, 2), pair: "2", request: "r" }, 0);
+    expect(joiner.push({ event: attempt(fromClient, 2), pair: "2", request: "r" }, 900)).toHaveLength(1);
+    expect(joiner.expire(1600).map(({ earlierTry }) => earlierTry)).toEqual([true, undefined]);
+  });
+
   test("only so many wait", () => {
     const joiner = new TapJoiner();
     const out = Array.from({ length: 6000 }, (_, index) => joiner.push({ event: fromServer, pair: String(index) }, 0).length);

@@ -7,10 +7,13 @@ export interface HalfEvent {
   readonly event: TapEvent;
   /** Equal for both halves of one try; undefined where the other end has no proxy that tells. */
   readonly pair: string | undefined;
+  /** Equal for all tries of one request. */
+  readonly request?: string | undefined;
 }
 
 interface Waiting {
   readonly event: TapEvent;
+  readonly request: string | undefined;
   readonly sinceMs: number;
 }
 
@@ -23,9 +26,13 @@ export class TapJoiner {
   /** By side and pair; several, where an application calls twice in one request. */
   readonly #waiting = new Map<string, Waiting[]>();
   #count = 0;
+  /** Requests that were tried again, and how often; since when it is known. */
+  readonly #retried = new Map<string, { readonly tries: number; readonly sinceMs: number }>();
 
   /** Takes a half; the event if it waits for nothing any more. */
-  push({ event, pair }: HalfEvent, nowMs: number): readonly TapEvent[] {
+  push({ event, pair, request }: HalfEvent, nowMs: number): readonly TapEvent[] {
+    const tries = event.client?.attempts ?? 0;
+    if (tries > 1 && request !== undefined && this.#retried.size < maxWaiting) this.#retried.set(request, { tries, sinceMs: nowMs });
     if (pair === undefined) return [event];
     const side = event.client === undefined ? "server" : "client";
     const other = this.#take(`${side === "client" ? "server" : "client"} ${pair}`);
@@ -33,7 +40,7 @@ export class TapJoiner {
     const key = `${side} ${pair}`;
     const list = this.#waiting.get(key) ?? [];
     this.#waiting.set(key, list);
-    list.push({ event, sinceMs: nowMs });
+    list.push({ event, request, sinceMs: nowMs });
     this.#count += 1;
     return this.#count > maxWaiting ? this.#oldest() : [];
   }
@@ -44,12 +51,19 @@ export class TapJoiner {
     for (const [key, list] of this.#waiting) {
       const kept = list.filter(({ sinceMs }) => nowMs - sinceMs < waitMs);
       if (kept.length === list.length) continue;
-      ready.push(...list.slice(0, list.length - kept.length).map(({ event }) => event));
+      ready.push(...list.slice(0, list.length - kept.length).map((waiting) => this.#alone(waiting)));
       this.#count -= list.length - kept.length;
       if (kept.length === 0) this.#waiting.delete(key);
       else this.#waiting.set(key, kept);
     }
+    for (const [request, { sinceMs }] of this.#retried) if (nowMs - sinceMs >= 2 * waitMs) this.#retried.delete(request);
     return ready;
+  }
+
+  /** A server's half of which no client's proxy tells; that of an earlier try says so. */
+  #alone({ event, request }: Waiting): TapEvent {
+    const tries = this.#retried.get(request ?? "")?.tries ?? 0;
+    return event.server !== undefined && event.server.attempts < tries ? { ...event, earlierTry: true } : event;
   }
 
   #take(key: string): TapEvent | undefined {

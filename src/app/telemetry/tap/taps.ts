@@ -100,10 +100,10 @@ export class Taps implements TapSource {
     for (const watcher of [...this.#watchers]) this.#leave(watcher);
   }
 
-  #offer({ event, ends, pair }: ToldEvent): void {
+  #offer({ event, ends, pair, request }: ToldEvent): void {
     const other = event.client === undefined ? ends.client : ends.server;
     const isPaired = other !== undefined && this.#tapped.has(other);
-    this.#ready.push(...this.#joiner.push({ event, pair: isPaired ? pair : undefined }, this.#options.nowMs()));
+    this.#ready.push(...this.#joiner.push({ event, pair: isPaired ? pair : undefined, request }, this.#options.nowMs()));
     if (other === undefined || isPaired) return;
     for (const { filter, peers } of this.#watchers) {
       if (peers.size >= maxPeers || peers.has(other) || !filter.matches(event)) continue;
