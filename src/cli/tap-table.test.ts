@@ -1,6 +1,6 @@
 import { createColors } from "picocolors";
 import { expect, test } from "vitest";
-import type { TapEnd, TapEvent } from "../http/tap-contract.ts";
+import type { TapEnd, TapEvent, TapHalf } from "../http/tap-contract.ts";
 import { TapTable } from "./tap-table.ts";
 import { TapView } from "./tap-view.ts";
 
@@ -26,6 +26,21 @@ function eventOf(from: string, to: string, path: string): TapEvent {
   };
 }
 
+const half: TapHalf = {
+  proxy: "web-v1-x.shop",
+  start: "2030-01-01T10:00:00.007Z",
+  durationMs: 1,
+  code: 200,
+  flags: [],
+  details: "via_upstream",
+  receivedBytes: 0,
+  sentBytes: 7,
+  cluster: "outbound|80||orders.shop.svc.cluster.local",
+  upstream: "198.18.0.3:8080",
+  attempts: 1,
+  attempted: ["198.18.0.3:8080"],
+};
+
 const events = [
   eventOf("shop/web-v1", "shop/orders-v1", "/a"),
   eventOf("istio-system/istio-ingressgateway", "shop/web-v1", "/api/a-longer-path"),
@@ -47,7 +62,8 @@ test("rows of the first second stand below their heading, from the first one on,
   for (const event of events) table.event(event);
   expect(lines).toEqual([]);
   await expect.poll(() => lines.length, { timeout: 10_000 }).toBe(4);
-  for (const event of events) table.event(event);
+  const slow = { client: { ...half, durationMs: 123 }, server: { ...half, durationMs: 117 } };
+  for (const event of events) table.event({ ...event, ...slow });
   expect(lines).toHaveLength(7);
   expect(new Set(lines.map((line) => JSON.stringify(placesOf(line)))).size).toBe(1);
   expect(lines[0]).toMatch(/^TIME .* FROM .* TO .* REQUEST/);

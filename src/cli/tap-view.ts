@@ -78,7 +78,7 @@ const columns: readonly TapColumn[] = [
   { heading: "TO", width: 12, cell: ({ destination }) => endText(destination) },
   { heading: "REQUEST", width: 24, cell: requestText },
   { heading: "CODE", width: 4, cell: codeText },
-  { heading: "TOOK", width: 7, cell: tookText },
+  { heading: "TOOK", width: "100ms/100ms".length, cell: tookText },
   {
     heading: "RULE",
     width: 4,
