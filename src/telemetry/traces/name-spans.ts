@@ -38,6 +38,16 @@ function operationOf({ name, attributes }: ReportedSpan, { serviceOfPort }: Prox
   return service === undefined ? `inbound:${port}/*` : `${service}/*`;
 }
 
+/**
+ * Whether a span makes its trace a failed one. OpenTelemetry calls a 4xx an error of the client's span, and Envoy marks it so: here it is the request's own,
+ * as in the graph, and no failure that began there.
+ */
+export function hasFailed(span: Span): boolean {
+  const status = Number(attributeText(span.attributes, "http.status_code"));
+  const isOwn = span.sender.kind === "proxy" && status >= 400 && status < 500;
+  return isOwn ? isFailedAnswer(span) : span.isError;
+}
+
 /** OpenTelemetry: 5xx; gRPC says failures of servers by these codes. Envoy marks 5xx as errors itself, gRPC's only in part. */
 function isFailedAnswer({ attributes }: ReportedSpan): boolean {
   const status = Number(attributeText(attributes, "http.status_code"));

@@ -2,6 +2,7 @@
 // as usual. Spans that come later join their trace, and may make it a failed one. Applications may send what they like, so that their spans have limits of
 // their own: each sender has a share, and traces that no proxy knows of never push out one that a proxy reported.
 
+import { hasFailed } from "./name-spans.ts";
 import { SenderShares, shareOf } from "./sender-shares.ts";
 import { UsualDurations } from "./slow.ts";
 import type { Span } from "./span.ts";
@@ -115,7 +116,7 @@ export class TraceStore {
     this.#grow(entry, bytes);
     if (shareOf(span) !== "") this.#shares.add(shareOf(span), span.traceId, bytes);
     else if (entry.pool !== this.#ofProxies) this.#move(entry, { pool: this.#ofProxies });
-    if (span.isError && !span.isMirrored && entry.keeping !== "open") this.#move(entry, { keeping: "failed" });
+    if (hasFailed(span) && !span.isMirrored && entry.keeping !== "open") this.#move(entry, { keeping: "failed" });
   }
 
   /** Whether a span of this sender still fits into its share: the sender's oldest go for it, but none of the same trace. */

@@ -1,5 +1,6 @@
 // A trace as it is kept: its spans by id, and what lists and searches need of it.
 
+import { hasFailed } from "./name-spans.ts";
 import { type Attributes, attributeText, bySpanTime, type Span } from "./span.ts";
 
 /** What a list says of a trace. */
@@ -40,7 +41,7 @@ export function summaryOf(traceId: string, spans: Iterable<Span>): TraceSummary 
     durationUs: endUs - startUs,
     spans: all.length,
     services: [...new Set(all.map(({ sender }) => sender.service))].sort(),
-    errors: all.filter(({ isError }) => isError).length,
+    errors: all.filter(hasFailed).length,
     failedIn: failedSpan(own)?.sender.service ?? "",
     status: statusOf(root?.attributes ?? {}),
     isPartial: root === undefined || root.parentId !== "",
@@ -53,7 +54,7 @@ function statusOf(attributes: Attributes): string {
 
 /** Where a failure began: a failed span without failed ones below it, the earliest to end. */
 export function failedSpan(spans: readonly Span[]): Span | undefined {
-  const parents = new Set(spans.filter(({ isError }) => isError).map(({ parentId }) => parentId));
-  const innermost = spans.filter(({ isError, spanId }) => isError && !parents.has(spanId));
+  const parents = new Set(spans.filter(hasFailed).map(({ parentId }) => parentId));
+  const innermost = spans.filter((span) => hasFailed(span) && !parents.has(span.spanId));
   return innermost.toSorted((a, b) => a.startUs + a.durationUs - (b.startUs + b.durationUs))[0];
 }

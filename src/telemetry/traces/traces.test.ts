@@ -10,6 +10,7 @@ import { parseOtlpJson } from "./otlp-json.ts";
 import { parseOtlpSpans } from "./otlp-spans.ts";
 import { searchTraces } from "./search.ts";
 import type { ReportedSpan, Span, SpanSender } from "./span.ts";
+import { summaryOf } from "./trace.ts";
 import { TraceStore } from "./trace-store.ts";
 import { waterfallOf } from "./waterfall.ts";
 
@@ -134,6 +135,15 @@ test("a proxy's spans bear Istio's names and its identity, not what they say", (
     { name: "ingress", isError: false, isMirrored: false, sender: shop, resource: {} },
     { name: "call", isError: true, isMirrored: false, sender: shop, resource: {} },
   ]);
+});
+
+test("a 4xx that Envoy marks as an error of the client's span is no failure; an application's own error is", () => {
+  const attributes = { component: "proxy", "http.status_code": "404" };
+  const failedIn = (fields: Partial<Span>): string => summaryOf(traceId, [span(fields)]).failedIn;
+  expect(failedIn({ kind: "client", isError: true, attributes })).toBe("");
+  expect(failedIn({ kind: "client", isError: true, attributes: { ...attributes, "grpc.status_code": "14" } })).toBe("web");
+  expect(failedIn({ kind: "client", isError: true, attributes: { ...attributes, "http.status_code": "504" } })).toBe("web");
+  expect(failedIn({ isError: true, attributes, sender: { ...shop, kind: "application" } })).toBe("web");
 });
 
 test("an application is the pod it sends from; strangers are what they call themselves", () => {
