@@ -26,6 +26,7 @@ export const runTraceList: RunCommand = async ({ options }, { config, terminal, 
   try {
     const list = await client.traces.search(query);
     if (format === "json") terminal.out(JSON.stringify(list, null, 2));
+    else if (list.traces.length === 0) printNone({ ...query, limit: undefined }, terminal);
     else printTraces(list.traces, terminal, commandStart);
     if (format === "table") printForwards(list.forwards, terminal);
     return exitCode.ok;
@@ -46,12 +47,14 @@ function attributesOf(texts: readonly string[]): Readonly<Record<string, string>
   );
 }
 
+function printNone(filters: Readonly<Record<string, unknown>>, terminal: Terminal): void {
+  terminal.out("no traces found");
+  const isFiltered = Object.values(filters).some((value) => value !== undefined);
+  const sampling = "1 % of requests are traced unless a Telemetry says otherwise (spec.tracing[0].randomSamplingPercentage)";
+  terminal.err(isFiltered ? "none is what was asked for; `lateen trace list` shows all that are kept" : sampling);
+}
+
 function printTraces(traces: readonly FoundTrace[], terminal: Terminal, nowMs: number): void {
-  if (traces.length === 0) {
-    terminal.out("no traces found");
-    terminal.err("1 % of requests are traced unless a Telemetry says otherwise (spec.tracing[0].randomSamplingPercentage)");
-    return;
-  }
   terminal.out(fittingTable(columns(terminal, nowMs), traces, terminal));
   if (traces.some(({ isOfProxies }) => !isOfProxies)) terminal.err("(app): reported by applications alone, no proxy knows of it");
 }
