@@ -32,7 +32,8 @@ interface Places {
 
 function virtualServiceRule({ cluster, route }: TapRecord, place: RulePlace, { scope, mesh }: Places): TapRule {
   const { namespace, name, http, match } = place;
-  const rule = scope === undefined ? undefined : rulesOf(scope).get(`${namespace}/${name} ${http}`);
+  const rules = scope === undefined ? [] : (rulesOf(scope).get(`${namespace}/${name} ${http}`) ?? []);
+  const rule = rules.find(({ targets }) => targets.some((target) => target.cluster === cluster));
   const weightPercent = rule === undefined ? undefined : weightOf(rule, cluster, mesh);
   const subset = parseOutboundClusterName(cluster)?.subset;
   const drawn = subset ? ` → ${subset}` : "";
@@ -47,15 +48,12 @@ function virtualServiceRule({ cluster, route }: TapRecord, place: RulePlace, { s
   };
 }
 
-/** Rules of a class of proxies by VirtualService and index. */
-const rulesOf = memoObject((scope: Scope): ReadonlyMap<string, RouteRule> => {
+/** Rules of a class of proxies by VirtualService and index: one for each port of the service. */
+const rulesOf = memoObject((scope: Scope): ReadonlyMap<string, readonly RouteRule[]> => {
   const rules = scope.tables.flatMap(({ hosts }) => hosts.flatMap((host) => host.rules));
-  return new Map(
-    rules.map((rule) => {
-      const { metadata, spec } = rule.virtualService;
-      return [`${metadata.namespace}/${metadata.name} ${spec.http.indexOf(rule.route)}`, rule];
-    }),
-  );
+  return Map.groupBy(rules, ({ virtualService: { metadata, spec }, route }) => {
+    return `${metadata.namespace}/${metadata.name} ${spec.http.indexOf(route)}`;
+  });
 });
 
 /** The share that the drawn cluster has now; undefined where nothing is drawn, or the rule has changed since. */

@@ -16,7 +16,7 @@ status: {podIP: ${address}, phase: Running}
 apiVersion: v1
 kind: Service
 metadata: {name: ${name}, namespace: ${namespace}}
-spec: {clusterIP: 198.19.0.${address.split(".").at(-1)}, selector: {app: ${name}}, ports: [{name: http, port: 80, targetPort: 8080}]}
+spec: {clusterIP: 198.19.0.${address.split(".").at(-1)}, selector: {app: ${name}}, ports: [{name: http, port: 80, targetPort: 8080}, {name: http-admin, port: 81, targetPort: 8081}]}
 `;
 
 const world = [
