@@ -115,6 +115,15 @@ describe("empty states teach", () => {
   ])("%j", (more, first) => {
     for (const view of [graphTree, edgesTable]) expect(view(list([], more), screen)[0]).toBe(first);
   });
+
+  test("where only some calls were asked for, others may be there", () => {
+    for (const view of [graphTree, edgesTable]) {
+      expect(view(list([]), screen, " of web in the last 10s")).toEqual([
+        "no calls of web in the last 10s",
+        "`lateen edges` shows all that there are",
+      ]);
+    }
+  });
 });
 
 test("old data, silent proxies and unknown hosts are said", () => {

@@ -25,15 +25,15 @@ type Screen = Pick<Terminal, "colours" | "isTty" | "columns">;
 /** Older data are said to be old. */
 const freshMs = 3000;
 
-/** `lateen edges`. */
-export function edgesTable(list: EdgeList, screen: Screen): readonly string[] {
-  if (list.edges.length === 0) return [...emptyLines(list), ...notes(list, screen)];
+/** `lateen edges`; `asked` says which calls were asked for, where not all were: " of shop/web". */
+export function edgesTable(list: EdgeList, screen: Screen, asked = ""): readonly string[] {
+  if (list.edges.length === 0) return [...emptyLines(list, asked), ...notes(list, screen)];
   return [fittingTable(tableColumns(screen), list.edges, screen), ...notes(list, screen)];
 }
 
-/** `lateen graph`. */
-export function graphTree(list: EdgeList, screen: Screen): readonly string[] {
-  if (list.edges.length === 0) return [...emptyLines(list), ...notes(list, screen)];
+/** `lateen graph`; `asked` as of `edgesTable`. */
+export function graphTree(list: EdgeList, screen: Screen, asked = ""): readonly string[] {
+  if (list.edges.length === 0) return [...emptyLines(list, asked), ...notes(list, screen)];
   const alone = aloneIn(list.nodes, list.edges).map(({ name }) => name);
   const text = fittingTable(treeColumns(screen), treeOf(list.edges, screen), screen);
   return [text, ...(alone.length === 0 ? [] : [screen.colours.dim(`\nno calls: ${alone.join(", ")}`)]), ...notes(list, screen)];
@@ -105,9 +105,10 @@ function treeOf(edges: readonly MeshEdge[], { colours }: Screen): readonly Branc
   return [...callers.filter((name) => !called.has(name)).flatMap(begin), ...callers.flatMap(begin)];
 }
 
-function emptyLines({ silent, nodes }: EdgeList): readonly string[] {
+function emptyLines({ silent, nodes }: EdgeList, asked: string): readonly string[] {
   if (nodes.length === 0) return ["there is nothing here: no workload runs behind this name", "see what there is: lateen get pods -A"];
   const waiting = silent.length === 0 ? "" : `; ${silent.length} of the proxies have not reported yet`;
+  if (asked !== "") return [printable(`no calls${asked}${waiting}`), "`lateen edges` shows all that there are"];
   return [
     `no proxy has counted a request yet${waiting}`,
     "send one, for example to a gateway's port (lateen status names it): it shows here within two seconds",

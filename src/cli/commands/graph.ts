@@ -11,7 +11,7 @@ import { edgesTable, graphTree } from "../edge-view.ts";
 import { drawLive } from "../live.ts";
 import type { Terminal } from "../output.ts";
 
-type View = (list: EdgeList, terminal: Terminal) => readonly string[];
+type View = (list: EdgeList, terminal: Terminal, asked: string) => readonly string[];
 
 /** The tree. */
 export const runGraph: RunCommand = (input, context) => run(input, context, graphTree);
@@ -23,11 +23,12 @@ const watchMs = 1000;
 async function run({ args, options }: CommandInput, { config, terminal, signal }: Parameters<RunCommand>[1], view: View): Promise<number> {
   const format = formatOption(options, ["table", "json", "dot", "mermaid", "yaml"]);
   const request = requestOf(args, options);
+  const showing = { format, view, terminal, asked: askedText(request, options) };
   const client = connect(config, terminal, { isLive: options["watch"] === true });
   const ask = async () => shownOf(await client.edges(request), options);
   try {
     if (options["watch"] !== true) {
-      for (const line of linesOf(await ask(), { format, view, terminal })) terminal.out(line);
+      for (const line of linesOf(await ask(), showing)) terminal.out(line);
       return exitCode.ok;
     }
     if (format === "json") return await jsonLines(ask, terminal, signal);
@@ -35,7 +36,7 @@ async function run({ args, options }: CommandInput, { config, terminal, signal }
     const lines = async () => {
       const list = await ask().catch((error: unknown) => awayOrGone(error, last.length > 0));
       if (typeof list === "string") return { lines: [...last, `\n${list}`], isLast: false };
-      last = linesOf(list, { format, view, terminal });
+      last = linesOf(list, showing);
       return { lines: last, isLast: false };
     };
     await drawLive(lines, { terminal: wholeScreen(terminal), signal, everyMs: watchMs });
@@ -92,17 +93,24 @@ function shownOf(list: EdgeList, options: OptionValues): EdgeList {
   return options["live"] === true ? { ...list, edges: list.edges.filter(({ state }) => state === "live") } : list;
 }
 
+/** " of web in namespace shop in the last 10s"; "" for all. */
+function askedText({ service, namespace }: EdgesRequest, options: OptionValues): string {
+  const window = options["live"] === true ? ` in the last ${textOption(options, "for") ?? "10s"}` : "";
+  return `${service === undefined ? "" : ` of ${service}`}${namespace === undefined ? "" : ` in namespace ${namespace}`}${window}`;
+}
+
 interface Showing {
   readonly format: "table" | "json" | "dot" | "mermaid" | "yaml";
   readonly view: View;
   readonly terminal: Terminal;
+  readonly asked: string;
 }
 
-function linesOf(list: EdgeList, { format, view, terminal }: Showing): readonly string[] {
+function linesOf(list: EdgeList, { format, view, terminal, asked }: Showing): readonly string[] {
   if (format === "json") return [JSON.stringify(list, null, 2)];
   if (format === "dot") return [dotOf(list.edges)];
   if (format === "mermaid") return [mermaidOf(list.edges)];
-  if (format === "table") return view(list, terminal);
+  if (format === "table") return view(list, terminal, asked);
   const entries = list.serviceEntries.map((entry) => stringify(entry).trimEnd());
   return [entries.length === 0 ? "# every host that was called has a name" : entries.join("\n---\n")];
 }
