@@ -72,9 +72,10 @@ async function jsonLines(ask: () => Promise<EdgeList>, terminal: Terminal, signa
 }
 
 function requestOf([service]: readonly string[], options: OptionValues): EdgesRequest {
-  const windowMs = parseDuration(textOption(options, "for") ?? "10s");
+  const window = textOption(options, "for") ?? "10s";
+  const windowMs = parseDuration(window);
   if (windowMs === undefined || windowMs < 1000 || windowMs > maxEdgesWindowMs) {
-    throw new UsageError("--for is no duration from 1s to 6h", { fix: "write for example --for 5m" });
+    throw new UsageError(`--for ${window} is no duration from 1s to 6h`, { fix: "write for example --for 5m" });
   }
   const namespace = textOption(options, "namespace");
   if (namespace !== undefined && options["allNamespaces"] === true) {
