@@ -30,6 +30,14 @@ const joinedTags = ["traffic", "service", "response", "destination", "source", "
 /** Nothing that `joinParts` made has it: a "~" is followed by two digits there. */
 const tagSeparator = "~;";
 
+/** Between a service and the workload that serves it, where a proxy says both in the place of the service. Not in what `joinParts` made either. */
+const targetSeparator = "~,";
+
+/** Both in one text, for metadata of endpoints: the values of the tags `service` and `destination`. */
+export function joinTarget({ service, workload }: { readonly service: string; readonly workload: string }): string {
+  return `${service}${targetSeparator}${workload}`;
+}
+
 /** Tags' values, or formats of them, in one. */
 export function joinTags(tags: CompositeTags): string {
   return joinedTags.map((tag) => tags[tag] ?? "").join(tagSeparator);
@@ -40,8 +48,16 @@ const tagNames: readonly CompositeTag[] = Object.values(compositeTags);
 /** The tags among a series' labels: each by itself, or all in one. */
 export function tagsOf(labels: Readonly<Record<string, string>>): CompositeTags {
   const joined = Object.hasOwn(labels, joinedTag) ? labels[joinedTag] : undefined;
-  if (joined !== undefined) return splitTags(joined);
+  return splitTarget(joined === undefined ? ownTags(labels) : splitTags(joined));
+}
+
+function ownTags(labels: Readonly<Record<string, string>>): CompositeTags {
   return Object.fromEntries(tagNames.flatMap((tag) => (Object.hasOwn(labels, tag) ? [[tag, labels[tag]]] : [])));
+}
+
+function splitTarget(tags: CompositeTags): CompositeTags {
+  const [service, destination] = tags.service?.split(targetSeparator) ?? [];
+  return service === undefined || destination === undefined ? tags : { ...tags, service, destination };
 }
 
 /** The tags in a value of `joinedTag`. */

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type CompositeTags, joinedTag, joinParts, joinTags, splitParts, tagsOf } from "./composite-tags.ts";
+import { type CompositeTags, joinedTag, joinParts, joinTags, joinTarget, splitParts, tagsOf } from "./composite-tags.ts";
 import { expandTags } from "./expand-tags.ts";
 import {
   exportedName,
@@ -177,4 +177,13 @@ test("tags joined in one come apart again, whatever a peer's principal holds", (
     service: "a",
     security: "unknown;;spiffe://x~;~;y",
   });
+});
+
+test("an endpoint says service and workload in one text, whether tags are joined or apart; a cluster says the service alone", () => {
+  const [service, workload] = [joinParts(["web.shop", "web", "shop", "80"]), joinParts(["web-v1", "shop", "web", "v1"])];
+  const apart = { traffic: "source;http", service: joinTarget({ service, workload }), security: "unknown;;x~,y" };
+  const expected = { traffic: "source;http", service, destination: workload, security: "unknown;;x~,y" };
+  expect(tagsOf(apart)).toEqual(expected);
+  expect(tagsOf({ [joinedTag]: joinTags(apart) })).toEqual(expected);
+  expect(tagsOf({ [joinedTag]: joinTags({ service }) })).toEqual({ service });
 });

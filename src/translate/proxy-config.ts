@@ -189,7 +189,7 @@ function endpointResource(
   }
   const all = endpoints.get(source.serviceId) ?? noEndpoints;
   return memo.get(source.cluster, [all, source.labels], () =>
-    encode(clusterLoadAssignment(source.cluster, subsetEndpoints(all, source), source.port), source.source),
+    encode(clusterLoadAssignment(source, subsetEndpoints(all, source)), source.source),
   );
 }
 

@@ -6,7 +6,9 @@ import { joinParts } from "../telemetry/composite-tags.ts";
 
 /** Key of the metadata, in namespace "istio". */
 export const serviceKey = "service";
-/** Key of endpoints' metadata, in the same namespace: which template their pod was made of (label `pod-template-hash`); missing where none was. */
+/** Key of endpoints' metadata, in the same namespace: service and workload in one text, since each look costs each request. */
+export const targetKey = "target";
+/** Another: which template their pod was made of (label `pod-template-hash`); missing where none was. */
 export const templateKey = "template";
 
 /** host;name;namespace;port. A ServiceEntry's name is its host, as in Istio. */

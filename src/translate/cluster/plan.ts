@@ -24,6 +24,8 @@ export type EndpointSource =
       readonly serviceId: string;
       readonly port: number;
       readonly labels: Readonly<Record<string, string>>;
+      /** What telemetry calls the service (`serviceText`). */
+      readonly service: string;
       readonly source: string;
     }
   | { readonly cluster: string; readonly split: L4Split };
@@ -156,8 +158,9 @@ function serviceCluster(
     sources: [service.source, ...(policy?.rules ?? []).map(({ metadata }) => `DestinationRule ${metadata.namespace}/${metadata.name}`)],
   });
   if (!byEndpoints) return { resource };
-  const endpoints = { cluster: name, serviceId: service.id, port: port.number, labels: subset?.labels ?? {}, source: service.source };
-  return { resource, endpoints };
+  const { id: serviceId, source } = service;
+  const [number, labels] = [port.number, subset?.labels ?? {}];
+  return { resource, endpoints: { cluster: name, serviceId, port: number, labels, service: serviceText(service, number), source } };
 }
 
 /** Clients of a headless service choose the address themselves, so all of its endpoints are treated alike (Istio: mutual TLS always). */

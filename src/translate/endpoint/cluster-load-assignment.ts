@@ -9,15 +9,26 @@ import { mtlsModeOf } from "../../model/policies.ts";
 import { dividedWeights } from "../../model/releases/shares.ts";
 import { destinationEndpoints } from "../../model/splits.ts";
 import { effectiveWeights } from "../../model/weights.ts";
+import { joinTarget } from "../../telemetry/composite-tags.ts";
 import { socketAddress } from "../address.ts";
 import { mutualTlsEndpoint, socketMatchNamespace } from "../cluster/mesh-tls.ts";
-import { templateKey } from "../service-text.ts";
+import { targetKey, templateKey } from "../service-text.ts";
+
+export interface ServicePortCluster {
+  readonly cluster: string;
+  readonly port: number;
+  /** What telemetry calls the service (`serviceText`). */
+  readonly service: string;
+}
 
 /** The endpoints of one cluster at a service port; those that do not serve the port are left out. */
-export function clusterLoadAssignment(clusterName: string, endpoints: readonly Endpoint[], port: number): ClusterLoadAssignmentJson {
-  const lbEndpoints = endpoints.flatMap((endpoint) => lbEndpoint(endpoint, port));
+export function clusterLoadAssignment(
+  { cluster, port, service }: ServicePortCluster,
+  endpoints: readonly Endpoint[],
+): ClusterLoadAssignmentJson {
+  const lbEndpoints = endpoints.flatMap((endpoint) => lbEndpoint(endpoint, port, service));
   return {
-    clusterName,
+    clusterName: cluster,
     endpoints: lbEndpoints.length === 0 ? [] : [{ locality: {}, lbEndpoints, loadBalancingWeight: weightOf(endpoints) }],
   };
 }
@@ -58,22 +69,34 @@ export function splitLoadAssignment(
   };
 }
 
-function lbEndpoint(endpoint: Endpoint, port: number): readonly LbEndpointJson[] {
+/** `service` where requests are counted by it. */
+function lbEndpoint(endpoint: Endpoint, port: number, service?: string): readonly LbEndpointJson[] {
   const number = endpoint.ports[port];
   if (number === undefined) return [];
+  const { workload } = endpoint;
   return [
     defined<LbEndpointJson>({
       endpoint: { address: socketAddress(endpoint.address, number) },
       loadBalancingWeight: endpoint.weight,
-      metadata: endpoint.workload === undefined ? undefined : { filterMetadata: endpointMetadata(endpoint, number, endpoint.workload) },
+      metadata: workload === undefined ? undefined : { filterMetadata: endpointMetadata(endpoint, number, { workload, service }) },
     }),
   ];
 }
 
-/** Whose workload it is, made from which template, and whether connections to it use mutual TLS. */
-function endpointMetadata({ mtls }: Endpoint, port: number, workload: Workload) {
+interface Served {
+  readonly workload: Workload;
+  readonly service: string | undefined;
+}
+
+/** Whose workload it is and by which service, made from which template, and whether connections to it use mutual TLS. */
+function endpointMetadata({ mtls }: Endpoint, port: number, { workload, service }: Served) {
   const template = label(workload.labels, "pod-template-hash");
-  const istio = { workload: workloadText(workload), ...(template === undefined ? {} : { [templateKey]: template }) };
+  const text = workloadText(workload);
+  const istio = {
+    workload: text,
+    ...(service === undefined ? {} : { [targetKey]: joinTarget({ service, workload: text }) }),
+    ...(template === undefined ? {} : { [templateKey]: template }),
+  };
   const isEncrypted = mtls !== undefined && mtlsModeOf(mtls, port) !== "DISABLE";
   return isEncrypted ? { istio, [socketMatchNamespace]: mutualTlsEndpoint } : { istio };
 }

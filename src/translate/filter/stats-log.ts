@@ -24,7 +24,7 @@ import type { HttpPlace } from "./http-connection-manager.ts";
 import { believesMarks } from "./mirror-mark.ts";
 import { and, isCopy, isGrpc, isNoCopy, isNotGrpc, isTold, isUntold, mayHaveBody } from "./stats-filters.ts";
 import type { StatsSide, TagFormats } from "./stats-tags.ts";
-import { tagFormats } from "./stats-tags.ts";
+import { requestedService, tagFormats } from "./stats-tags.ts";
 import type { TcpPlace } from "./tcp-proxy.ts";
 
 type Metric = Pick<ConfigJson, "counters" | "histograms">;
@@ -60,8 +60,8 @@ export function connectionLogOptions(_place: TcpPlace): TcpProxyJson["accessLogO
 
 /** Loggers of a router's upstream side, where a release judges: each try by itself, so that retries hide nothing. */
 export function tryStatsLogs(): AccessLogJson[] {
-  const { traffic = "", service = "" } = tagFormats({ reporter: "source" }, { protocol: "request", mirrored: false });
-  const untold: Metric = { counters: [{ stat: stat(untoldTriesTotal, { traffic, service }), valueFixed: "1" }] };
+  const { traffic = "" } = tagFormats({ reporter: "source" }, { protocol: "request", mirrored: false });
+  const untold: Metric = { counters: [{ stat: stat(untoldTriesTotal, { traffic, service: requestedService }), valueFixed: "1" }] };
   const tries = [false, true].map((mirrored) => {
     // A tag of its own: what becomes of the others, Istio's series know no templates.
     const template = `%UPSTREAM_METADATA(istio:${templateKey})%`;

@@ -2,7 +2,7 @@
 // names one pod, since listeners are shared; nothing that a stranger chooses, since every value is a series.
 
 import { type compositeTags, joinParts } from "../../telemetry/composite-tags.ts";
-import { serviceKey } from "../service-text.ts";
+import { serviceKey, targetKey } from "../service-text.ts";
 
 /** Where it is counted: at its client (sidecars' outbound side, gateways), or at its server. */
 export type StatsSide = { readonly reporter: "source" } | ServerSide;
@@ -26,13 +26,19 @@ export interface Counted {
 /** Names and format strings, in the order in which Envoy writes them. */
 export type TagFormats = Readonly<Partial<Record<keyof typeof compositeTags, string>>>;
 
+const inCluster = { command: "CLUSTER_METADATA", param: `istio:${serviceKey}` };
+const inVirtualHost = { command: "METADATA", param: `VIRTUAL_HOST:istio:${serviceKey}` };
+
+/** The first of them that is there. */
+function firstOf(...operators: readonly object[]): string {
+  return `%COALESCE(${JSON.stringify({ operators })})%`;
+}
+
 /** Without a cluster (answered by a route, refused for its host) the virtual host says whose request it was. */
-const requestedService = `%COALESCE(${JSON.stringify({
-  operators: [
-    { command: "CLUSTER_METADATA", param: `istio:${serviceKey}` },
-    { command: "METADATA", param: `VIRTUAL_HOST:istio:${serviceKey}` },
-  ],
-})})%`;
+export const requestedService = firstOf(inCluster, inVirtualHost);
+
+/** The endpoint's service and workload; without an endpoint of ours the service alone. */
+const target = firstOf({ command: "UPSTREAM_METADATA", param: `istio:${targetKey}` }, inCluster, inVirtualHost);
 
 const flags = "%RESPONSE_CODE%;%RESPONSE_FLAGS%";
 
@@ -41,13 +47,10 @@ export function tagFormats(side: StatsSide, { protocol, mirrored }: Counted): Ta
   const traffic = joinParts([side.reporter, protocol === "request" ? "http" : protocol, mirrored ? "1" : ""]);
   const response = protocol === "grpc" || protocol === "request" ? `${flags};%GRPC_STATUS_NUMBER%` : flags;
   if (side.reporter === "source") {
-    return {
-      traffic,
-      destination: "%UPSTREAM_METADATA(istio:workload)%",
-      service: protocol === "tcp" ? `%CLUSTER_METADATA(istio:${serviceKey})%` : requestedService,
-      response,
-      security: "unknown;;%UPSTREAM_PEER_URI_SAN%",
-    };
+    const security = "unknown;;%UPSTREAM_PEER_URI_SAN%";
+    if (protocol !== "tcp") return { traffic, service: target, response, security };
+    const service = `%CLUSTER_METADATA(istio:${serviceKey})%`;
+    return { traffic, destination: "%UPSTREAM_METADATA(istio:workload)%", service, response, security };
   }
   const { service, isMutual } = side;
   if (!isMutual) return { traffic, service, response, security: "none" };
