@@ -61,7 +61,9 @@ function report({ supervisor, waiting }: StartedMesh, elapsedMs: number, { termi
   for (const [port, hostPort] of supervisor.gatewayPorts) terminal.err(`gateway port ${port} is http://127.0.0.1:${hostPort}`);
   const { metricsPort } = supervisor;
   if (metricsPort !== undefined) terminal.err(`metrics for Prometheus are http://127.0.0.1:${metricsPort}/metrics`);
-  terminal.err(`look: lateen status --mesh ${config.mesh}    end: Ctrl-C or lateen down --mesh ${config.mesh}`);
+  // Of one in the background whoever started it says how it ends.
+  const end = process.send === undefined ? `    end: Ctrl-C or lateen down --mesh ${config.mesh}` : "";
+  terminal.err(`look: lateen status --mesh ${config.mesh}${end}`);
 }
 
 /** Starts the same command again in the background and returns when it is ready or has failed. */
