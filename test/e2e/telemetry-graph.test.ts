@@ -210,6 +210,9 @@ describe("the command line", () => {
   it("tells what can't be asked", async () => {
     expect(await on("graph", "--for", "7h")).toMatchObject({ code: 64, stderr: expect.stringContaining("--for") });
     expect(await on("graph", "-n", "default", "-A")).toMatchObject({ code: 64 });
-    expect(await on("graph", "nobody")).toMatchObject({ code: 1, stderr: expect.stringContaining("there is no workload or service nobody") });
+    expect(await on("graph", "nobody")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("there is no workload or service nobody"),
+    });
   });
 });

@@ -1,5 +1,5 @@
 // Golden numbers of a whole mesh: a request is visible at once, connections are counted while they live, and a kill of the control plane loses and repeats
-// nothing of the totals while the seconds without it are a gap; nor does one of a proxy whose counts had been reported.
+// nothing of the totals while the seconds without it are a gap; nor does one of a proxy whose counts had been reported, or an update of its listeners.
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StatReply, StatRequest } from "../../src/http/telemetry-contract.ts";
@@ -7,9 +7,10 @@ import type { StatRow } from "../../src/telemetry/stat/stat.ts";
 import { lateenOn } from "../harness/cli.ts";
 import { eventually } from "../harness/eventually.ts";
 import { appYaml, serviceYaml, TestMesh } from "../harness/mesh.ts";
-import { allSynced, controlPlanePid } from "../harness/outage.ts";
+import { allSynced, controlPlanePid, envoyStats } from "../harness/outage.ts";
 import { findProcesses } from "../harness/processes.ts";
 import { yamlOf } from "../harness/traffic-yaml.ts";
+import { lossesOf, nothing, underLoad } from "../harness/under-load.ts";
 
 let mesh: TestMesh;
 let clientPod = "";
@@ -44,9 +45,9 @@ async function row(request: StatRequest, isWanted: (row: StatRow, reply: StatRep
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Totals of the client's proxy for Prometheus. */
-async function total(metric: string, only: Labels): Promise<number> {
-  const { families } = await mesh.client.proxyMetrics("default", clientPod);
+/** Totals of a proxy for Prometheus; the client's unless another's are asked for. */
+async function total(metric: string, only: Labels, pod = clientPod): Promise<number> {
+  const { families } = await mesh.client.proxyMetrics("default", pod);
   const samples = families.flatMap((family) => family.samples).filter(({ name }) => name === metric);
   const matching = samples.filter(({ labels }) =>
     Object.entries(only).every(([label, value]) => Object.fromEntries(labels)[label] === value),
@@ -147,3 +148,36 @@ it("a kill of a proxy takes nothing of what it had reported, and ends its connec
   await expectTotal("istio_tcp_connections_closed_total", toDb, 1);
   expect(await total("istio_tcp_received_bytes_total", toDb)).toBe(8);
 });
+
+it("an update of all listeners under load counts each request once, at both ends", async () => {
+  const pods = [clientPod, ...(await mesh.pods("server"))];
+  const updates = () =>
+    Promise.all(pods.map(async (pod) => (await envoyStats(mesh, pod, /^listener_manager\.listener_modified$/))[modified] ?? 0));
+  const byServers = async () =>
+    (await Promise.all((await mesh.pods("server")).map((pod) => total("istio_requests_total", { reporter: "destination" }, pod)))).reduce(
+      (sum, value) => sum + value,
+      0,
+    );
+  const [updatedBefore, servedBefore] = [await updates(), await byServers()];
+  const report = await underLoad(mesh, { from: "client", url: "http://server/" }, async () => {
+    await mesh.apply(tagged);
+    await allSynced(mesh);
+    await mesh.remove(tagged);
+    await allSynced(mesh);
+  });
+  const updated = await updates();
+  for (const [index, before] of updatedBefore.entries()) expect(updated[index]).toBeGreaterThanOrEqual(before + 2);
+  expect(lossesOf(report)).toEqual(nothing);
+  await expectTotal("istio_requests_total", toServer, 66 + report.total);
+  await eventually(async () => (await byServers()) >= servedBefore + report.total, 60_000, "the servers' counts");
+  expect(await byServers()).toBe(servedBefore + report.total);
+});
+
+const modified = "listener_manager.listener_modified";
+/** What only a listener can say. */
+const tagged = `
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: tagged, namespace: istio-system}
+spec: {tracing: [{customTags: {colour: {literal: {value: blue}}}}]}
+`;
