@@ -1,8 +1,9 @@
 import { createColors } from "picocolors";
 import { expect, test } from "vitest";
-import type { TapEnd, TapEvent, TapHalf } from "../http/tap-contract.ts";
+import type { TapEnd, TapEvent } from "../http/tap-contract.ts";
 import { TapTable } from "./tap-table.ts";
 import { TapView } from "./tap-view.ts";
+import { tapHalf as half } from "./testing/tap-half.ts";
 
 const end = (name: string): TapEnd => ({ name, kind: "workload", services: [] });
 
@@ -25,21 +26,6 @@ function eventOf(from: string, to: string, path: string): TapEvent {
     sni: "",
   };
 }
-
-const half: TapHalf = {
-  proxy: "web-v1-x.shop",
-  start: "2030-01-01T10:00:00.007Z",
-  durationMs: 1,
-  code: 200,
-  flags: [],
-  details: "via_upstream",
-  receivedBytes: 0,
-  sentBytes: 7,
-  cluster: "outbound|80||orders.shop.svc.cluster.local",
-  upstream: "198.18.0.3:8080",
-  attempts: 1,
-  attempted: ["198.18.0.3:8080"],
-};
 
 const events = [
   eventOf("shop/web-v1", "shop/orders-v1", "/a"),

@@ -1,22 +1,8 @@
 import { createColors } from "picocolors";
 import { expect, test } from "vitest";
-import type { TapEvent, TapHalf } from "../http/tap-contract.ts";
+import type { TapEvent } from "../http/tap-contract.ts";
 import { TapView } from "./tap-view.ts";
-
-const half: TapHalf = {
-  proxy: "web-v1-x.shop",
-  start: "2030-01-01T10:00:00.007Z",
-  durationMs: 12,
-  code: 200,
-  flags: [],
-  details: "via_upstream",
-  receivedBytes: 0,
-  sentBytes: 7,
-  cluster: "outbound|80||orders.shop.svc.cluster.local",
-  upstream: "198.18.0.3:8080",
-  attempts: 1,
-  attempted: ["198.18.0.3:8080"],
-};
+import { tapHalf as half } from "./testing/tap-half.ts";
 
 const event: TapEvent = {
   kind: "request",

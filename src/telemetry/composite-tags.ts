@@ -7,7 +7,7 @@ export const compositeTags = {
   traffic: "traffic",
   /** workload;namespace;canonical name;canonical revision;cluster;app;version — or, at a server, the client certificate's name. */
   source: "source",
-  /** As `source`; at a client from the endpoint's metadata. */
+  /** As `source`; a client's proxy reads it of the endpoint, of requests in one text with the service (`joinTarget`). */
   destination: "destination",
   /** host;name;namespace;port of the service. */
   service: "service",
